@@ -1,0 +1,1 @@
+"""Rules, their state, and how people hear of them."""

@@ -1,0 +1,1 @@
+"""KPIs: each a file, all computed in one pass."""

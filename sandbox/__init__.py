@@ -1,0 +1,1 @@
+"""A world of advertisers behind the real wire protocols; imports nothing of Paceline's."""

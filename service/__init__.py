@@ -1,0 +1,1 @@
+"""The process: settings, schedule, workers, the command line."""
