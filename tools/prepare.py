@@ -60,7 +60,15 @@ def uv() -> Path:
     if pip.returncode:
         sys.exit("paceline: this python3 has no pip; on Debian: apt-get install python3-pip")
     run(
-        *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+        *(
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--root-user-action=ignore",
+        ),
         *("--target", UV.parent.parent, "--require-hashes", "-r", ROOT / "tools" / "uv.lock"),
     )
     return UV
