@@ -60,6 +60,7 @@ __all__ = [
     "Experiment",
     "Micros",
     "Quantity",
+    "Rate",
     "Row",
     "SegmentDelivery",
     "Stream",
@@ -401,6 +402,20 @@ class Experiment(Row):
     ends: date | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Rate(Row):
+    """A day's reference rate of a currency: how many of its units one euro buys (ECB's own form)."""
+
+    table: ClassVar[str] = "fx"
+    key: ClassVar[tuple[str, ...]] = ("day", "currency")
+    kind: ClassVar[Literal["attribute"]] = "attribute"
+    time: ClassVar[str] = "day"
+
+    day: date
+    currency: str
+    per_eur: float
+
+
 Batch: TypeAlias = Sequence[Row] | pa.RecordBatch
 
 
@@ -417,6 +432,7 @@ ROWS: tuple[type[Row], ...] = (
     ConversionAction,
     Change,
     Experiment,
+    Rate,
 )
 """Every row type of the built-in streams; each is a table of the warehouse."""
 
