@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
+    from zoneinfo import ZoneInfo
 
     import pyarrow as pa
 
@@ -18,13 +19,17 @@ __all__ = ["Fetch", "Slice", "Warehouse", "Watermark", "Written"]
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """What one fetch covers: a stream of one account over one window. The unit of a transaction."""
+    """What one fetch covers: a stream of one account over one window. The unit of a transaction.
+
+    timezone: the account's; needed for rows by the day, whose window is `window.days(timezone)`.
+    """
 
     source: str
     account: str
     stream: str
     row: type[Row]
     window: Window
+    timezone: ZoneInfo | None = None
 
 
 @dataclass(frozen=True, slots=True)
