@@ -35,9 +35,7 @@ from typing import (
     get_type_hints,
 )
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -468,18 +466,6 @@ def schema(row: type[Row]) -> pa.Schema:
     )
 
 
-def _quantities(array: pa.Array, target: pa.Field) -> pa.Array:
-    """Floats as decimal128(18, 6), rounded at the sixth digit; 50 times faster than Arrow's own cast."""
-    scaled = np.rint(array.fill_null(0.0).to_numpy(zero_copy_only=False).astype(np.float64) * 1e6)
-    if not (np.abs(scaled) < 1e18).all():  # also false for NaN
-        raise ValueError(f"{target.name} holds a number that is not one, or has more than 12 digits")
-    words = np.empty((len(scaled), 2), np.int64)  # a decimal128 is 16 bytes, the lower half first
-    words[:, 0] = scaled
-    words[:, 1] = words[:, 0] >> 63
-    exact = pa.Array.from_buffers(target.type, len(scaled), [None, pa.py_buffer(words)])
-    return pc.if_else(array.is_valid(), exact, None) if array.null_count else exact
-
-
 def to_batch(row: type[Row], batch: Batch) -> pa.RecordBatch:
     """`batch` as Arrow in the row's own schema.
 
@@ -498,10 +484,7 @@ def to_batch(row: type[Row], batch: Batch) -> pa.RecordBatch:
         columns = {name: pa.array([getattr(r, name) for r in batch]) for name in want.names}
     arrays = []
     for target in want:
-        array = columns[target.name]
-        if pa.types.is_floating(array.type) and pa.types.is_decimal(target.type):
-            array = _quantities(array, target)
-        array = array.cast(target.type)
+        array = columns[target.name].cast(target.type)
         if array.null_count and not target.nullable:
             raise ValueError(f"{row.__name__}.{target.name} holds {array.null_count} nulls")
         arrays.append(array)
