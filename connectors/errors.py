@@ -59,12 +59,14 @@ class SourceError(Exception):
     cause: the source's own words, redacted.
     mend: one sentence that says what a person can do; empty when there is nothing to do but wait.
     request_id: the source's id of the failed request, to quote to its support.
+    code: the source's own code for what went wrong (Meta: "190/463"), "" where it gave none.
     """
 
-    def __init__(self, cause: str, *, mend: str = "", request_id: str = "") -> None:
+    def __init__(self, cause: str, *, mend: str = "", request_id: str = "", code: str = "") -> None:
         self.cause = redact(cause)
         self.mend = mend
         self.request_id = request_id
+        self.code = code
         super().__init__(self.cause)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -89,8 +91,10 @@ class RateLimited(Retry):
     retry_after: how long, as the source says it, or our own guess where it does not.
     """
 
-    def __init__(self, cause: str, *, retry_after: timedelta, mend: str = "", request_id: str = "") -> None:
-        super().__init__(cause, mend=mend, request_id=request_id)
+    def __init__(
+        self, cause: str, *, retry_after: timedelta, mend: str = "", request_id: str = "", code: str = ""
+    ) -> None:
+        super().__init__(cause, mend=mend, request_id=request_id, code=code)
         self.retry_after = retry_after
 
 
