@@ -1,0 +1,78 @@
+"""What the running process hands to its pages.
+
+Streamlit purges page modules when a file is edited, so a module's global would vanish while the scheduler
+runs on. A cached resource outlives that: the process fills it once, before the first visitor; pages read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+    from zoneinfo import ZoneInfo
+
+    from warehouse.store import Warehouse
+
+__all__ = ["Process", "Target", "Workspace", "process", "process_slot"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a result is measured against; of several that match, the last one holds.
+
+    metric: roas (a ratio), or cpa, cpl (in the account's currency).
+    source, account, campaign: patterns with `*` and `?`; account and campaign match names or ids.
+    """
+
+    metric: str
+    value: float
+    source: str = "*"
+    account: str = "*"
+    campaign: str = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """What pages may know of the settings: nothing in here is secret.
+
+    folder: where metrics/*.sql of the team are. currency: the reporting currency. sources: title by name.
+    demo: whether the numbers come from the sandbox.
+    """
+
+    name: str
+    folder: Path
+    currency: str
+    timezone: ZoneInfo
+    sources: Mapping[str, str]
+    targets: tuple[Target, ...] = ()
+    demo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """The running process.
+
+    status: what `/api/status` says: `state`, `problems`, `streams`, `budgets`, `backfill` (see docs/operate.md).
+    data_version: a number that grows whenever stored data, or its freshness, has changed.
+    """
+
+    warehouse: Warehouse
+    workspace: Workspace
+    status: Callable[[], Mapping[str, Any]] = field(repr=False)
+    data_version: Callable[[], int] = field(repr=False)
+
+
+@st.cache_resource(show_spinner=False)
+def process_slot() -> dict[str, Process]:
+    """The holder: empty until the process has filled it; never a starter of anything."""
+    return {}
+
+
+def process() -> Process | None:
+    """The running process, or None before it is up (and in tests of pages that need none)."""
+    return process_slot().get("process")
