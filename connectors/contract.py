@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from connectors.errors import SourceError
+
 __all__ = [
     "ROWS",
     "Account",
@@ -568,6 +570,7 @@ class Connector(ABC):
     name: the source's name, also the name of its module or entry point.
     Settings: a pydantic model; secrets are `SecretStr` and come from secrets.toml or the environment.
     usage: what the fetches of this instance cost so far.
+    unreachable: what the last `accounts()` could not look into, by id, and why; nothing else stops for it.
     """
 
     name: ClassVar[str]
@@ -579,6 +582,7 @@ class Connector(ABC):
         self.settings = settings
         self.now = now
         self.usage = Usage()
+        self.unreachable: dict[str, SourceError] = {}
 
     @classmethod
     def streams(cls) -> list[Stream]:
