@@ -27,6 +27,11 @@ class Field:
         """The name under which it is answered."""
         return self.args.get("as", self.name)
 
+    def __str__(self) -> str:
+        args = "".join(f".{name}({value})" for name, value in self.args.items())
+        inner = "" if self.inner is None else "{" + ",".join(map(str, self.inner)) + "}"
+        return self.name + args + inner
+
 
 def parse(text: str) -> tuple[Field, ...]:
     """The fields that `text` asks for, in order, each once.

@@ -14,9 +14,9 @@ from sandbox.meta_errors import GraphError, bad_parameter
 from sandbox.meta_params import moment, read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-__all__ = ["Condition", "all_hold", "conditions", "unsupported"]
+__all__ = ["Condition", "conditions", "unsupported"]
 
 _PREFIXES = {
     "account": "account",
@@ -138,8 +138,3 @@ def conditions(params: Mapping[str, str], key: str = "filtering") -> list[Condit
             Condition(_PREFIXES.get(prefix, ""), name, str(item["operator"]).upper(), item.get("value"))
         )
     return found
-
-
-def all_hold(found: list[Condition], actual: Callable[[Condition], Any]) -> bool:
-    """Whether every condition holds of what `actual` gives for it."""
-    return all(condition.holds(actual(condition)) for condition in found)
