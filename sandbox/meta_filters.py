@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from sandbox.meta_errors import GraphError, bad_parameter
@@ -55,10 +56,11 @@ class Condition:
         return _compare(operator, actual, self.value, self)
 
 
-def _number(text: Any) -> float | None:
+def _number(text: Any) -> Decimal | None:
+    """Exact: ids have more digits than a float holds."""
     try:
-        return float(text)
-    except (TypeError, ValueError):
+        return Decimal(str(text))
+    except InvalidOperation:
         return None
 
 
