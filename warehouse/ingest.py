@@ -1,0 +1,290 @@
+"""A reply becomes rows: what differs from what is stored is replaced, and the difference is kept.
+
+Everything here runs inside the transaction of its caller. Rows are compared NULL-safely and only changed
+ones are touched (DELETE + INSERT), so that writing a reply again changes nothing and costs little.
+
+- A fact's changes go to its ledger as differences. A stored row of the window that a non-empty reply no
+  longer holds is restated to zero there and in the table (an unknown measure stays unknown).
+- An attribute's changes go to its history. A row that a non-empty reply no longer holds ends its history
+  but stays in the table, as it was last known.
+- An event is written once.
+- An empty reply changes nothing. A reply that was asked for before one that is already stored changes
+  nothing where the two overlap: the past is not rewritten by an older look at it.
+"""
+
+# ruff: noqa: S608  # the parts put into SQL are names of row types and columns, quoted; values are bound
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.contract import Window, schema, to_batch
+from warehouse.errors import ReplyRefused
+from warehouse.store import Written
+from warehouse.tables import Table, columns, describe, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from duckdb import DuckDBPyConnection
+
+    from warehouse.store import Slice
+
+__all__ = ["gather", "store"]
+
+_Instant: TypeAlias = datetime | date
+_NAMED = re.compile(r"\$(\w+)")
+
+
+class _Span(NamedTuple):
+    """Half-open range of a time column's own values."""
+
+    low: _Instant
+    high: _Instant
+
+
+def gather(piece: Slice, batches: Iterable[pa.RecordBatch]) -> pa.Table:
+    """The whole reply in the row's schema. Raises ReplyRefused for rows outside the slice's window."""
+    row = piece.row
+    reply = pa.Table.from_batches([to_batch(row, batch) for batch in batches], schema=schema(row))
+    table = describe(row)
+    if table.time and reply.num_rows:
+        asked = _span(piece.window, piece, table)
+        found = pc.min_max(reply[table.time]).as_py()
+        if found["min"] < asked.low or found["max"] >= asked.high:
+            raise ReplyRefused(
+                f"{piece.source}/{piece.account}/{piece.stream}: asked for {table.time} in "
+                f"[{asked.low}, {asked.high}), the reply holds {found['min']} to {found['max']}.",
+                mend="The connector must leave out what it was not asked for; report it to its author.",
+            )
+    return reply
+
+
+def store(cursor: DuckDBPyConnection, piece: Slice, reply: pa.Table, *, seen_at: datetime) -> Written:
+    """Bring the slice's table, ledger or history to what `reply` says. Raises ReplyRefused."""
+    if not reply.num_rows:
+        return Written(rows=0, changed=0, newest=None)
+    cursor.register("reply", reply)
+    writing = _Writing(cursor, piece, describe(piece.row), seen_at)
+    writing.refuse_doubles()
+    writing.narrow()
+    {"fact": writing.facts, "attribute": writing.attributes, "event": writing.events}[piece.row.kind]()
+    changed: int = writing.run("SELECT count(*) FROM changed")[0][0]
+    return Written(reply.num_rows, changed, writing.newest())
+
+
+class _Writing:
+    """One reply on its way into the tables of its row type.
+
+    where: the condition on the rows, of the reply and of the table, that this reply speaks for.
+    """
+
+    def __init__(self, cursor: DuckDBPyConnection, piece: Slice, table: Table, seen_at: datetime) -> None:
+        self.cursor = cursor
+        self.piece = piece
+        self.table = table
+        self.where = "true"
+        self.params: dict[str, Any] = {
+            "source": piece.source,
+            "account": piece.account,
+            "stream": piece.stream,
+            "seen_at": seen_at,
+            "start": piece.window.start,
+            "zone": str(piece.timezone),
+        }
+
+    def run(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run one statement with the parameters that it names, and drain its result."""
+        named = {name: self.params[name] for name in _NAMED.findall(sql)}
+        return self.cursor.execute(sql, named).fetchall()
+
+    def refuse_doubles(self) -> None:
+        piece, key = self.piece, columns(self.table.key) or "1"
+        total, distinct = self.run(f"SELECT count(*), count(DISTINCT ({key})) FROM reply")[0]
+        if total == distinct:
+            return
+        twice = f"SELECT CAST(({key}) AS VARCHAR) FROM reply GROUP BY {key} HAVING count(*) > 1 LIMIT 1"
+        example = self.run(twice)[0][0] if self.table.key else "the account's own row"
+        raise ReplyRefused(
+            f"{piece.source}/{piece.account}/{piece.stream}: {total - distinct} of {total} rows name a key "
+            f"({', '.join(self.table.key)}) again, for example {example}.",
+            mend="The connector must add such rows up or choose one; report it to its author.",
+        )
+
+    def narrow(self) -> None:
+        """Set `where`: the window, less what a reply that was asked for later has said already."""
+        newer = self.run(
+            """SELECT epoch_us(window_start), epoch_us(window_end) FROM journal
+            WHERE source = $source AND account = $account AND stream = $stream
+              AND outcome = 'ok' AND "rows" > 0 AND seen_at > $seen_at ORDER BY ALL"""
+        )
+        if not self.table.time:
+            self.where = "false" if newer else "true"
+            return
+        column, asked = quoted(self.table.time), _span(self.piece.window, self.piece, self.table)
+        self.params |= {"low": asked.low, "high": asked.high}
+        parts = [f"{column} >= $low AND {column} < $high"]
+        for n, (start, end) in enumerate(_joined(newer)):
+            said = _span(Window(_instant(start), _instant(end)), self.piece, self.table)
+            self.params |= {f"low{n}": said.low, f"high{n}": said.high}
+            parts.append(f"NOT ({column} >= $low{n} AND {column} < $high{n})")
+        self.where = " AND ".join(parts)
+
+    def facts(self) -> None:
+        table, values, known = self.table, self.table.values, self.table.known()
+        labels = (*table.key, *table.derived)
+        # A row that the reply lacks is restated to zero; what was unknown stays so.
+        new = {
+            m: f"CASE WHEN r.here THEN r.{quoted(m)} WHEN s.{quoted(m)} IS NOT NULL THEN 0 END"
+            for m in values
+        }
+        chosen = [
+            *(f"coalesce(r.{quoted(c)}, s.{quoted(c)}) AS {quoted(c)}" for c in labels),
+            *(f"{new[m]} AS {quoted(m)}" for m in values),
+            *(f"coalesce({new[m]}, 0) - coalesce(s.{quoted(m)}, 0) AS {quoted('+' + m)}" for m in values),
+            *(
+                f"CAST(({new[m]}) IS NOT NULL AS TINYINT) - CAST(s.{quoted(m)} IS NOT NULL AS TINYINT) "
+                f"AS {quoted(m + '_known')}"
+                for m in known
+            ),
+        ]
+        differs = " OR ".join(f"{new[m]} IS DISTINCT FROM s.{quoted(m)}" for m in values)
+        relabelled = " OR ".join(f"r.{quoted(c)} IS DISTINCT FROM s.{quoted(c)}" for c in table.derived)
+        self.run(
+            f"""CREATE OR REPLACE TEMP TABLE changed AS
+            WITH r AS (SELECT true AS here, * FROM reply WHERE {self.where}),
+                 s AS (SELECT true AS here, * FROM {quoted(table.name)}
+                       WHERE source = $source AND account = $account AND {self.where})
+            SELECT {", ".join(chosen)} FROM r FULL JOIN s ON {_same("r", "s", table.key)}
+            WHERE s.here IS NULL OR {differs} OR (r.here AND ({relabelled or "false"}))"""
+        )
+        self.replace("changed")
+        noted = (*labels, *values, *(f"{m}_known" for m in known))
+        taken = ", ".join(f"c.{quoted('+' + c if c in values else c)}" for c in noted)
+        bounds = "window_start AS low, window_end AS high"
+        if table.daily:
+            bounds = """CAST(timezone($zone, window_start) AS DATE) AS low,
+                CAST(timezone($zone, window_end - INTERVAL 1 MICROSECOND) AS DATE) + 1 AS high"""
+        at = quoted(table.time)
+        # seen_from: the last reply before this one that spoke for the row's time.
+        self.run(
+            f"""INSERT INTO {quoted(table.ledger)} (source, account, {columns(noted)}, seen_from, seen_to)
+            WITH polls AS (
+                SELECT {bounds}, seen_at FROM journal
+                WHERE source = $source AND account = $account AND stream = $stream AND outcome = 'ok'
+                  AND "rows" > 0 AND seen_at < $seen_at AND seen_at >= $start AND window_end > $start
+            ), times AS (
+                SELECT DISTINCT {at} AS t FROM changed
+            ), looks AS (
+                SELECT t, max(seen_at) AS seen_from FROM times JOIN polls ON low <= t AND high > t GROUP BY t
+            )
+            SELECT $source, $account, {taken}, looks.seen_from, $seen_at
+            FROM changed c LEFT JOIN looks ON looks.t = c.{at} ORDER BY c.{at}"""
+        )
+
+    def attributes(self) -> None:
+        table, match, names = self.table, self.table.match, (*self.table.types,)
+        history = quoted(table.history)
+        others = [c for c in names if c not in match]
+        chosen = [f"coalesce(r.{quoted(c)}, s.{quoted(c)}) AS {quoted(c)}" for c in match]
+        chosen += [f"r.{quoted(c)}" for c in others]
+        differs = " OR ".join(f"r.{quoted(c)} IS DISTINCT FROM s.{quoted(c)}" for c in others)
+        self.run(
+            f"""CREATE OR REPLACE TEMP TABLE changed AS
+            WITH r AS (SELECT true AS here, $account AS account, * FROM reply WHERE {self.where}),
+                 s AS (SELECT true AS here, * FROM {history}
+                       WHERE source = $source AND account = $account AND valid_to IS NULL AND {self.where})
+            SELECT r.here AS here, {", ".join(chosen)} FROM r FULL JOIN s ON {_same("r", "s", match)}
+            WHERE r.here IS NULL OR s.here IS NULL OR {differs or "false"}"""
+        )
+        self.run("CREATE OR REPLACE TEMP TABLE present AS SELECT * FROM changed WHERE here")
+        self.replace("present")
+        # Closed by DELETE + INSERT: after an UPDATE an open reader holds up the next checkpoint.
+        same = _same("h", "c", match)
+        open_ = "h.source = $source AND h.account = $account AND h.valid_to IS NULL"
+        self.run(
+            f"""CREATE OR REPLACE TEMP TABLE ended AS
+            SELECT h.* REPLACE ($seen_at AS valid_to) FROM {history} h JOIN changed c ON {same}
+            WHERE {open_}"""
+        )
+        self.run(f"DELETE FROM {history} h USING changed c WHERE {open_} AND {same}")
+        self.run(f"INSERT INTO {history} BY NAME SELECT * FROM ended WHERE valid_from < valid_to")
+        self.run(
+            f"""INSERT INTO {history} (source, account, {columns(names)}, valid_from)
+            SELECT $source, $account, {columns(names)}, $seen_at FROM present"""
+        )
+
+    def events(self) -> None:
+        names, name = columns(self.table.types), quoted(self.table.name)
+        self.run(
+            f"""CREATE OR REPLACE TEMP TABLE changed AS
+            WITH r AS (SELECT * FROM reply WHERE {self.where}),
+                 s AS (SELECT * FROM {name} WHERE source = $source AND account = $account AND {self.where})
+            SELECT r.* FROM r ANTI JOIN s ON {_same("r", "s", self.table.key)}"""
+        )
+        self.run(
+            f"""INSERT INTO {name} (source, account, {names}, seen_at)
+            SELECT $source, $account, {names}, $seen_at FROM changed ORDER BY {quoted(self.table.time)}"""
+        )
+
+    def replace(self, by: str) -> None:
+        """Put the rows of `by` in the place of those with their keys, in the order of time."""
+        name, names = quoted(self.table.name), columns(self.table.types)
+        self.run(
+            f"""DELETE FROM {name} WHERE rowid IN (
+                SELECT rowid FROM {name} s WHERE source = $source AND account = $account AND {self.where}
+                AND EXISTS (FROM {by} c WHERE {_same("s", "c", self.table.key) or "true"}))"""
+        )
+        order = f" ORDER BY {quoted(self.table.time)}" if self.table.time else ""
+        self.run(
+            f"INSERT INTO {name} (source, account, {names}) "
+            f"SELECT $source, $account, {names} FROM {by}{order}"
+        )
+
+    def newest(self) -> datetime | None:
+        """Start of the newest hour or day of which the reply holds anything but zeros."""
+        table = self.table
+        if not table.time:
+            return None
+        measures = table.values if self.piece.row.kind == "fact" else ()
+        holds = " OR ".join(f"{quoted(m)} <> 0" for m in measures) or "true"
+        found = self.run(f"SELECT epoch_us(max({quoted(table.time)})) FROM reply WHERE {holds}")[0][0]
+        if found is None:
+            return None
+        at = _instant(found)
+        if table.daily:
+            return datetime.combine(at.date(), time(), self.piece.timezone).astimezone(UTC)
+        return at
+
+
+def _span(window: Window, piece: Slice, table: Table) -> _Span:
+    if not table.daily:
+        return _Span(window.start, window.end)
+    if piece.timezone is None:
+        raise ValueError(f"{table.row.__name__} is stored by the day: Slice.timezone is needed")
+    days = window.days(piece.timezone)
+    return _Span(days[0], days[-1] + timedelta(days=1))
+
+
+def _instant(us: int) -> datetime:
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=us)
+
+
+def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Sorted spans with those that touch joined."""
+    joined: list[tuple[int, int]] = []
+    for start, end in spans:
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _same(left: str, right: str, names: Iterable[str]) -> str:
+    return " AND ".join(f"{left}.{quoted(c)} = {right}.{quoted(c)}" for c in names)
