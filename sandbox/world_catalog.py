@@ -1,7 +1,8 @@
 """What there is: accounts, campaigns, ad groups, ads, budgets and conversion actions of a seed.
 
 Everything here is fixed for a seed and told by position: account 3's campaign 5 is the same however many
-accounts and campaigns there are (a budget that it shares aside, which grows with its members). What changes over time is in world_timeline.
+accounts and campaigns there are (a budget that it shares aside, which grows with its members). What changes
+over time is in world_timeline.
 """
 
 from __future__ import annotations
@@ -213,10 +214,6 @@ def _jitter(seed: int, what: str, *coordinates: int, width: float) -> float:
 
 def _campaign(where: _Place, n: int, plan: Plan, budgets: list[BudgetSetup]) -> CampaignSetup:
     seed, position, brand, unit = where.seed, where.position, where.brand, where.unit
-    name = plan.name.format(brand.market)
-    variant = n // len(GOOGLE_PLAN)
-    if variant:
-        name = f"{name} | {variant + 1:02d}"
     clicks = plan.clicks * _jitter(seed, "clicks", position, n, width=0.5)
     cpc = plan.cpc * brand.rate * 1e6 / unit * _jitter(seed, "cpc", position, n, width=0.25)
     if brand.goal == "lead":
@@ -228,7 +225,7 @@ def _campaign(where: _Place, n: int, plan: Plan, budgets: list[BudgetSetup]) -> 
         groups = _with_budgets(where, n, groups, amount, budgets)
         held = tuple(group.budget for group in groups if group.budget is not None)
     else:
-        held = (_hold(where, n, name, plan, amount, budgets),)
+        held = (_hold(where, n, plan, amount, budgets),)
     control, treatment = EXPERIMENTS.get(position, (-1, -1))
     cvr = plan.cvr * _jitter(seed, "cvr", position, n, width=0.2)
     if n == treatment:
@@ -239,7 +236,7 @@ def _campaign(where: _Place, n: int, plan: Plan, budgets: list[BudgetSetup]) -> 
     )
     return CampaignSetup(
         id=_id(position, n, 1),
-        name=name,
+        name=_name(brand, plan, n),
         plan=plan,
         groups=groups,
         budgets=held,
@@ -253,6 +250,11 @@ def _campaign(where: _Place, n: int, plan: Plan, budgets: list[BudgetSetup]) -> 
         landing_page=f"https://www.{brand.domain}.example/{brand.market.lower()}/",
         arm=n in (control, treatment),
     )
+
+
+def _name(brand: Brand, plan: Plan, n: int) -> str:
+    name, variant = plan.name.format(brand.market), n // len(GOOGLE_PLAN)
+    return f"{name} | {variant + 1:02d}" if variant else name
 
 
 def _with_budgets(
@@ -271,7 +273,7 @@ def _with_budgets(
     return tuple(out)
 
 
-def _hold(where: _Place, n: int, name: str, plan: Plan, amount: int, budgets: list[BudgetSetup]) -> int:
+def _hold(where: _Place, n: int, plan: Plan, amount: int, budgets: list[BudgetSetup]) -> int:
     """Add the campaign to the account's shared budget, or give it its own; the budget's index."""
     new = _id(where.position, n, 4)
     if plan.budget == "shared":
@@ -284,13 +286,13 @@ def _hold(where: _Place, n: int, name: str, plan: Plan, amount: int, budgets: li
         budgets.append(BudgetSetup(new, "Shared | Generic search", amount, "DAILY", (n,), shared=True))
     else:
         period = "TOTAL" if plan.budget == "total" else "DAILY"
-        budgets.append(BudgetSetup(new, name, amount, period, (n,)))
+        budgets.append(BudgetSetup(new, _name(where.brand, plan, n), amount, period, (n,)))
     return len(budgets) - 1
 
 
 def _round(amount: float) -> int:
     """An amount of minor units as people choose them: two significant digits, at least 100."""
-    size = 10 ** max(len(str(int(amount))) - 2, 0)
+    size: int = 10 ** max(len(str(int(amount))) - 2, 0)
     return max(round(amount / size) * size, 100)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sandbox import noise
 from sandbox.model import Ad, AdGroup, Budget, Campaign, ChangeEvent, Experiment, Recommendation
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sandbox.world_catalog import AccountSetup, BudgetSetup, CampaignSetup
 
 __all__ = ["ad_groups", "ads", "budgets", "campaigns", "changes", "experiments", "recommendations"]
+
+_Values = dict[str, Any]
 
 _ACTORS = ("performance-team@example.com", "analyst@example.com", "agency@example.com")
 _CLIENTS = ("GOOGLE_ADS_WEB_CLIENT", "GOOGLE_ADS_API", "GOOGLE_ADS_EDITOR")
@@ -146,24 +148,23 @@ def changes(seed: int, account: AccountSetup, start: datetime, end: datetime) ->
 
 
 def _event(
-    seed: int,
     account: AccountSetup,
     at: datetime,
     entity: tuple[str, int],
     campaign: int,
-    values: tuple[dict[str, object], dict[str, object]],
-    operation: str = "UPDATE",
+    values: tuple[_Values, _Values],
 ) -> ChangeEvent:
+    """One change of (type, id) from values[0], empty for a creation, to values[1]."""
     mark = (entity[1], int(at.timestamp()))
     return ChangeEvent(
-        id=noise.key(account.position, f"change {operation}", *mark) >> 12,
+        id=noise.key(account.position, "change", *mark) >> 12,
         at=at,
-        actor=noise.choice(_ACTORS, seed, "actor", *mark),
-        client=noise.choice(_CLIENTS, seed, "client", *mark),
+        actor=noise.choice(_ACTORS, account.position, "actor", *mark),
+        client=noise.choice(_CLIENTS, account.position, "client", *mark),
         entity_type=entity[0],
         entity=entity[1],
         campaign=campaign,
-        operation=operation,
+        operation="UPDATE" if values[0] else "CREATE",
         before=values[0],
         after=values[1],
     )
@@ -177,23 +178,24 @@ def _budget_changes(
             continue
         # A change at `start` itself belongs to the span too.
         for step in levels(seed, budget, start - _INSTANT, end)[1:]:
-            values = (
+            values: tuple[_Values, _Values] = (
                 {"amount_micros": scaled(account, budget, step.before, step.at) * account.unit},
                 {"amount_micros": scaled(account, budget, step.factor, step.at) * account.unit},
             )
             campaign = 0 if budget.shared else account.campaigns[budget.campaigns[0]].id
-            yield _event(seed, account, step.at, ("CAMPAIGN_BUDGET", budget.id), campaign, values)
+            yield _event(account, step.at, ("CAMPAIGN_BUDGET", budget.id), campaign, values)
 
 
 def _status_changes(
     seed: int, account: AccountSetup, start: datetime, end: datetime
 ) -> Iterator[ChangeEvent]:
-    paused, enabled = {"status": "PAUSED"}, {"status": "ENABLED"}
+    paused: _Values = {"status": "PAUSED"}
+    enabled: _Values = {"status": "ENABLED"}
     for campaign in account.campaigns:
         for begin, until in pauses(seed, campaign, start - _INSTANT, end):
             for at, values in ((begin, (enabled, paused)), (until, (paused, enabled))):
                 if start <= at < end:
-                    yield _event(seed, account, at, ("CAMPAIGN", campaign.id), campaign.id, values)
+                    yield _event(account, at, ("CAMPAIGN", campaign.id), campaign.id, values)
 
 
 def _flights(account: AccountSetup, start: datetime, end: datetime) -> Iterator[ChangeEvent]:
@@ -205,18 +207,16 @@ def _flights(account: AccountSetup, start: datetime, end: datetime) -> Iterator[
         before = flight(first - timedelta(days=1))[1]
         for campaign in account.campaigns:
             if at >= start and account.budgets[campaign.budgets[0]].period == "TOTAL":
-                values = ({"ends": before.isoformat()}, {"ends": last.isoformat()})
-                yield _event(0, account, at, ("CAMPAIGN", campaign.id), campaign.id, values)
+                values: tuple[_Values, _Values] = ({"ends": before.isoformat()}, {"ends": last.isoformat()})
+                yield _event(account, at, ("CAMPAIGN", campaign.id), campaign.id, values)
         first = last + timedelta(days=1)
 
 
 def _creations(account: AccountSetup, start: datetime, end: datetime) -> Iterator[ChangeEvent]:
     for campaign in account.campaigns:
         if start <= campaign.created < end:
-            values: tuple[dict[str, object], dict[str, object]] = ({}, {"name": campaign.name})
-            yield _event(
-                0, account, campaign.created, ("CAMPAIGN", campaign.id), campaign.id, values, "CREATE"
-            )
+            values: tuple[_Values, _Values] = ({}, {"name": campaign.name})
+            yield _event(account, campaign.created, ("CAMPAIGN", campaign.id), campaign.id, values)
 
 
 def experiments(account: AccountSetup, at: datetime) -> list[Experiment]:

@@ -92,15 +92,32 @@ def expand(block: Block) -> Events:
     keep = grid.appeal[c, leaf % SPLIT] / readiest[c]
     lag, delay, credit, value, view, regret = _by_action(actions, action, u)
     happened = clicked + lag
-    keep = keep * _kept(block, c, leaf, action, clicked, happened)
+    tagged = np.array([a.action.off_platform for a in actions])[action]
+    keep = keep * _kept(block, c, leaf, clicked, np.where(tagged, happened, np.nan))
     windows = np.array([min(a.action.click_lookback_days, MAX_LAG_DAYS) for a in actions]) * _DAY
     keep = np.where(lag < windows[action], keep, 0.0)
     delay = delay * 3600 + np.where(credit != 1_000_000, _SPREADING_HOURS * 3600 * u("spreading"), 0.0)
     reported = happened + delay
     retracted = np.where(regret, reported + _DAY * (1 + 9 * u("regret after")), float(NEVER))
     left = (u("kept") < keep).nonzero()[0]
-    columns = (c, d, s, leaf, action, clicked, happened, reported, retracted, credit, value)
-    return Events(*(column[left].astype(np.int64) for column in columns), view[left])
+
+    def column(values: Floats | Ints) -> Ints:
+        return values[left].astype(np.int64)
+
+    return Events(
+        c=column(c),
+        d=column(d),
+        s=column(s),
+        leaf=column(leaf),
+        action=column(action),
+        clicked=column(clicked),
+        at=column(happened),
+        reported=column(reported),
+        retracted=column(retracted),
+        credit=column(credit),
+        value=column(value),
+        view=view[left],
+    )
 
 
 class _Draws:
@@ -155,24 +172,19 @@ def _by_action(
     return lag, delay, credit, value, view, regret
 
 
-def _kept(block: Block, c: Ints, leaf: Ints, action: Ints, clicked: Floats, happened: Floats) -> Floats:
-    """Probability that incidents leave each event alone."""
+def _kept(block: Block, c: Ints, leaf: Ints, clicked: Floats, tagged: Floats) -> Floats:
+    """Probability that incidents leave each event alone. tagged: when the site's tag fires for it, or nan."""
     keep = np.ones(clicked.shape)
-    grid = block.grid
-    tagged = np.array([a.action.off_platform for a in grid.setup.actions])[action]
     urls = _urls(block)
-    for incident, rows in concerned(grid, block.incidents):
+    for incident, rows in concerned(block.grid, block.incidents):
         hit = np.isin(c, rows)
-        if incident.options.get("url"):
+        if "url" in incident.options:
             led = np.array([[inc.leads_to(incident, url) for url in row] for row in urls])
             hit &= led[c, leaf // SPLIT]
-        for name, moment, where in (
-            ("keeps_clicks", clicked, hit),
-            ("keeps_events", happened, hit & tagged),
-        ):
+        for name, moment in (("keeps_clicks", clicked), ("keeps_events", tagged)):
             share = inc.factor(incident, name)
             if share != 1.0:
-                keep = np.where(where, keep * (1 - (1 - share) * inc.strength(incident, moment)), keep)
+                keep = np.where(hit, keep * (1 - (1 - share) * inc.strength(incident, moment)), keep)
     return keep
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from sandbox import noise
 from sandbox.model import Auctions, Conversions, Traffic
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["auctions_of", "conversions_of", "traffic_of"]
 
+Flags = npt.NDArray[np.bool_]
+_Axes = tuple[bool, bool, bool]
+"""Whether to split by ad, by device, by network."""
+
 _HOUR, _DAY = 3_600.0, 86_400.0
 _CHUNK = 1_000_000
 """Leaves expanded at a time."""
@@ -34,21 +40,36 @@ def traffic_of(
     end: datetime,
     seen: datetime | None,
     *,
-    axes: tuple[bool, bool, bool],
+    axes: _Axes,
 ) -> Traffic:
     """The cells that begin in [start, end), split by (ad, device, network) as asked, seen up to `seen`."""
     parts = [part for block in blocks for part in _block_traffic(block, start, end, seen, axes)]
     return Traffic(*_stack(parts, [np.int64] * len(_TRAFFIC)))
 
 
-def _stack(parts: Sequence[Sequence[np.ndarray]], types: Sequence[type]) -> list[np.ndarray]:
+def _stack(parts: Sequence[Sequence[npt.NDArray[Any]]], types: Sequence[type]) -> list[npt.NDArray[Any]]:
+    """The parts' columns, each one after the other; empty columns of `types` where there is no part."""
     if not parts:
         return [np.zeros(0, t) for t in types]
     return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
 
 
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """M cells of a block. filled: share (0..1) that had happened. invalid: whether such clicks still show."""
+
+    c: Ints
+    d: Ints
+    s: Ints
+    filled: Floats
+    invalid: Flags
+
+    def at(self, pick: Ints | slice) -> _Cells:
+        return _Cells(self.c[pick], self.d[pick], self.s[pick], self.filled[pick], self.invalid[pick])
+
+
 def _block_traffic(
-    block: Block, start: datetime, end: datetime, seen: datetime | None, axes: tuple[bool, bool, bool]
+    block: Block, start: datetime, end: datetime, seen: datetime | None, axes: _Axes
 ) -> Iterable[list[Ints]]:
     begin = block.days.start
     inside = block.days.valid & (begin >= start.timestamp()) & (begin < end.timestamp())
@@ -60,20 +81,17 @@ def _block_traffic(
     rows = np.arange(len(block.grid.campaign))
     c = np.repeat(rows, d.size)
     d, s = np.tile(d, rows.size), np.tile(s, rows.size)
-    filled = _filled(block, c, d, s, seen)
-    with_invalid = _with_invalid(block, c, d, s, seen)
-    whole = filled >= 1
-    part = ~whole & (filled > 0)
-    if not any(axes):
-        yield _plain(block, c[whole], d[whole], s[whole], with_invalid[whole])
+    cells = _Cells(c, d, s, _filled(block, c, d, s, seen), _with_invalid(block, c, d, s, seen))
+    whole, part = (cells.filled >= 1).nonzero()[0], ((cells.filled > 0) & (cells.filled < 1)).nonzero()[0]
+    if any(axes):
+        yield from _chunks(block, cells.at(whole), axes, partial=False)
     else:
-        yield from _chunks(block, c[whole], d[whole], s[whole], with_invalid[whole], None, axes)
-    if part.any():
-        yield from _chunks(block, c[part], d[part], s[part], with_invalid[part], filled[part], axes)
+        yield _plain(block, cells.at(whole))
+    yield from _chunks(block, cells.at(part), axes, partial=True)
 
 
 def _filled(block: Block, c: Ints, d: Ints, s: Ints, seen: datetime | None) -> Floats:
-    """Share (0..1) of each cell's delivery that had happened at `seen`, incidents within the hour included."""
+    """Share (0..1) of each cell's delivery that had happened at `seen`; incidents bend the hour's course."""
     if seen is None:
         return np.ones(c.shape)
     begin = block.days.start[d, s]
@@ -90,7 +108,7 @@ def _filled(block: Block, c: Ints, d: Ints, s: Ints, seen: datetime | None) -> F
     return share
 
 
-def _with_invalid(block: Block, c: Ints, d: Ints, s: Ints, seen: datetime | None) -> np.ndarray:
+def _with_invalid(block: Block, c: Ints, d: Ints, s: Ints, seen: datetime | None) -> Flags:
     """Whether the cell's invalid clicks are still in the report: they leave it after 24 to 36 hours."""
     if seen is None:
         return np.zeros(c.shape, np.bool_)
@@ -98,17 +116,17 @@ def _with_invalid(block: Block, c: Ints, d: Ints, s: Ints, seen: datetime | None
     return np.asarray(seen.timestamp() < block.days.start[d, s] + wait)
 
 
-def _plain(block: Block, c: Ints, d: Ints, s: Ints, with_invalid: np.ndarray) -> list[Ints]:
-    at = (c, d, s)
-    extra = np.where(with_invalid, block.invalid[at], 0)
-    clicks = block.valid[at] + extra
-    cost = block.cost[at] + np.where(with_invalid, block.cost_invalid[at], 0)
-    zero = np.zeros(c.shape, np.int64)
+def _plain(block: Block, cells: _Cells) -> list[Ints]:
+    """Whole cells, not split."""
+    at = (cells.c, cells.d, cells.s)
+    clicks = block.valid[at] + np.where(cells.invalid, block.invalid[at], 0)
+    cost = block.cost[at] + np.where(cells.invalid, block.cost_invalid[at], 0)
+    zero = np.zeros(cells.c.shape, np.int64)
     columns = [
-        block.grid.campaign[c],
+        block.grid.campaign[cells.c],
         zero,
         zero,
-        block.days.hour[d, s],
+        block.days.hour[cells.d, cells.s],
         zero - 1,
         zero - 1,
         clicks + block.unclicked[at],
@@ -119,44 +137,26 @@ def _plain(block: Block, c: Ints, d: Ints, s: Ints, with_invalid: np.ndarray) ->
     return [column[some] for column in columns]
 
 
-def _chunks(
-    block: Block,
-    c: Ints,
-    d: Ints,
-    s: Ints,
-    with_invalid: np.ndarray,
-    filled: Floats | None,
-    axes: tuple[bool, bool, bool],
-) -> Iterable[list[Ints]]:
-    width = block.grid.ad.shape[1] * SPLIT
-    step = max(_CHUNK // width, 1)
-    for n in range(0, c.size, step):
-        cut = slice(n, n + step)
-        yield _split(
-            block, c[cut], d[cut], s[cut], with_invalid[cut], None if filled is None else filled[cut], axes
-        )
+def _chunks(block: Block, cells: _Cells, axes: _Axes, *, partial: bool) -> Iterable[list[Ints]]:
+    step = max(_CHUNK // (block.grid.ad.shape[1] * SPLIT), 1)
+    for n in range(0, cells.c.size, step):
+        yield _split(block, cells.at(slice(n, n + step)), axes, partial=partial)
 
 
-def _split(
-    block: Block,
-    c: Ints,
-    d: Ints,
-    s: Ints,
-    with_invalid: np.ndarray,
-    filled: Floats | None,
-    axes: tuple[bool, bool, bool],
-) -> list[Ints]:
+def _split(block: Block, cells: _Cells, axes: _Axes, *, partial: bool) -> list[Ints]:
     by_ad, by_device, by_network = axes
-    ads_only = filled is None and not (by_device or by_network)
+    c, d, s = cells.c, cells.d, cells.s
+    # An hour that is still filling is always worked out by leaf, so that every split adds up to the same.
+    ads_only = not (partial or by_device or by_network)
     leaves = block.leaves(c, d, s, ads_only=ads_only)
-    if filled is not None:
-        leaves = _partly(block, leaves, c, block.days.hour[d, s], filled)
-    late = with_invalid[:, None]
+    if partial:
+        leaves = _partly(block, leaves, cells)
+    late = cells.invalid[:, None]
     clicks = leaves.valid + np.where(late, leaves.invalid, 0)
     cost = leaves.cost + np.where(late, leaves.cost_invalid, 0)
-    ads = block.grid.ad.shape[1]
+    shape = (c.size, block.grid.ad.shape[1], *((1, 1) if ads_only else (3, 3)))
     folded = [
-        _fold(values.reshape(c.size, ads, *((1, 1) if ads_only else (3, 3))), axes)
+        _fold(values.reshape(shape), axes)
         for values in (clicks + leaves.unclicked, clicks, cost * block.grid.setup.unit)
     ]
     n, a, device, network = folded[0].nonzero()
@@ -173,18 +173,19 @@ def _split(
     ]
 
 
-def _fold(values: Ints, axes: tuple[bool, bool, bool]) -> Ints:
+def _fold(values: Ints, axes: _Axes) -> Ints:
     drop = tuple(n + 1 for n, kept in enumerate(axes) if not kept)
     return np.asarray(values.sum(axis=drop, keepdims=True)) if drop else values
 
 
-def _partly(block: Block, leaves: Leaves, c: Ints, hour: Ints, filled: Floats) -> Leaves:
+def _partly(block: Block, leaves: Leaves, cells: _Cells) -> Leaves:
     """The leaves of an hour that is still filling: each grows by whole counts, none ever shrinks."""
-    keys = noise.spread(noise.spread(noise.key(block.seed, "filling"), block.grid.campaign)[c], hour)
+    hour = block.days.hour[cells.d, cells.s]
+    keys = noise.spread(noise.spread(noise.key(block.seed, "filling"), block.grid.campaign)[cells.c], hour)
     ripe = noise.uniform(noise.spread(keys[:, None], np.arange(leaves.valid.shape[1])))
 
     def grown(counts: Ints) -> Ints:
-        return np.floor(counts * filled[:, None] + ripe).astype(np.int64)
+        return np.floor(counts * cells.filled[:, None] + ripe).astype(np.int64)
 
     valid, invalid, unclicked = grown(leaves.valid), grown(leaves.invalid), grown(leaves.unclicked)
     google = block.grid.setup.platform == "google_ads"
