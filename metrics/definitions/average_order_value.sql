@@ -1,0 +1,11 @@
+-- title:    Average order value
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     delivery
+-- unit:     money
+-- better:   higher
+-- limits:   Purchases only. Conversions restate for days; the newest hours are provisional.
+-- changes:  1 2026-11-01 first version
+sum(purchase_value) / 1e6 / nullif(sum(purchases), 0)

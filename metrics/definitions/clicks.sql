@@ -1,0 +1,11 @@
+-- title:    Clicks
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     delivery
+-- unit:     count
+-- better:   higher
+-- limits:   Invalid clicks are taken out later. Meta's are link clicks.
+-- changes:  1 2026-11-01 first version
+sum(clicks)

@@ -1,0 +1,11 @@
+-- title:    Conversion rate
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     delivery
+-- unit:     percent
+-- better:   higher
+-- limits:   Conversions restate for days; the newest hours are provisional.
+-- changes:  1 2026-11-01 first version
+sum(conversions) / nullif(sum(clicks), 0)

@@ -1,0 +1,11 @@
+-- title:    Conversions
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     delivery
+-- unit:     count
+-- better:   higher
+-- limits:   Conversions restate for days; the newest hours are provisional. Primary conversion actions only, at the hour of the click; of Meta see the view's limits.
+-- changes:  1 2026-11-01 first version
+sum(conversions)

@@ -1,0 +1,11 @@
+-- title:    Conversions by arrival
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     arrivals
+-- unit:     count
+-- better:   higher
+-- limits:   Counted when the poll that brought them was asked, whatever day they are credited to: complete as soon as the hour is polled. Retractions count negative.
+-- changes:  1 2026-11-01 first version
+sum(conversions)

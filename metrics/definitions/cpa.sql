@@ -1,0 +1,11 @@
+-- title:    Cost per acquisition
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     delivery
+-- unit:     money
+-- better:   lower
+-- limits:   Conversions restate for days; the newest hours are provisional.
+-- changes:  1 2026-11-01 first version
+sum(cost) / 1e6 / nullif(sum(conversions), 0)

@@ -1,0 +1,11 @@
+-- title:    Cost per click
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     delivery
+-- unit:     money
+-- better:   lower
+-- limits:   Undefined without clicks.
+-- changes:  1 2026-11-01 first version
+sum(cost) / 1e6 / nullif(sum(clicks), 0)

@@ -1,0 +1,11 @@
+-- title:    Click-through rate
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     delivery
+-- unit:     percent
+-- better:   higher
+-- limits:   Not comparable between search and social.
+-- changes:  1 2026-11-01 first version
+sum(clicks) / nullif(sum(impressions), 0)

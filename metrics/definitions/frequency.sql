@@ -1,0 +1,11 @@
+-- title:    Average daily frequency
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     auction
+-- unit:     ratio
+-- better:   neutral
+-- limits:   Reach cannot be added up: somebody reached by two campaigns or on two days counts twice, so this is the frequency of a day, not of the flight.
+-- changes:  1 2026-11-01 first version
+sum(impressions) filter (where reached > 0) / nullif(sum(reached), 0)

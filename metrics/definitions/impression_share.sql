@@ -1,0 +1,11 @@
+-- title:    Search impression share
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     auction
+-- unit:     percent
+-- better:   higher
+-- limits:   Weighed by the impressions that each campaign was eligible for. Google Ads reports a share below 10 % as 9.99 %. Updated by the day.
+-- changes:  1 2026-11-01 first version
+sum(impressions) filter (where eligible > 0) / nullif(sum(eligible), 0)

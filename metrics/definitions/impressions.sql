@@ -1,0 +1,11 @@
+-- title:    Impressions
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     delivery
+-- unit:     count
+-- better:   higher
+-- limits:   Invalid traffic is taken out later.
+-- changes:  1 2026-11-01 first version
+sum(impressions)

@@ -1,0 +1,11 @@
+-- title:    Impression share lost to budget
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     auction
+-- unit:     percent
+-- better:   lower
+-- limits:   Weighed by eligible impressions. A share above 90 % is reported as 90.01 %. Updated by the day.
+-- changes:  1 2026-11-01 first version
+sum(lost_to_budget * eligible) / nullif(sum(eligible) filter (where lost_to_budget >= 0), 0)

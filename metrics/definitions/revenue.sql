@@ -1,0 +1,11 @@
+-- title:    Revenue
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     delivery
+-- unit:     money
+-- better:   higher
+-- limits:   What the sources credit themselves with, in the value the tracking reports; two sources may claim the same order.
+-- changes:  1 2026-11-01 first version
+sum(conversion_value) / 1e6

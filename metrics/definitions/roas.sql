@@ -1,0 +1,11 @@
+-- title:    Return on ad spend
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     delivery
+-- unit:     multiple
+-- better:   higher
+-- limits:   Conversions restate for days; the newest hours are provisional. Revenue as the sources claim it.
+-- changes:  1 2026-11-01 first version
+sum(conversion_value) / nullif(sum(cost), 0)

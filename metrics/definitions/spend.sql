@@ -1,0 +1,11 @@
+-- title:    Spend
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     delivery
+-- unit:     money
+-- better:   neutral
+-- limits:   Sources report spend minutes to three hours late, and Meta trues it up until the next morning.
+-- changes:  1 2026-11-01 first version
+sum(cost) / 1e6

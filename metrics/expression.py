@@ -1,0 +1,225 @@
+"""The body of a metric: one aggregate expression, taken apart into the aggregates it is made of.
+
+A body is parsed, never trusted: only the node types below may stand in it, so that a metric can neither
+read a file, nor ask a question of its own, nor give another answer the second time. What an expression is
+made of (`Aggregate`) is what the rest computes: once per group, once per bucket, once per compared window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError, TokenError
+
+from metrics.header import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["DIALECT", "Aggregate", "Parts", "faults", "normal", "parts"]
+
+DIALECT: Final = "duckdb"
+
+_AGGREGATES: Final = (exp.Sum, exp.Count, exp.Min, exp.Max, exp.Avg)
+_PLAIN: Final = (
+    *(exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Neg, exp.Paren, exp.Literal, exp.Null, exp.Boolean),
+    *(exp.Column, exp.Identifier, exp.Nullif, exp.Coalesce, exp.Case, exp.If, exp.Filter, exp.Where),
+    *(exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.And, exp.Or, exp.Not, exp.Is, exp.In),
+    *(exp.Between, exp.Greatest, exp.Least, exp.Abs, exp.Sqrt, exp.Ln, exp.Exp, exp.Pow),
+    *(exp.Cast, exp.DataType, exp.Star),
+)
+_WHY: Final[Mapping[type[exp.Expr], str]] = {
+    exp.Query: "a metric is one expression, no query: window and grouping come from the caller",
+    exp.Subquery: "a subquery cannot follow the caller's window; join it in a view",
+    exp.Window: "a window function: rolling windows come from the caller",
+    exp.Alias: "no alias: a metric is named after its file",
+    exp.Distinct: "a distinct count cannot be rolled over time; count it in a view",
+    exp.Placeholder: "no parameters: a metric is the same for every caller",
+    exp.Parameter: "no parameters: a metric is the same for every caller",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """One aggregate call of an expression.
+
+    function: sum, count, min or max. inner: what it aggregates, "*" for count(*). condition: its FILTER.
+    """
+
+    function: str
+    inner: str
+    condition: str = ""
+
+    @property
+    def rolls(self) -> str:
+        """The function that adds up results of this one: counts and sums by sum, extremes by themselves."""
+        return "sum" if self.function == "count" else self.function
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """An expression taken apart.
+
+    aggregates: in order of appearance. outer: the expression over `{0}`, `{1}`, … in their places.
+    columns: every column it reads. additive: whether results of disjoint windows may be summed.
+    """
+
+    aggregates: tuple[Aggregate, ...]
+    outer: str
+    columns: frozenset[str]
+    additive: bool
+
+
+def _start(node: exp.Expr) -> int:
+    """Offset of a node in the body: its own token's, else the first of its children."""
+    starts = [n.meta["start"] for n in node.walk() if "start" in n.meta]
+    return min(starts, default=0)
+
+
+def _parse(body: str) -> exp.Expr:
+    (tree,) = sqlglot.parse(body, dialect=DIALECT)
+    if tree is None:
+        raise ValueError("the body is empty")
+    return tree
+
+
+def faults(body: str, columns: Mapping[str, str]) -> Iterator[tuple[int, str]]:
+    """What keeps `body` from being a metric over `columns` (name -> kind), as (offset, message)."""
+    if not body.strip():
+        yield 0, "there is no expression below the header"
+        return
+    try:
+        tokens = sqlglot.tokenize(body, dialect=DIALECT)
+    except TokenError as error:
+        yield 0, f"cannot be read as SQL: {error}"
+        return
+    stopped = False
+    for token in tokens:
+        if token.token_type == sqlglot.TokenType.SEMICOLON:
+            stopped = True
+            yield token.start, "no `;`: a metric is one expression"
+        if token.comments:
+            stopped = True
+            yield body.find(token.comments[0]), "no comment in the body: say it in `limits` or `changes`"
+    if stopped:
+        return
+    try:
+        tree = _parse(body)
+    except ParseError as error:
+        first = error.errors[0]
+        lines = body.split("\n")
+        at = sum(len(line) + 1 for line in lines[: first["line"] - 1])
+        at += max(first["col"] - len(first["highlight"] or ""), 0)
+        text = "one expression only" if first["highlight"] == "," else first["description"]
+        yield at, f"not one aggregate expression: {text} at `{first['highlight']}`"
+        return
+    yield from _structure(tree)
+    yield from _columns(tree, columns)
+
+
+def _structure(tree: exp.Expr) -> Iterator[tuple[int, str]]:
+    for kind, why in _WHY.items():
+        found = tree.find(kind)
+        if found is not None:
+            yield _start(found), why
+            return
+    for node in tree.walk():
+        if isinstance(node, _AGGREGATES):
+            inside = node.find_ancestor(*_AGGREGATES)
+            if inside:
+                yield _start(node), "an aggregate inside an aggregate"
+                return
+        elif not isinstance(node, _PLAIN):
+            name = node.name if isinstance(node, exp.Anonymous) else node.key
+            allowed = (
+                "sum, count, min, max, avg, nullif, coalesce, case, greatest, least, abs, sqrt, ln, exp, pow"
+            )
+            yield _start(node), f"`{name}` is not allowed in a metric; allowed: {allowed}"
+            return
+    if not tree.find(*_AGGREGATES):
+        yield 0, "nothing is aggregated: write sum(…) or count(…) of a column"
+        return
+    for column in tree.find_all(exp.Column):
+        if not column.find_ancestor(*_AGGREGATES, exp.Filter):
+            yield _start(column), f"`{column.name}` stands outside an aggregate"
+            return
+
+
+def _columns(tree: exp.Expr, columns: Mapping[str, str]) -> Iterator[tuple[int, str]]:
+    for column in tree.find_all(exp.Column):
+        if column.table:
+            yield _start(column), f"write `{column.name}` without its table: a metric has one view"
+        elif column.name not in columns:
+            yield _start(column), f"unknown column `{column.name}`{nearest(column.name, columns)}"
+    for node in tree.find_all(exp.Avg, exp.Sum):
+        inner = node.this.unnest()
+        share = isinstance(inner, exp.Column) and columns.get(inner.name) == "share"
+        if isinstance(node, exp.Avg) and (share or node.find(exp.Div)):
+            message = "avg of a ratio weighs a quiet hour like a busy one: write sum(…) / nullif(sum(…), 0)"
+            yield _start(node), message
+        elif share:
+            yield _start(node), f"`{inner.name}` is a share: weigh it by what it is a share of, never sum it"
+
+
+@lru_cache(maxsize=1024)
+def parts(body: str) -> Parts:
+    """`body` (without faults) taken apart; avg(x) becomes sum(x) / count(x) on the way."""
+    tree = _parse(body).transform(_split_average)
+    found: list[Aggregate] = []
+
+    def lift(node: exp.Expr) -> exp.Expr:
+        condition = ""
+        call: Any = node
+        if isinstance(node, exp.Filter):
+            call, condition = node.this, node.expression.this.sql(DIALECT)
+        if not isinstance(call, _AGGREGATES):
+            return node
+        aggregate = Aggregate(call.key, call.this.sql(DIALECT), condition)
+        if aggregate not in found:
+            found.append(aggregate)
+        return exp.Column(this=exp.Identifier(this=f"__{found.index(aggregate)}__", quoted=False))
+
+    columns = frozenset(c.name for c in tree.find_all(exp.Column))
+    additive = _additive(tree)
+    outer = tree.transform(lift).sql(DIALECT)
+    for index in range(len(found)):
+        outer = outer.replace(f"__{index}__", f"{{{index}}}")
+    return Parts(tuple(found), outer, columns, additive)
+
+
+def normal(body: str) -> str:
+    """`body` with its spelling evened out: what counts as the same text."""
+    return _parse(body).sql(DIALECT, comments=False, normalize=True)
+
+
+def _split_average(node: exp.Expr) -> exp.Expr:
+    if not isinstance(node, exp.Avg):
+        return node
+    total, number = exp.Sum(this=node.this.copy()), exp.Count(this=node.this.copy(), big_int=True)
+    return exp.Paren(
+        this=exp.Div(this=total, expression=exp.Nullif(this=number, expression=exp.Literal.number(0)))
+    )
+
+
+def _additive(tree: exp.Expr) -> bool:
+    """Sums and counts, scaled by constants and added: nothing else keeps f(A + B) = f(A) + f(B)."""
+    if isinstance(tree, exp.Filter):
+        return _additive(tree.this)
+    if isinstance(tree, (exp.Sum, exp.Count)):
+        return True
+    if isinstance(tree, (exp.Paren, exp.Neg)):
+        return _additive(tree.this)
+    if isinstance(tree, (exp.Add, exp.Sub)):
+        return _additive(tree.this) and _additive(tree.expression)
+    if isinstance(tree, exp.Mul):
+        pair = (tree.this.unnest(), tree.expression.unnest())
+        return any(isinstance(p, exp.Literal) and _additive(q) for p, q in (pair, pair[::-1]))
+    if isinstance(tree, exp.Div):
+        return isinstance(tree.expression.unnest(), exp.Literal) and _additive(tree.this)
+    if isinstance(tree, exp.Cast):
+        return _additive(tree.this)
+    return False
