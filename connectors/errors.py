@@ -38,7 +38,7 @@ _SECRET = re.compile(
     ( (?: access_token | appsecret_proof | app_secret | client_secret | refresh_token | developer-token
         | fb_exchange_token | input_token | code_verifier | assertion ) ["']? \s* [=:] \s* ["']? )
       [^\s&"',;)}\]]+
-    | ( \b(?: Bearer | OAuth ) \s+ ) [\w.~+/=-]+
+    | ( \b(?: Bearer | OAuth ) \s+ ) (?= \S* \d ) [\w.~+/=-]{8,}  # not the words after OAuth
     | ( \b ) (?: ya29\.[\w.-]+ | EAA[A-Za-z0-9]{8,} | 1//[\w-]{8,} )
     """
 )
