@@ -88,9 +88,9 @@ def translate(error: grpc.RpcError, *, customer: str, via: str) -> SourceError:
     mend = _MENDS.get(first.name, "")
     if first.name in _RATES:
         wait = max((r.wait for r in refusals if r.wait), default=_RATES[first.name])
-        return RateLimited(cause, retry_after=wait, request_id=request_id)
+        return RateLimited(cause, retry_after=wait, request_id=request_id, code=first.name)
     if first.name in _PASSING:
-        return Unavailable(cause, request_id=request_id)
+        return Unavailable(cause, request_id=request_id, code=first.name)
     if first.name in ("USER_PERMISSION_DENIED", "INVALID_LOGIN_CUSTOMER_ID_SERVING_CUSTOMER_ID_COMBINATION"):
         through = f"login_customer_id {via}" if via else "no login_customer_id"
         mend = (
@@ -98,8 +98,8 @@ def translate(error: grpc.RpcError, *, customer: str, via: str) -> SourceError:
             f"user access to the account itself (it was asked through {through})"
         )
     if first.kind in ("authentication_error", "authorization_error", "header_error"):
-        return Unauthorized(cause, mend=mend or _ACCESS, request_id=request_id)
-    return Unexpected(cause, mend=mend, request_id=request_id)
+        return Unauthorized(cause, mend=mend or _ACCESS, request_id=request_id, code=first.name)
+    return Unexpected(cause, mend=mend, request_id=request_id, code=first.name)
 
 
 def _by_status(status: grpc.StatusCode, details: str, request_id: str) -> SourceError:

@@ -307,8 +307,7 @@ class GoogleAds(Connector):
                     ad_group=str(row["ad_group.id"]),
                     ad=str(row["ad_group_ad.ad.id"]),
                     ad_group_name=row["ad_group.name"],
-                    ad_name=row["ad_group_ad.ad.name"]
-                    or row["ad_group_ad.ad.type"].replace("_", " ").title(),
+                    ad_name=row["ad_group_ad.ad.name"] or cells.words(row["ad_group_ad.ad.type"]),
                     status=row["ad_group_ad.status"].lower(),
                     serving=cells.serving(row["ad_group_ad.policy_summary.approval_status"]),
                     final_url=next(iter(row["ad_group_ad.ad.final_urls"]), ""),

@@ -1,0 +1,188 @@
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+START, END = datetime(2026, 11, 22, 23, tzinfo=UTC), datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def test_a_campaign_is_told_in_our_words_with_its_labels(google, fetch):
+    google.tables(
+        campaign=[
+            {
+                "campaign": {
+                    "id": 7,
+                    "name": "Brand | <b>",
+                    "status": "ENABLED",
+                    "primaryStatus": "LIMITED",
+                    "primaryStatusReasons": ["BUDGET_CONSTRAINED"],
+                    "advertisingChannelType": "PERFORMANCE_MAX",
+                    "biddingStrategyType": "TARGET_ROAS",
+                    "startDateTime": "2026-01-05 00:00:00",
+                    "endDateTime": "2037-12-30 23:59:59",
+                    "labels": ["customers/200/labels/1", "customers/200/labels/2"],
+                }
+            },
+            {
+                "campaign": {
+                    "id": 8,
+                    "name": "Old",
+                    "status": "REMOVED",
+                    "advertisingChannelType": "HOTEL",
+                    "endDateTime": "2026-06-30 23:59:59",
+                }
+            },
+        ],
+        campaign_label=[
+            {"campaign": {"id": 7}, "label": {"name": "north"}},
+            {"campaign": {"id": 7}, "label": {"name": "brand"}},
+        ],
+    )
+    connector = google.connector()
+    first, second = fetch(connector, "campaigns", START, END)
+    assert first == {
+        "campaign": "7",
+        "name": "Brand | <b>",
+        "status": "enabled",
+        "serving": "limited, budget constrained",
+        "channel": "performance_max",
+        "objective": "",
+        "bidding": "target_roas",
+        "starts": date(2026, 1, 5),
+        "ends": None,
+        "labels": "brand,north",
+    }
+    assert (second["status"], second["channel"], second["ends"]) == ("removed", "other", date(2026, 6, 30))
+    assert connector.usage.operations == 2
+
+
+def test_no_second_request_for_labels_that_nobody_uses(google, fetch):
+    google.tables(campaign=[{"campaign": {"id": 7}}])
+    connector = google.connector()
+    fetch(connector, "campaigns", START, END)
+    assert connector.usage.operations == 1
+
+
+def test_an_ad_says_its_review_and_where_it_leads(google, fetch):
+    google.rows(
+        [
+            {
+                "campaign": {"id": 7},
+                "adGroup": {"id": 8, "name": "Shoes"},
+                "adGroupAd": {
+                    "status": "PAUSED",
+                    "policySummary": {"approvalStatus": "DISAPPROVED"},
+                    "ad": {
+                        "id": 9,
+                        "type": "RESPONSIVE_SEARCH_AD",
+                        "finalUrls": ["https://shop.example/a", "b"],
+                    },
+                },
+            }
+        ]
+    )
+    assert fetch(google.connector(), "ads", START, END) == [
+        {
+            "campaign": "7",
+            "ad_group": "8",
+            "ad": "9",
+            "ad_group_name": "Shoes",
+            "ad_name": "responsive search ad",
+            "status": "paused",
+            "serving": "disapproved",
+            "final_url": "https://shop.example/a",
+        }
+    ]
+
+
+def test_a_shared_budget_stands_with_each_campaign_and_a_total_one_with_its_flight(google, fetch):
+    shared = {
+        "id": 5,
+        "name": "Together",
+        "amountMicros": 90_000_000,
+        "explicitlyShared": True,
+        "referenceCount": 2,
+    }
+    google.rows(
+        [
+            {"campaign": {"id": 7}, "campaignBudget": shared},
+            {"campaign": {"id": 8}, "campaignBudget": shared},
+            {
+                "campaign": {
+                    "id": 9,
+                    "startDateTime": "2026-11-01 00:00:00",
+                    "endDateTime": "2026-11-30 23:59:59",
+                },
+                "campaignBudget": {
+                    "id": 6,
+                    "name": "Flight",
+                    "totalAmountMicros": 3_000_000_000,
+                    "referenceCount": 1,
+                },
+            },
+        ]
+    )
+    rows = fetch(google.connector(), "budgets", START, END)
+    assert [(r["budget"], r["campaign"], r["amount"], r["period"], r["shared"]) for r in rows] == [
+        ("5", "7", 90_000_000, "daily", True),
+        ("5", "8", 90_000_000, "daily", True),
+        ("6", "9", 3_000_000_000, "total", False),
+    ]
+    assert (rows[2]["starts"], rows[2]["ends"]) == (date(2026, 11, 1), date(2026, 11, 30))
+    assert rows[0]["starts"] is None
+
+
+def test_an_experiment_is_a_row_an_arm(google, fetch):
+    google.rows(
+        [
+            {
+                "experiment": {
+                    "experimentId": 3,
+                    "name": "Bids",
+                    "status": "ENABLED",
+                    "startDate": "2026-11-01",
+                    "endDate": "2026-12-01",
+                },
+                "experimentArm": {
+                    "resourceName": "customers/200/experimentArms/3~31",
+                    "name": "Control",
+                    "control": True,
+                    "trafficSplit": 60,
+                    "campaigns": ["customers/200/campaigns/8", "customers/200/campaigns/7"],
+                },
+            }
+        ]
+    )
+    assert fetch(google.connector(), "experiments", START, END) == [
+        {
+            "experiment": "3",
+            "arm": "31",
+            "name": "Bids",
+            "arm_name": "Control",
+            "status": "enabled",
+            "control": True,
+            "split": 0.6,
+            "campaigns": "7,8",
+            "starts": date(2026, 11, 1),
+            "ends": date(2026, 12, 1),
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("actions", "days"),
+    [
+        ([(30, "ENABLED"), (60, "ENABLED")], 60),
+        ([(7, "ENABLED"), (90, "REMOVED")], 7),
+        ([(120, "ENABLED")], 90),  # more than Google offers: not believed
+        ([], 30),
+        ([(60, "HIDDEN")], 30),
+    ],
+)
+def test_the_past_is_asked_again_as_far_as_the_longest_lookback(google, account, actions, days):
+    google.tables(
+        conversion_action=[
+            {"conversionAction": {"id": n, "clickThroughLookbackWindowDays": back, "status": status}}
+            for n, (back, status) in enumerate(actions)
+        ]
+    )
+    assert google.connector().click_lookback(account) == timedelta(days=days)
