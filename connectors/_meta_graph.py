@@ -13,6 +13,7 @@ context.
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -103,6 +104,7 @@ class Graph:
             pinned.verify = str(ca_file)
             session.requests = pinned
         session.requests.hooks["response"].append(_as_utf8)
+        weakref.finalize(self, session.requests.close)
         self._api = FacebookAdsApi(session, api_version=version)
         self._secrets = tuple(
             filter(None, (access_token, app_secret, getattr(session, "appsecret_proof", "")))

@@ -63,10 +63,12 @@ CATEGORIES: dict[Event, str] = {
 
 HOURLY = "hourly_stats_aggregated_by_advertiser_time_zone"
 
+_PLACES = {name: (event, tier) for event, tiers in TIERS.items() for tier, name in enumerate(tiers)}
 _SIXTH = Decimal("0.000001")
+_NONE = Decimal(0)
 
 
-def micros(amount: str) -> int:
+def micros(amount: str | Decimal) -> int:
     """An amount in units of its currency, as micros; digits past the sixth are rounded half to even."""
     return int(Decimal(amount).scaleb(6).to_integral_value(ROUND_HALF_EVEN))
 
@@ -102,36 +104,33 @@ def events(row: Node, windows: Sequence[str]) -> dict[Event, tuple[Decimal, int]
     view); without any, the count under each ad set's own setting. A value is that of the same action type,
     0 where it has none.
     """
-    counted = _by_type(row, "actions", "conversions")
-    found: dict[Event, tuple[Decimal, int]] = {}
-    if not counted:
-        return found
-    values: dict[str, Node] | None = None
-    for event, tiers in TIERS.items():
-        for action_type in tiers:
-            if action_type not in counted:
-                continue
-            count = _sum(counted[action_type], windows).quantize(_SIXTH, ROUND_HALF_EVEN)
-            if values is None:
-                values = _by_type(row, "action_values", "conversion_values")
-            worth = _sum(values.get(action_type, {}), windows)
-            found[event] = count, micros(str(worth))
-            break
-    return found
-
-
-def _by_type(row: Node, *names: str) -> dict[str, Node]:
-    found: dict[str, Node] = {}
-    for name in names:
+    widest: dict[Event, tuple[int, Node]] = {}
+    for name in ("actions", "conversions"):
         for entry in row.get(name, ()):
-            found.setdefault(entry["action_type"], entry)
+            place = _PLACES.get(entry["action_type"])
+            if place is not None:
+                event, tier = place
+                if event not in widest or tier < widest[event][0]:
+                    widest[event] = tier, entry
+    if not widest:
+        return {}
+    values = {
+        entry["action_type"]: entry
+        for name in ("conversion_values", "action_values")
+        for entry in row.get(name, ())
+    }
+    found: dict[Event, tuple[Decimal, int]] = {}
+    for event, (_, entry) in widest.items():
+        count = _sum(entry, windows).quantize(_SIXTH, ROUND_HALF_EVEN)
+        worth = values.get(entry["action_type"])
+        found[event] = count, 0 if worth is None else micros(_sum(worth, windows))
     return found
 
 
 def _sum(entry: Node, windows: Sequence[str]) -> Decimal:
     if not windows:
         return Decimal(entry.get("value", "0"))
-    return sum((Decimal(entry[name]) for name in windows if name in entry), Decimal(0))
+    return sum((Decimal(entry[name]) for name in windows if name in entry), _NONE)
 
 
 def totals(page: Page, windows: Sequence[str], primary: Collection[Event]) -> dict[str, pa.Array]:

@@ -22,6 +22,7 @@ from collections import Counter
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -41,6 +42,7 @@ from connectors._clock import to_utc
 from connectors._meta_accounts import check, reached
 from connectors._meta_auction import FIELDS as RANKINGS
 from connectors._meta_auction import Rankings
+from connectors._meta_insights import STATUSES, Insights
 from connectors.contract import (
     Account,
     Ad,
@@ -71,6 +73,7 @@ __all__ = ["MetaAds", "Settings"]
 
 _MINUTES, _HOURS, _DAYS = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
+_OWN_MACHINE = {("http", host) for host in ("localhost", "127.0.0.1", "::1")}
 _GONE = ["ARCHIVED", "DELETED"]
 
 
@@ -80,6 +83,13 @@ def _one_of_a_kind(windows: tuple[str, ...]) -> tuple[str, ...]:
     if doubled:
         raise ValueError(f"two windows by {doubled[0]} count the same conversions twice: keep one of them")
     return windows
+
+
+def _sealed(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "https" and (parts.scheme, parts.hostname) not in _OWN_MACHINE:
+        raise ValueError("the access token must travel over https:// (plain http:// only to this machine)")
+    return url
 
 
 AccountId = Annotated[
@@ -117,7 +127,7 @@ class Settings(BaseModel):
     primary: tuple[rows.Event, ...] = ("purchase", "lead")
     restate_days: int = Field(default=28, ge=1, le=90)
     timeout_seconds: float = Field(default=60, gt=0)
-    graph_url: str = Field(default="https://graph.facebook.com", pattern=r"^https?://")
+    graph_url: Annotated[str, AfterValidator(_sealed)] = "https://graph.facebook.com"
     ca_file: Path | None = None
 
 
@@ -179,8 +189,6 @@ class MetaAds(Connector):
         return timedelta(days=self.settings.restate_days)
 
     def _insights(self, account: Account, window: Window, fields: str, **query: Any) -> Iterator[Page]:
-        from connectors._meta_insights import Insights  # noqa: PLC0415  # imports the client
-
         days = window.days(account.timezone)
         asked = {"level": "campaign", "fields": fields, **query}
         return Insights(self._graph, account.id, self._wait).pages(asked, days)
@@ -301,8 +309,6 @@ class MetaAds(Connector):
     @stream(Campaign, every=30 * _MINUTES)
     def campaigns(self, account: Account, window: Window) -> Iterator[Batch]:  # noqa: ARG002  # as it is now
         """Every campaign, archived and deleted ones included."""
-        from connectors._meta_insights import STATUSES  # noqa: PLC0415  # imports the client
-
         for page in self._edge(account, "campaigns", setup.CAMPAIGN_FIELDS, effective_status=STATUSES):
             yield [setup.campaign(node, account) for node in page]
 
