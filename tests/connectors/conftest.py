@@ -17,6 +17,7 @@ from google.protobuf import json_format
 
 from connectors.contract import Account, Window
 from connectors.google_ads import GoogleAds
+from tests.connectors.meta_kit import graph, sandbox, script, usage, waits  # noqa: F401 (fixtures)
 
 VERSION = "v26"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
