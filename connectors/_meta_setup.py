@@ -218,7 +218,7 @@ def change(node: Node, campaigns: Mapping[str, str], currency: str) -> Change:
     )
 
 
-_SUBJECT = re.compile(r"^(?:create|update|delete|remove)_(?:campaign_group|campaign|ad_set|ad)_")
+_SUBJECT = re.compile(r"^(?:update|delete|remove)_(?:campaign_group|campaign|ad_set|ad)_")
 
 
 def _values(event: str, extra: Any, currency: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -229,9 +229,7 @@ def _values(event: str, extra: Any, currency: str) -> tuple[dict[str, Any], dict
         told = None
     if not isinstance(told, dict):
         return {}, {"text": extra}
-    field = _SUBJECT.sub("", event)
-    if field == event:
-        field = "name"
+    field = "name" if event.startswith("create_") else _SUBJECT.sub("", event)
 
     def side(name: str) -> dict[str, Any]:
         value = told.get(name)
