@@ -1,4 +1,4 @@
-"""What there is: accounts, campaigns, ad groups, ads, budgets and conversion actions of a seed.
+"""What there is: accounts, campaigns, ad groups, ads and budgets of a seed.
 
 Everything here is fixed for a seed and told by position: account 3's campaign 5 is the same however many
 accounts and campaigns there are (a budget that it shares aside, which grows with its members). What changes
@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sandbox import noise
-from sandbox.model import Advertiser, ConversionAction, Platform
+from sandbox import noise, world_actions
+from sandbox.model import Advertiser, Platform
+from sandbox.world_actions import ActionSetup
 from sandbox.world_names import BRANDS, GOOGLE_PLAN, MANAGERS, META_PLAN, Brand, Plan
 
 __all__ = [
     "EXPERIMENTS",
     "EXPERIMENT_LIFT",
     "AccountSetup",
-    "ActionSetup",
     "AdSetup",
     "BudgetSetup",
     "CampaignSetup",
@@ -36,9 +36,6 @@ EXPERIMENTS = {0: (1, 7), 1: (6, 7)}
 """By account position: the campaigns (control, treatment) of its A/B test."""
 EXPERIMENT_LIFT = 1.15
 """How much better the treatment truly converts than the control."""
-
-_CREDITS = ((1_000_000,), (1_000_000, 500_000, 500_000, 333_333, 666_667, 250_000))
-"""Credits of one conversion in millionths: last click, and as data-driven attribution splits them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,26 +109,6 @@ class BudgetSetup:
 
 
 @dataclass(frozen=True, slots=True)
-class ActionSetup:
-    """rate: conversions against the campaign's own rate. value: typical, in minor units, 0 for none.
-
-    lags: (share, mean hours) of a mixture of exponentials, from click to conversion.
-    """
-
-    action: ConversionAction
-    rate: float
-    value: int
-    spread: float
-    lags: tuple[tuple[float, float], ...]
-    delay_hours: float
-    """Mean of the platform's reporting delay beyond its lag."""
-    credits: tuple[int, ...]
-    view_share: float
-    retracted: float
-    """Share that is taken back later: cancelled orders, rejected leads."""
-
-
-@dataclass(frozen=True, slots=True)
 class AccountSetup:
     """An advertiser's account with all that is set up in it. unit: micros in the currency's minor unit."""
 
@@ -181,7 +158,7 @@ def build(seed: int, position: int, campaigns: int) -> AccountSetup:
         unit,
         tuple(made),
         tuple(budgets),
-        _actions(seed, position, brand, unit),
+        world_actions.build(position, brand, unit),
     )
 
 
@@ -357,41 +334,3 @@ def _groups(seed: int, position: int, n: int, plan: Plan, brand: Brand) -> tuple
             )
         )
     return tuple(groups)
-
-
-def _actions(seed: int, position: int, brand: Brand, unit: int) -> tuple[ActionSetup, ...]:
-    """Purchase, lead, cart and, on Meta, a form within Meta itself that needs no tag on the site."""
-    google = position % 2 == 0
-    to_minor = brand.rate * 1e6 / unit
-    base = (4_800_000_000 if google else 190_000_000_000_000) + position * 100
-    days = (30, 90, 7)[position // 2 % 3] if google else 7
-    driven = _CREDITS[1 if google and noise.unit(seed, "attribution", position) < 0.8 else 0]
-    mid, short, long_ = (
-        ((0.50, 1.2), (0.30, 18.0), (0.20, 60.0)),
-        ((0.75, 0.6), (0.20, 8.0), (0.05, 40.0)),
-        ((0.30, 2.0), (0.30, 30.0), (0.40, 80.0)),
-    )
-    shop = brand.goal == "purchase"
-    view = 0.0 if google else 0.14
-    delay = 0.6 if google else 0.25
-    value = round(brand.order_value * to_minor)
-
-    def action(
-        n: int, name: str, category: str, *, primary: bool = True, tag: bool = True, lookback: int = days
-    ) -> ConversionAction:
-        return ConversionAction(base + n, name, category, primary, lookback, 1, tag)
-
-    made = [
-        ActionSetup(action(1, "Purchase", "PURCHASE"), 1.0 if shop else 0.12, value, 0.55,
-                    mid if shop else long_, delay, driven, view, 0.03),
-        ActionSetup(action(2, "Lead form", "LEAD"), 0.18 if shop else 0.88, round(22 * to_minor), 0.0,
-                    mid if shop else long_, delay, driven, view, 0.015),
-        ActionSetup(action(3, "Add to cart", "ADD_TO_CART", primary=False, lookback=min(days, 30)),
-                    2.6 if shop else 0.3, 0, 0.0, short, delay, (1_000_000,), view, 0.0),
-    ]  # fmt: skip
-    if not google:
-        made.append(
-            ActionSetup(action(4, "Instant form", "LEAD", tag=False), 0.10, round(18 * to_minor), 0.0,
-                        short, 0.05, (1_000_000,), 0.0, 0.0)
-        )  # fmt: skip
-    return tuple(made)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sandbox.noise import Floats, Ints, Keys
-    from sandbox.world_catalog import ActionSetup
+    from sandbox.world_actions import ActionSetup
     from sandbox.world_delivery import Block
 
 __all__ = ["MAX_LAG_DAYS", "NEVER", "Events", "expand"]

@@ -131,13 +131,13 @@ def _profile(seed: int, setup: AccountSetup, campaign: int) -> Floats:
     """A week's shape: a main and an evening peak over a low night, weekends by the market."""
     hour = np.arange(24)
     business = setup.brand.goal == "lead"
-    peak = (11.5 if business else 16.0) + 3 * noise.unit(seed, "peak", setup.position)
+    peak = (11.0 if business else 12.5) + 3 * noise.unit(seed, "peak", setup.position)
     peak += 2 * noise.unit(seed, "peak", campaign) - 1
 
     def bump(at: float, width: float) -> Floats:
         return np.asarray(np.exp(-0.5 * ((((hour - at + 12) % 24) - 12) / width) ** 2))
 
-    day = 0.14 + bump(peak, 4.0) + (0.15 if business else 0.5) * bump(20.5, 2.0)
+    day = 0.12 + bump(peak, 3.8) + (0.15 if business else 0.7) * bump(20.0, 2.0)
     week = np.array([1.05, 1.08, 1.05, 1.0, 0.97, setup.brand.weekend, setup.brand.weekend * 0.95])
     keys = noise.spread(noise.key(seed, "profile", campaign), np.arange(168))
     profile = (week[:, None] * day[None, :]).ravel() * np.exp(0.06 * noise.normal(keys))
