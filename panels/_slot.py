@@ -57,7 +57,7 @@ class Workspace:
 class Process:
     """The running process.
 
-    status: what `/api/status` says: `state`, `problems`, `streams`, `budgets`, `backfill` (see docs/operate.md).
+    status: what `/api/status` says: `state`, `problems`, `budgets`, `backfill` (see docs/operate.md).
     data_version: a number that grows whenever stored data, or its freshness, has changed.
     """
 

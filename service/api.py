@@ -1,0 +1,161 @@
+"""The service's own routes beside the pages: health, measures, events, and a few commands.
+
+They are not behind the pages' login, so they are either free of data (/healthz, /api/events) or want the
+bearer token of the workspace (/metrics too, unless it is asked from this machine).
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from service.running import Service
+
+__all__ = ["middleware", "routes"]
+
+KEEP_ALIVE = 15.0
+"""Seconds between comments on a silent event stream, so that no proxy takes it for dead."""
+
+MOST_DAYS = 1130
+"""Of a backfill: what the sources keep (37 months)."""
+
+
+def routes(service: Callable[[], Service | None]) -> list[Route]:
+    """The routes of the service that `service` returns; it is None before it is up."""
+    calls = _Calls(service)
+    return [
+        Route("/healthz", calls.healthz),
+        Route("/metrics", calls.metrics),
+        Route("/api/events", calls.events),
+        Route("/api/status", calls.status),
+        Route("/api/poll", calls.poll, methods=["POST"]),
+        Route("/api/backfill", calls.backfill, methods=["POST"]),
+    ]
+
+
+def middleware() -> list[Middleware]:
+    """What every reply of the app passes through."""
+    return [Middleware(_SecurityHeaders)]
+
+
+class _Calls:
+    def __init__(self, service: Callable[[], Service | None]) -> None:
+        self._service = service
+
+    async def healthz(self, request: Request) -> Response:
+        """200 while the service does its work, 503 with the reasons while it does not."""
+        service = self._service()
+        problems = ["the service is not up yet"] if service is None else service.problems()
+        # Reasons name accounts: the world may know that something is wrong, its owner what.
+        shown = problems if service is not None and self._authorised(request, service) else len(problems)
+        return JSONResponse(
+            {"status": "failing" if problems else "ok", "problems": shown}, 503 if problems else 200
+        )
+
+    async def metrics(self, request: Request) -> Response:
+        service = self._service()
+        if service is None or not (_is_local(request) or self._authorised(request, service)):
+            return _refused(service)
+        text = await anyio.to_thread.run_sync(generate_latest, service.poller.measures.registry)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+    async def events(self, request: Request) -> Response:
+        """Server-sent events: the data version now, and each new one. A number, no data."""
+        service = self._service()
+        if service is None:
+            return _refused(service)
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(_versions(service, request), media_type="text/event-stream", headers=headers)
+
+    async def status(self, request: Request) -> Response:
+        service = self._service()
+        if service is None or not self._authorised(request, service):
+            return _refused(service)
+        return JSONResponse(await anyio.to_thread.run_sync(service.status))
+
+    async def poll(self, request: Request) -> Response:
+        service = self._service()
+        if service is None or not self._authorised(request, service):
+            return _refused(service)
+        return JSONResponse({"offered": await anyio.to_thread.run_sync(service.poller.poll_now)}, 202)
+
+    async def backfill(self, request: Request) -> Response:
+        service = self._service()
+        if service is None or not self._authorised(request, service):
+            return _refused(service)
+        try:
+            asked: Any = await request.json()
+            days = int(asked["days"])
+        except (ValueError, KeyError, TypeError):
+            return JSONResponse({"error": 'send {"days": N}'}, 400)
+        if not 1 <= days <= MOST_DAYS:
+            return JSONResponse({"error": f"days must be from 1 to {MOST_DAYS}"}, 400)
+        begun = await anyio.to_thread.run_sync(service.backfill, days)
+        return JSONResponse(begun.progress().plain(), 202)
+
+    @staticmethod
+    def _authorised(request: Request, service: Service) -> bool:
+        given = request.headers.get("authorization", "")
+        return secrets.compare_digest(given.encode(), f"Bearer {service.workspace.token()}".encode())
+
+
+def _refused(service: Service | None) -> Response:
+    if service is None:
+        return JSONResponse({"error": "the service is not up yet"}, 503)
+    return JSONResponse(
+        {"error": "send the token of .paceline/api_token as a bearer token"},
+        401,
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+def _is_local(request: Request) -> bool:
+    """Asked from this machine, and not through a proxy that runs on it."""
+    proxied = {"x-forwarded-for", "forwarded", "x-real-ip"} & set(request.headers)
+    return request.client is not None and request.client.host in ("127.0.0.1", "::1") and not proxied
+
+
+async def _versions(service: Service, request: Request) -> AsyncIterator[str]:
+    versions = service.versions
+    seen = versions.current
+    yield f"data: {seen}\n\n"
+    while not versions.closed and not await request.is_disconnected():
+        number = await versions.after(seen, KEEP_ALIVE)
+        if number is None:
+            yield ": still here\n\n"
+        else:
+            seen = number
+            yield f"data: {seen}\n\n"
+
+
+class _SecurityHeaders:
+    """No framing by others, no guessing of types, no referrer to others."""
+
+    ADDED = (
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"same-origin"),
+        (b"content-security-policy", b"frame-ancestors 'self'"),
+    )
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def add(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *self.ADDED]
+            await send(message)
+
+        await self.app(scope, receive, add if scope["type"] == "http" else send)

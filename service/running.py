@@ -1,0 +1,134 @@
+"""The service of one workspace: its warehouse, its poller, and what may be asked of both."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from service import settings
+from service.backfill import Backfill
+from service.jobs import Poller, utc_now
+from service.versions import Versions
+from warehouse.duck import DuckWarehouse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from service.workspace import Workspace
+
+__all__ = ["Service"]
+
+_LOG = logging.getLogger(__name__)
+
+
+class Service:
+    """Opens on construction; polls from `start` to `stop`.
+
+    lost: set when only a new process can open the warehouse; whoever runs this should then end with 75.
+    Raises SettingsError, StorageError.
+    """
+
+    def __init__(self, workspace: Workspace, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self.workspace = workspace
+        self.setup = settings.load(workspace.folder)
+        self.versions = Versions()
+        self.lost = threading.Event()
+        self.on_lost: Callable[[], None] = lambda: None
+        self.started = datetime.now(UTC)
+        self.warehouse = DuckWarehouse.open(workspace.database)
+        if self.warehouse.quarantined is not None:
+            _LOG.critical(
+                "the log of recent writes could not be read back and was put aside as %s; "
+                "what it held is pulled again",
+                self.warehouse.quarantined,
+            )
+        self.poller = Poller(
+            self.setup,
+            self.warehouse,
+            workspace.state,
+            clock=clock,
+            changed=self.versions.bump,
+            fatal=self._fatal,
+        )
+        self.poller.measures.watch(
+            now=clock,
+            watermarks=self.warehouse.watermarks,
+            budgets=self.poller.budgets,
+            singles=self._singles,
+        )
+        self._backfill: Backfill | None = None
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Poll from now on."""
+        self.poller.start()
+        accounts, sources = len(self.poller.accounts.known()), ", ".join(self.setup.sources)
+        _LOG.info("polling %s; %d accounts known", sources, accounts)
+
+    def stop(self) -> None:
+        """Stop polling and release the warehouse. At most some seconds; may be called twice."""
+        self.versions.close()
+        if self._backfill is not None:
+            self._backfill.stop()
+        self.poller.stop()
+        self.warehouse.close()
+        _LOG.info("stopped")
+
+    def backfill(self, days: int) -> Backfill:
+        """Begin to fetch the missing history of the last `days`; one that is under way goes on instead."""
+        with self._lock:
+            running = self._backfill
+            if running is not None and running.progress().state not in ("done", "stopped"):
+                return running
+            self._backfill = Backfill(self.poller, days)
+            self._backfill.start()
+            return self._backfill
+
+    def problems(self) -> list[str]:
+        """What keeps the service from doing its work."""
+        return self.poller.problems()
+
+    def status(self) -> dict[str, Any]:
+        """The state in plain values; see docs/operate.md for what each means."""
+        problems = self.problems()
+        marks = [mark for mark in self.warehouse.watermarks() if mark.account]
+        failing = sorted({(m.source, m.account) for m in marks if m.error})
+        state = "failing" if problems else "degraded" if failing else "ok"
+        return {
+            "state": state,
+            "problems": problems,
+            "started": self.started.isoformat(),
+            "data_version": self.versions.current,
+            "accounts": len(self.poller.accounts.known()),
+            "failing_accounts": [f"{source}/{account}" for source, account in failing],
+            "polled": any(mark.polled_at and mark.stream != "accounts" for mark in marks),
+            "waiting": self.poller.line.waiting(),
+            "budgets": [
+                {
+                    "source": budget.source,
+                    "accounts": budget.accounts,
+                    "allowed": budget.allowed,
+                    "planned": round(budget.planned_total),
+                    "used": budget.used_total,
+                    "fits": budget.fits,
+                    "mend": budget.mend,
+                }
+                for budget in self.poller.budgets()
+            ],
+            "backfill": self._backfill.progress().plain() if self._backfill else None,
+        }
+
+    def _fatal(self) -> None:
+        self.lost.set()
+        self.on_lost()
+
+    def _singles(self) -> dict[str, tuple[str, float]]:
+        database = self.workspace.database
+        return {
+            "job_lag_seconds": ("How late the most overdue stream is.", self.poller.lag()),
+            "line_length": ("Slices that wait or are being fetched.", float(self.poller.line.waiting())),
+            "db_bytes": ("Size of the database file.", float(database.stat().st_size)),
+            "data_version": ("Grows with every change worth showing.", float(self.versions.current)),
+        }

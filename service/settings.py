@@ -1,0 +1,239 @@
+"""`paceline.yaml`: what to poll, how often, and against which targets.
+
+Every message names the file, the line, the column, the dotted path and the value, with the nearest right
+name where one was misspelt; all faults are told at once. Secrets are never in this file: they come from
+`.streamlit/secrets.toml` or the environment (see `service.secrets`).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
+
+from connectors import registry
+from service import secrets
+from service.faults import explain, nearest
+from service.marks import Marked, Problem, read
+from service.units import Currency, Duration, Share, TimeZone, duration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from connectors.contract import Connector, Stream
+
+__all__ = ["FILE", "Polling", "Server", "Settings", "SettingsError", "Setup", "Source", "Target", "load"]
+
+FILE = "paceline.yaml"
+
+FOLLOWS_TODAY = timedelta(minutes=15)
+"""A stream that asks to be polled at least this often follows today's delivery: `polling.every` sets it."""
+
+
+def _between(least: str, most: str) -> AfterValidator:
+    low, high = duration(least), duration(most)
+
+    def check(span: timedelta) -> timedelta:
+        if not low <= span <= high:
+            raise ValueError(f"is out of range: {least} to {most}")
+        return span
+
+    return AfterValidator(check)
+
+
+class Part(BaseModel):
+    """A section of the file: unknown keys are faults, and nothing changes after it is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class Server(Part):
+    """Where the app listens. Put a TLS proxy in front of any address but this machine's own."""
+
+    address: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8501
+
+
+class Polling(Part):
+    """How often, how long, how many at once.
+
+    every: time between polls of the streams that follow today's delivery.
+    streams: the same for a single stream, by `source.stream`.
+    discover: how often the accounts are listed anew.
+    deadline: a fetch that takes longer is ended, and its slice asked for again.
+    workers: fetches at the same time, each in a process of its own.
+    reserve: share of a source's daily operations that polling leaves alone, for people and repairs.
+    """
+
+    every: Annotated[Duration, _between("5m", "15m")] = timedelta(minutes=5)
+    streams: dict[str, Annotated[Duration, _between("5m", "7d")]] = Field(default_factory=dict)
+    discover: Annotated[Duration, _between("5m", "1d")] = timedelta(hours=1)
+    deadline: Annotated[Duration, _between("5s", "30m")] = timedelta(minutes=2)
+    workers: Annotated[int, Field(ge=1, le=16)] = 3
+    reserve: Share = 0.05
+
+
+class Target(Part):
+    """What a result is measured against, for the campaigns whose names (or ids) match.
+
+    metric: roas (a ratio), or cpa, cpl (in the account's currency). account, campaign: `*` and `?` match.
+    The last target that matches holds.
+    """
+
+    metric: Literal["roas", "cpa", "cpl"]
+    value: PositiveFloat
+    source: str = "*"
+    account: str = "*"
+    campaign: str = "*"
+
+
+class Settings(Part):
+    """The whole file.
+
+    sources: each connector's own settings, by the connector's name. demo: the numbers are the sandbox's.
+    """
+
+    name: str = "Our team"
+    currency: Currency = "EUR"
+    timezone: TimeZone = ZoneInfo("UTC")
+    server: Server = Server()
+    polling: Polling = Polling()
+    sources: dict[str, dict[str, Any] | None] = Field(min_length=1)
+    targets: list[Target] = Field(default_factory=list)
+    demo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A configured source: its connector's class and its validated settings, secrets included."""
+
+    name: str
+    connector: type[Connector]
+    settings: BaseModel
+    every: Mapping[str, timedelta]
+    """Time between polls, by stream."""
+
+    def streams(self) -> list[Stream]:
+        """The connector's streams."""
+        return self.connector.streams()
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A workspace that is ready to run: its settings and its sources."""
+
+    settings: Settings
+    sources: Mapping[str, Source]
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; `problems` holds all that is wrong, in the file's order."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = sorted(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def load(folder: Path, environ: Mapping[str, str] = os.environ) -> Setup:
+    """The workspace's setup. Raises SettingsError with every fault at once."""
+    marked = read(folder / FILE)
+    if marked.data is None or not isinstance(marked.data, dict):
+        raise SettingsError(list(marked.problems) or [marked.problem((), "is empty: run `paceline init`")])
+    problems = list(marked.problems)
+    settings: Settings | None = None
+    try:
+        settings = Settings.model_validate(marked.data)
+    except ValidationError as error:
+        problems += explain(marked, error, Settings, ())
+    held, faults = secrets.read(folder)
+    problems += faults
+    found: dict[str, tuple[type[Connector], BaseModel]] = {}
+    given = marked.data.get("sources")
+    for name, written in (given if isinstance(given, dict) else {}).items():
+        try:
+            connector = registry.load(str(name))
+        except registry.UnknownSource:
+            hint = nearest(str(name), registry.connectors())
+            problems.append(marked.problem(("sources", name), f"is no known source{hint}", at_key=True))
+            continue
+        except registry.BrokenSource as error:
+            problems.append(marked.problem(("sources", name), f"cannot be loaded: {error}", at_key=True))
+            continue
+        values, faults = _values(marked, connector, written or {}, held, environ)
+        problems += faults
+        try:
+            found[name] = connector, connector.Settings.model_validate(values)
+        except ValidationError as error:
+            problems += explain(marked, error, connector.Settings, ("sources", name))
+    problems += _cross_checks(marked, found)
+    if problems or settings is None:
+        raise SettingsError(problems)
+    return Setup(
+        settings,
+        {
+            name: Source(name, connector, own, _intervals(connector, settings.polling))
+            for name, (connector, own) in found.items()
+        },
+    )
+
+
+def _values(
+    marked: Marked,
+    connector: type[Connector],
+    written: dict[str, Any],
+    held: Mapping[str, Any],
+    environ: Mapping[str, str],
+) -> tuple[dict[str, Any], list[Problem]]:
+    """A source's settings from all three places; a secret in the YAML is refused, and not used."""
+    source = connector.name
+    section = held.get(source, {})
+    if not isinstance(section, dict):
+        return {}, [Problem(secrets.FILE, 0, 0, source, f"must be a section: write [{source}]")]
+    hidden = secrets.fields(connector.Settings)
+    problems = [
+        marked.problem(
+            ("sources", source, name),
+            "is a secret, and this file is shared and kept in version control: remove it here, "
+            f"{secrets.where(source, name)}; renew it if the file has been shared already",
+            at_key=True,
+        )
+        for name in written
+        if name in hidden
+    ]
+    return written | section | secrets.from_environment(source, connector.Settings, environ), problems
+
+
+def _cross_checks(marked: Marked, found: Mapping[str, tuple[type[Connector], BaseModel]]) -> list[Problem]:
+    """What no model can know alone: that the names used in one section exist in another."""
+    problems = []
+    data = marked.data
+    polling = data.get("polling")
+    known = {f"{source}.{s.name}" for source, (connector, _) in found.items() for s in connector.streams()}
+    overridden = polling.get("streams") if isinstance(polling, dict) else None
+    for name in overridden if isinstance(overridden, dict) else ():
+        if name not in known:
+            message = f"is no stream of a configured source{nearest(str(name), known)}"
+            problems.append(marked.problem(("polling", "streams", name), message, at_key=True))
+    targets = data.get("targets")
+    for index, target in enumerate(targets if isinstance(targets, list) else ()):
+        source = target.get("source", "*") if isinstance(target, dict) else "*"
+        if source != "*" and source not in found:
+            message = f"{source!r} is no configured source{nearest(str(source), found)}"
+            problems.append(marked.problem(("targets", index, "source"), message))
+    return problems
+
+
+def _intervals(connector: type[Connector], polling: Polling) -> dict[str, timedelta]:
+    """Time between polls of each stream: its own, unless it follows today, or is set by name."""
+    return {
+        stream.name: polling.streams.get(
+            f"{connector.name}.{stream.name}",
+            polling.every if stream.every <= FOLLOWS_TODAY else stream.every,
+        )
+        for stream in connector.streams()
+    }

@@ -1,0 +1,171 @@
+"""One cycle after the other, with real workers and the real warehouse."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+
+from connectors.contract import Window
+from tests.service.conftest import SECRET
+
+
+def totals(warehouse):
+    sql = (
+        "SELECT account, count(*) AS hours, sum(cost)::BIGINT AS cost FROM delivery GROUP BY ALL ORDER BY ALL"
+    )
+    return [tuple(row.values()) for row in warehouse.query(sql).to_pylist()]
+
+
+def outcomes(results, account):
+    return {(r.fetch.stream, r.fetch.outcome) for r in results if r.fetch.account == account}
+
+
+def test_first_cycle_brings_today_and_the_past_that_may_still_change(poller, platform, warehouse):
+    results = poller.run_once(60)
+
+    assert {r.fetch.outcome for r in results} == {"ok"}
+    # 12:00 UTC on 24 Nov; ten days back. Berlin (UTC+1): 14 Nov 00:00 local to 13:00 local of the 24th;
+    # New York (UTC-5): 14 Nov 00:00 local to 07:00 local of the 24th.
+    assert totals(warehouse) == [("a", 10 * 24 + 13, 253_000_000), ("b", 10 * 24 + 7, 247_000_000)]
+    names = warehouse.query("SELECT account, name, timezone FROM account ORDER BY 1").to_pylist()
+    assert names == [
+        {"account": "a", "name": "Account a", "timezone": "Europe/Berlin"},
+        {"account": "b", "name": "Account b", "timezone": "America/New_York"},
+    ]
+    assert len(platform.asked("look_back", "a")) == 1
+
+
+def test_next_cycle_asks_for_the_newest_window_alone(poller, platform, clock):
+    poller.run_once(60)
+    before = len(platform.asked("delivery", "a"))
+    clock.advance(minutes=5)
+
+    poller.poll_now()
+    assert poller.line.idle(30)
+
+    asked = platform.asked("delivery", "a")[before:]
+    assert [(line["start"], line["end"]) for line in asked] == [
+        ("2026-11-23T23:00:00+00:00", "2026-11-24T12:05:00+00:00")
+    ]
+
+
+def test_an_hour_later_the_recent_days_are_restated_and_after_a_day_all(poller, platform, clock, warehouse):
+    poller.run_once(60)
+    before = len(platform.asked("delivery", "a"))
+    clock.advance(minutes=61)
+    platform.set(cost=2_000_000)
+    poller.poll_now()
+    assert poller.line.idle(30)
+
+    recent = platform.asked("delivery", "a")[before:]
+    assert [line["start"] for line in recent] == ["2026-11-23T23:00:00+00:00", "2026-11-20T23:00:00+00:00"]
+    # 14 hours of today and three days at the new price, seven days at the old one.
+    assert totals(warehouse)[0] == ("a", 254, (14 + 72) * 2_000_000 + 7 * 24 * 1_000_000)
+
+    clock.advance(days=1)
+    poller.poll_now()
+    assert poller.line.idle(30)
+    assert totals(warehouse)[0] == ("a", 278, (14 + 24 * 10) * 2_000_000 + 24 * 1_000_000)
+
+
+def test_days_switched_off_are_made_up_for(poller, platform, clock, warehouse):
+    poller.run_once(60)
+    clock.advance(days=20)
+    poller.poll_now()
+    assert poller.line.idle(30)
+    # From 14 Nov to 14 Dec 13:00 local: 30 days and 13 hours, though only ten days are restated.
+    assert totals(warehouse)[0][:2] == ("a", 30 * 24 + 13)
+
+
+def test_a_hang_costs_its_deadline_and_nobody_else(poller, platform, warehouse):
+    platform.behave(a__delivery="hang")
+    results = poller.run_once(60)
+
+    assert outcomes(results, "b") == {("delivery", "ok"), ("campaigns", "ok"), ("accounts", "ok")}
+    [mark] = [m for m in warehouse.watermarks() if (m.account, m.stream) == ("a", "delivery")]
+    assert (mark.outcome, mark.error) == ("killed", "Unavailable")
+    assert "no complete answer within 5 s" in mark.cause
+    assert mark.retry_at == datetime(2026, 11, 24, 12, 0, 30, tzinfo=UTC)
+
+    platform.behave()
+    poller.poll_now()
+    assert poller.line.idle(30)
+    assert totals(warehouse)[0][:2] == ("a", 253)
+
+
+def test_a_crash_costs_one_slice(poller, platform, warehouse):
+    platform.behave(a__delivery="die")
+    results = poller.run_once(60)
+
+    assert ("delivery", "ok") in outcomes(results, "b")
+    [mark] = [m for m in warehouse.watermarks() if (m.account, m.stream) == ("a", "delivery")]
+    assert (mark.error, mark.cause) == (
+        "Unavailable",
+        "the worker died (exit code 7); the slice is asked for again",
+    )
+
+
+def test_a_bug_in_a_connector_is_told_without_its_secrets(poller, platform, warehouse):
+    platform.behave(a__delivery="bug", b="token")
+    poller.run_once(60)
+
+    marks = {(m.account, m.stream): m for m in warehouse.watermarks()}
+    assert marks["a", "delivery"].error == "Unexpected"
+    assert marks["a", "delivery"].cause == "RuntimeError: cannot go on with ..."
+    assert marks["b", "delivery"].cause == "token ... is dead"
+    assert SECRET not in str(warehouse.query("SELECT * FROM journal").to_pylist())
+
+
+def test_a_dead_token_is_tried_hourly_and_every_stream_says_so(poller, platform, clock, warehouse):
+    platform.behave(a="token")
+    poller.run_once(60)
+    marks = {m.stream: m for m in warehouse.watermarks() if m.account == "a"}
+    assert {m.error for m in marks.values()} == {"Unauthorized"}
+    assert {m.mend for m in marks.values()} == {"Renew the token."}
+    assert {m.retry_at for m in marks.values()} == {datetime(2026, 11, 24, 13, tzinfo=UTC)}
+    asked = len(platform.asked(account="a"))
+
+    clock.advance(minutes=59)
+    poller._offer_all(poller.accounts.known()[0])
+    assert poller.line.idle(30)
+    assert len(platform.asked(account="a")) == asked
+
+    platform.behave()
+    clock.advance(minutes=1)
+    poller._offer_all(poller.accounts.known()[0])
+    assert poller.line.idle(30)
+    assert {m.error for m in warehouse.watermarks() if m.account == "a"} == {""}
+
+
+def test_a_throttle_is_waited_for_even_by_a_new_process(poller, platform, clock, workspace, warehouse):
+    platform.behave(a__delivery="rate")
+    poller.run_once(60)
+    wait = poller.waits.current("example", "a", "delivery", clock())
+    assert wait is not None
+    assert wait.until == datetime(2026, 11, 24, 12, 1, 30, tzinfo=UTC)
+
+    from service.jobs import Poller
+    from service.settings import load
+
+    other = Poller(load(workspace.folder), warehouse, workspace.state, clock=clock)
+    again = other.waits.current("example", "a", "campaigns", clock())
+    other.stop()
+    assert again is not None
+    assert again.until == wait.until
+
+
+def test_too_much_data_is_asked_for_in_halves(poller, platform, warehouse):
+    platform.behave(a="big")
+    poller.run_once(60)
+    assert totals(warehouse)[0][:2] == ("a", 253)
+    windows = [
+        Window(datetime.fromisoformat(line["start"]), datetime.fromisoformat(line["end"]))
+        for line in platform.asked("delivery", "a")
+    ]
+    assert min(w.end - w.start for w in windows).days <= 2
+
+
+def test_the_owner_never_imports_an_ad_platform_s_client(poller):
+    poller.run_once(60)
+    heavy = [name for name in sys.modules if name.startswith(("google.ads", "facebook_business"))]
+    assert heavy == []
