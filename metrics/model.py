@@ -56,7 +56,7 @@ class Column:
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
     """A named relation over warehouse tables.
 
@@ -81,7 +81,7 @@ class View:
     path: Path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Metric:
     """A metric's definition. `sql` is the expression; all else describes it.
 

@@ -1,0 +1,159 @@
+"""Which rows a question is about, on each account's own calendar.
+
+A window is one span of time for everybody, or one for each account: "today" begins at another moment in
+another time zone, and ends at the moment up to which the account's source vouches for its data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING, TypeAlias
+from zoneinfo import ZoneInfo
+
+from connectors.contract import Account, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from metrics.model import Grain
+    from warehouse.store import Warehouse
+
+__all__ = [
+    "AccountKey",
+    "Span",
+    "Windows",
+    "accounts",
+    "days",
+    "earlier",
+    "hull",
+    "latest",
+    "shift",
+    "spans",
+    "today",
+]
+
+AccountKey: TypeAlias = tuple[str, str]
+"""(source, account)"""
+
+Windows: TypeAlias = Window | Mapping[AccountKey, Window]
+"""One window for all accounts, or one for each; accounts that are not listed are left out."""
+
+_UTC = ZoneInfo("UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A window, the local days it touches, and for which accounts (None: all that no other span names)."""
+
+    window: Window
+    first_day: date
+    last_day: date
+    only: tuple[AccountKey, ...] | None
+
+
+def accounts(warehouse: Warehouse) -> dict[AccountKey, Account]:
+    """Every account that the warehouse knows, with its currency and time zone."""
+    found = warehouse.query(
+        "SELECT source, account, name, currency, timezone, via FROM account ORDER BY 1, 2"
+    )
+    return {
+        (row["source"], row["account"]): Account(
+            row["source"], row["account"], row["name"], row["currency"], ZoneInfo(row["timezone"]), row["via"]
+        )
+        for row in found.to_pylist()
+    }
+
+
+def today(
+    known: Mapping[AccountKey, Account], until: Mapping[AccountKey, datetime]
+) -> dict[AccountKey, Window]:
+    """Each account's day so far: from local midnight to `until` (its watermark, cut to the hour).
+
+    The day is the one that the moment before `until` belongs to. Accounts without a watermark are left out.
+    """
+    found = {}
+    for key, end in until.items():
+        zone = known[key].timezone
+        day = (end - timedelta(microseconds=1)).astimezone(zone).date()
+        found[key] = Window(_midnight(day, zone), end)
+    return found
+
+
+def latest(hours: int, until: Mapping[AccountKey, datetime]) -> dict[AccountKey, Window]:
+    """Each account's last `hours` hours up to `until`."""
+    return {key: Window(end - timedelta(hours=hours), end) for key, end in until.items()}
+
+
+def days(known: Mapping[AccountKey, Account], first: date, last: date) -> dict[AccountKey, Window]:
+    """The calendar days `first` to `last`, both whole, on each account's own clock."""
+    return {
+        key: Window(_midnight(first, a.timezone), _midnight(last + timedelta(days=1), a.timezone))
+        for key, a in known.items()
+    }
+
+
+def shift(window: Window, days: int, zone: ZoneInfo) -> Window | None:
+    """The same hours on the clock, `days` days later (earlier if negative).
+
+    None where the clock went forward over all of it: that day has no such hours.
+    """
+    start, end = (_moved(at, days, zone) for at in (window.start, window.end))
+    return Window(start, end) if start < end else None
+
+
+def earlier(window: Window, days: int, zone: ZoneInfo) -> Window:
+    """The same window begun `days` calendar days before."""
+    return Window(_moved(window.start, -days, zone), window.end)
+
+
+def spans(windows: Windows, known: Mapping[AccountKey, Account], grain: Grain) -> tuple[Span, ...]:
+    """The fewest spans that say which rows of a view of this grain are meant."""
+    if isinstance(windows, Window):
+        each = dict.fromkeys(known, windows)
+        if grain != "day" or not each:
+            touched = [windows.days(a.timezone) for a in known.values()] or [windows.days(_UTC)]
+            return (Span(windows, min(d[0] for d in touched), max(d[-1] for d in touched), None),)
+    else:
+        each = dict(windows)
+    grouped: dict[tuple[object, ...], list[tuple[AccountKey, Window, list[date]]]] = {}
+    for key, window in each.items():
+        local = window.days(known[key].timezone if key in known else _UTC)
+        same = (local[0], local[-1]) if grain == "day" else (window.start, window.end)
+        grouped.setdefault(same, []).append((key, window, local))
+    everybody = isinstance(windows, Window) and len(grouped) == 1
+    return tuple(_span(group, everybody=everybody) for group in grouped.values())
+
+
+def _span(group: list[tuple[AccountKey, Window, list[date]]], *, everybody: bool) -> Span:
+    return Span(
+        Window(min(w.start for _, w, _ in group), max(w.end for _, w, _ in group)),
+        min(local[0] for *_, local in group),
+        max(local[-1] for *_, local in group),
+        None if everybody else tuple(sorted(key for key, *_ in group)),
+    )
+
+
+def hull(found: Iterable[Span]) -> Span:
+    """The span that holds all of them."""
+    parts = list(found)
+    if not parts:
+        start = datetime.fromtimestamp(0, _UTC)
+        return Span(Window(start, start + timedelta(hours=1)), start.date(), start.date(), ())
+    return Span(
+        Window(min(s.window.start for s in parts), max(s.window.end for s in parts)),
+        min(s.first_day for s in parts),
+        max(s.last_day for s in parts),
+        None,
+    )
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), zone).astimezone(_UTC)
+
+
+def _moved(at: datetime, days: int, zone: ZoneInfo) -> datetime:
+    # The second of a repeated hour counts as the first: sources report the two as one, at the first.
+    local = at.astimezone(zone).replace(tzinfo=None) + timedelta(days=days)
+    return local.replace(tzinfo=zone).astimezone(_UTC)
