@@ -118,7 +118,7 @@ def series(
             raise ValueError(
                 f"{metric.name} is known by the {metric.view.grain}: a step of {step} is finer than that"
             )
-    grid = _grid(windows.accounts(warehouse), window, step, rolling // step - 1)
+    grid = _grid(windows.accounts(warehouse, where), window, step, rolling // step - 1)
     plan = Plan(warehouse, question, [[grid.windows]])
     sql, params = _rolled(plan, grid, rolling // step - 1)
     return _tidy(plan, warehouse.query(sql, params))

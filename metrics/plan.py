@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from connectors.contract import Account
     from metrics.expression import Aggregate
     from metrics.model import Metric, View
     from metrics.windows import AccountKey, Span, Windows
@@ -99,7 +98,7 @@ class Plan:
     def __init__(self, warehouse: Warehouse, question: Question, slots: Sequence[Sequence[Windows]]) -> None:
         self.warehouse = warehouse
         self.question = question
-        self.known = windows.accounts(warehouse)
+        self.known = windows.accounts(warehouse, question.where)
         self.relations: dict[str, str] = {}
         self.params: dict[str, Any] = {}
         self.slots = slots
@@ -189,7 +188,7 @@ class Plan:
         """The currency of all figures (None: each its own), and whether rows are converted to it."""
         if not any(m.monetary for m in self.question.metrics):
             return "", False
-        found = {a.currency for a in self._scope()}
+        found = {a.currency for a in self.known.values()}
         wanted = self.question.currency
         if wanted is None:
             return (next(iter(found), ""), False) if len(found) <= 1 else (None, False)
@@ -201,15 +200,6 @@ class Plan:
             f"SELECT unnest({listed[0]}) AS currency, unnest({listed[1]}) AS day, unnest({listed[2]}) AS rate"
         )
         return wanted, True
-
-    def _scope(self) -> list[Account]:
-        """The accounts that the filters leave."""
-        sources, ids = (_listed(self.question.where.get(name)) for name in ("source", "account"))
-        return [
-            a
-            for a in self.known.values()
-            if (sources is None or a.source in sources) and (ids is None or a.id in ids)
-        ]
 
     def _add_view(self, view: View, used: frozenset[str] | None) -> None:
         """The view's relation, after the tables it reads: as they stood, or as they are supplied."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from connectors.contract import Account, Window
@@ -32,6 +32,7 @@ __all__ = [
     "shift",
     "spans",
     "today",
+    "watermarks",
 ]
 
 AccountKey: TypeAlias = tuple[str, str]
@@ -53,17 +54,36 @@ class Span:
     only: tuple[AccountKey, ...] | None
 
 
-def accounts(warehouse: Warehouse) -> dict[AccountKey, Account]:
-    """Every account that the warehouse knows, with its currency and time zone."""
+def accounts(warehouse: Warehouse, where: Mapping[str, Any] | None = None) -> dict[AccountKey, Account]:
+    """Every account that the warehouse knows, with its currency and time zone.
+
+    where: a question's filters, of which those on source and account are heeded.
+    """
+    kept = {name: _listed((where or {}).get(name)) for name in ("source", "account")}
     found = warehouse.query(
-        "SELECT source, account, name, currency, timezone, via FROM account ORDER BY 1, 2"
+        "SELECT source, account, name, currency, timezone, via FROM account ORDER BY source, account"
     )
     return {
         (row["source"], row["account"]): Account(
             row["source"], row["account"], row["name"], row["currency"], ZoneInfo(row["timezone"]), row["via"]
         )
         for row in found.to_pylist()
+        if all(values is None or row[name] in values for name, values in kept.items())
     }
+
+
+def watermarks(
+    warehouse: Warehouse, known: Mapping[AccountKey, Account], stream: str = "delivery"
+) -> dict[AccountKey, datetime]:
+    """Up to which full hour of its own clock each account's source vouches for a stream."""
+    found = {}
+    for mark in warehouse.watermarks():
+        account = known.get((mark.source, mark.account))
+        if account is not None and mark.stream == stream and mark.data_as_of is not None:
+            local = mark.data_as_of.astimezone(account.timezone)
+            cut = timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+            found[mark.source, mark.account] = mark.data_as_of.astimezone(_UTC) - cut
+    return found
 
 
 def today(
@@ -147,6 +167,12 @@ def hull(found: Iterable[Span]) -> Span:
         max(s.last_day for s in parts),
         None,
     )
+
+
+def _listed(value: Any) -> list[Any] | None:
+    if value is None:
+        return None
+    return [value] if isinstance(value, str) else list(value)
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
