@@ -486,7 +486,10 @@ def to_batch(row: type[Row], batch: Batch) -> pa.RecordBatch:
         columns = {name: pa.array([getattr(r, name) for r in batch]) for name in want.names}
     arrays = []
     for target in want:
-        array = columns[target.name].cast(target.type)
+        array = columns[target.name]
+        if pa.types.is_decimal(target.type) and pa.types.is_integer(array.type):
+            array = array.cast(pa.float64())  # Arrow wants room for any int64 in a Quantity's digits
+        array = array.cast(target.type)
         if array.null_count and not target.nullable:
             raise ValueError(f"{row.__name__}.{target.name} holds {array.null_count} nulls")
         arrays.append(array)
