@@ -1,0 +1,200 @@
+"""Is the day's money going out as planned: plan, pace at the watermark, and where the day will end.
+
+The plan of a day is the sum of the platforms' own budgets, shaped by how each campaign usually spreads its
+spend over the hours. Pace is judged up to the hour for which the source vouches, not up to the present: a
+source that lags three hours would make noon look like half of plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from connectors.contract import Account, Window
+from metrics.projection import cumulative_share, day_shares, project_day
+from metrics.windows import AccountKey
+from warehouse.store import Warehouse
+
+__all__ = ["CampaignKey", "Day", "Pace", "day", "tolerance"]
+
+Floats = npt.NDArray[np.float64]
+CampaignKey = tuple[str, str, str]
+"""(source, account, campaign)"""
+
+_HISTORY: Final = 28
+"""Complete days from which a campaign's profile and level are learned."""
+
+_FIRST, _LAST = 0.25, 0.10
+
+
+def tolerance(elapsed: float) -> float:
+    """How far off plan is still on plan, as a fraction, when this share of the day's plan is over.
+
+    A quarter at the start, a tenth at the end. A flight narrows further, but a day need not: platforms even
+    out single days by themselves (Google may spend twice a day's budget, and 30.4 times it in a month).
+    """
+    return _FIRST + (_LAST - _FIRST) * min(max(elapsed, 0.0), 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """A day's pace in units of the account's currency.
+
+    plan: the whole day's. spent, expected: until the watermark. low, mid, high: where the day will end, with
+    an 80 % interval. planned, actual: cumulative at each full hour, 25 values; actual is NaN past the
+    watermark. hour: the watermark on the account's clock, 0 to 24.
+    """
+
+    plan: float
+    spent: float
+    expected: float
+    low: float
+    mid: float
+    high: float
+    planned: Floats
+    actual: Floats
+    hour: float
+
+    @property
+    def index(self) -> float | None:
+        """Spent as a multiple of expected; None before anything was expected."""
+        return self.spent / self.expected if self.expected > 0 else None
+
+    @property
+    def state(self) -> str:
+        """on, over, under, or unplanned where there is no budget."""
+        if self.plan <= 0 or self.index is None:
+            return "unplanned"
+        allowed = tolerance(self.expected / self.plan)
+        return "over" if self.index > 1 + allowed else "under" if self.index < 1 - allowed else "on"
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The pace of every account and campaign, each on its own calendar's present day."""
+
+    accounts: Mapping[AccountKey, Pace]
+    campaigns: Mapping[CampaignKey, Pace]
+
+    def total(self, keys: Sequence[AccountKey]) -> Pace | None:
+        """Several accounts of one currency together, their ends independent; None without any."""
+        parts = [self.accounts[key] for key in keys if key in self.accounts]
+        if not parts:
+            return None
+        mid = sum(p.mid for p in parts)
+        return Pace(
+            plan=sum(p.plan for p in parts),
+            spent=sum(p.spent for p in parts),
+            expected=sum(p.expected for p in parts),
+            low=mid - float(np.hypot.reduce([p.mid - p.low for p in parts])),
+            mid=mid,
+            high=mid + float(np.hypot.reduce([p.high - p.mid for p in parts])),
+            planned=np.sum([p.planned for p in parts], axis=0),
+            actual=np.sum([p.actual for p in parts], axis=0),
+            hour=min(p.hour for p in parts),
+        )
+
+
+def day(
+    warehouse: Warehouse, known: Mapping[AccountKey, Account], windows: Mapping[AccountKey, Window]
+) -> Day:
+    """The pace of the day that each account's window covers.
+
+    windows: each account's day so far, from local midnight to its watermark (`windows.today`).
+    """
+    budgets = _budgets(warehouse)
+    accounts: dict[AccountKey, Pace] = {}
+    campaigns: dict[CampaignKey, Pace] = {}
+    for key, window in windows.items():
+        zone = known[key].timezone
+        today = window.start.astimezone(zone).date()
+        hour = min((window.end - window.start) / timedelta(hours=1), 24.0)
+        names, spend = _spend(warehouse, key, today, [c for k, c in budgets if k == key])
+        plans = np.array([budgets.get((key, name), 0.0) for name in names])
+        paces = _paces(spend, plans, today, hour)
+        campaigns |= {(*key, name): pace for name, pace in zip(names, paces, strict=True)}
+        if names:
+            (accounts[key],) = _paces(spend.sum(0, keepdims=True), plans.sum(keepdims=True), today, hour)
+    return Day(accounts, campaigns)
+
+
+def _paces(spend: Floats, plans: Floats, today: date, hour: float) -> list[Pace]:
+    """One pace for each row of `spend`, shape (entities, days, 24), whose last day is today."""
+    history, now = spend[:, :-1], spend[:, -1]
+    weekdays = np.array([(today - timedelta(days=d)).weekday() for d in range(history.shape[1], 0, -1)])
+    whole = min(int(hour), 23)
+    spent = now[:, :whole].sum(1) + (now[:, whole] if hour > whole else 0.0)
+    said = project_day(history, weekdays, today.weekday(), spent, hour, expected=plans)
+    shares = day_shares(history, weekdays, today.weekday())
+    over = cumulative_share(shares, hour)
+    planned = np.concatenate([np.zeros((len(shares), 1)), shares.cumsum(1)], axis=1) * plans[:, None]
+    actual = np.concatenate([np.zeros((len(now), 1)), now.cumsum(1)], axis=1)
+    actual[:, int(np.ceil(hour)) + 1 :] = np.nan
+    return [
+        Pace(
+            plan=float(plans[i]),
+            spent=float(spent[i]),
+            expected=float(plans[i] * over[i]),
+            low=float(said.low[i]),
+            mid=float(said.mid[i]),
+            high=float(said.high[i]),
+            planned=planned[i],
+            actual=actual[i],
+            hour=hour,
+        )
+        for i in range(len(plans))
+    ]
+
+
+def _budgets(warehouse: Warehouse) -> dict[tuple[AccountKey, str], float]:
+    """Each enabled campaign's budget for a day, in units of its currency.
+
+    A shared budget is divided evenly over the campaigns that draw on it: so it is paced once. A total one is
+    spread over its flight's days.
+    """
+    rows = warehouse.query(
+        """
+        SELECT b.source, b.account, b.campaign,
+          sum(b.amount / 1e6
+            / CASE WHEN b.shared THEN count_shared ELSE 1 END
+            / CASE WHEN b.period = 'total'
+                THEN greatest(coalesce(date_diff('day', b.starts, b.ends) + 1, 30), 1) ELSE 1 END) AS amount
+        FROM (
+          SELECT b.*, count(*) OVER (PARTITION BY b.source, b.account, b.budget) AS count_shared
+          FROM budget AS b
+          JOIN campaign AS c USING (source, account, campaign)
+          WHERE c.status = 'enabled'
+        ) AS b
+        GROUP BY ALL
+        """
+    )
+    return {((row["source"], row["account"]), row["campaign"]): row["amount"] for row in rows.to_pylist()}
+
+
+def _spend(
+    warehouse: Warehouse, key: AccountKey, today: date, planned: Sequence[str]
+) -> tuple[list[str], Floats]:
+    """Hourly spend of an account's campaigns over the past days and today, in units of its currency."""
+    first = today - timedelta(days=_HISTORY)
+    table = warehouse.query(
+        """
+        SELECT campaign, CAST(date_diff('day', $first, day) AS INTEGER) AS day, hour_of_day,
+          sum(cost) / 1e6 AS cost
+        FROM delivery
+        WHERE source = $source AND account = $account AND day BETWEEN $first AND $today
+        GROUP BY ALL
+        """,
+        {"source": key[0], "account": key[1], "first": first, "today": today},
+    )
+    seen = table["campaign"].to_pylist()
+    names = sorted({*seen, *planned})
+    place = {name: i for i, name in enumerate(names)}
+    spend = np.zeros((len(names), _HISTORY + 1, 24))
+    rows = np.array([place[name] for name in seen], dtype=int)
+    spend[rows, table["day"].to_numpy(), table["hour_of_day"].to_numpy()] = table["cost"].to_numpy()
+    return names, spend

@@ -1,0 +1,105 @@
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from connectors.contract import Budget, Campaign, Delivery, Window
+from metrics import pacing, windows
+
+KEY = ("google_ads", "1")
+TODAY = date(2026, 11, 24)
+
+
+def campaign(name: str, status: str = "enabled") -> Campaign:
+    return Campaign(name, name, status, "", "search")
+
+
+def budget(name: str, campaign: str, amount: float, **more) -> Budget:
+    fields = {"period": "daily", "level": "campaign", "shared": False} | more
+    return Budget(name, campaign, "", name, round(amount * 1e6), **fields)
+
+
+def even_days(campaign: str, hourly: float, *, days: int = 28, today_hours: int = 12) -> list[Delivery]:
+    """The same spend every hour, on a clock that is UTC, until `today_hours` of today."""
+    first = datetime(2026, 11, 24, tzinfo=UTC) - timedelta(days=days)
+    return [
+        Delivery(campaign, at, at.date(), at.hour, 100, 10, round(hourly * 1e6), 1, 0)
+        for at in (first + timedelta(hours=h) for h in range(days * 24 + today_hours))
+    ]
+
+
+@pytest.fixture
+def account(store):
+    store.account(*KEY, zone="UTC")
+    return store
+
+
+def paced(store, hours: float = 12) -> pacing.Day:
+    start = datetime(2026, 11, 24, tzinfo=UTC)
+    known = windows.accounts(store.warehouse)
+    return pacing.day(store.warehouse, known, {KEY: Window(start, start + timedelta(hours=hours))})
+
+
+def test_half_of_an_even_day_is_half_of_its_plan(account):
+    account.campaign(*KEY, campaign("a"))
+    account.reply(*KEY, [budget("b", "a", 240)])
+    account.reply(*KEY, even_days("a", 10))
+    pace = paced(account).accounts[KEY]
+    assert pace.plan == 240
+    assert pace.spent == pytest.approx(120)
+    assert pace.expected == pytest.approx(120)
+    assert pace.mid == pytest.approx(240)
+    assert pace.state == "on"
+    assert pace.actual[12] == pytest.approx(120)
+    assert np.isnan(pace.actual[13])
+
+
+def test_over_and_under_are_different_states(account):
+    account.campaign(*KEY, campaign("a"))
+    account.reply(*KEY, even_days("a", 10))
+    account.reply(*KEY, [budget("b", "a", 160)])
+    assert paced(account).campaigns[(*KEY, "a")].state == "over"
+    account.reply(*KEY, [budget("b", "a", 400)])
+    assert paced(account).campaigns[(*KEY, "a")].state == "under"
+
+
+def test_a_shared_budget_is_paced_once(account):
+    account.campaign(*KEY, campaign("a"), campaign("b"))
+    account.reply(*KEY, [budget("s", "a", 100, shared=True), budget("s", "b", 100, shared=True)])
+    account.reply(*KEY, even_days("a", 1))
+    assert paced(account).accounts[KEY].plan == 100
+
+
+def test_a_paused_campaigns_budget_is_no_plan(account):
+    account.campaign(*KEY, campaign("a"), campaign("b", "paused"))
+    account.reply(*KEY, [budget("x", "a", 100), budget("y", "b", 50)])
+    account.reply(*KEY, even_days("a", 1))
+    assert paced(account).accounts[KEY].plan == 100
+
+
+def test_a_total_budget_is_spread_over_its_flight(account):
+    account.campaign(*KEY, campaign("a"))
+    flight = {"period": "total", "starts": date(2026, 11, 21), "ends": date(2026, 11, 30)}
+    account.reply(*KEY, [budget("x", "a", 1000, **flight)])
+    account.reply(*KEY, even_days("a", 1))
+    assert paced(account).accounts[KEY].plan == 100
+
+
+def test_no_budget_is_no_verdict(account):
+    account.campaign(*KEY, campaign("a"))
+    account.reply(*KEY, even_days("a", 10))
+    assert paced(account).accounts[KEY].state == "unplanned"
+
+
+def test_accounts_add_up(account):
+    account.campaign(*KEY, campaign("a"))
+    account.reply(*KEY, [budget("b", "a", 240)])
+    account.reply(*KEY, even_days("a", 10))
+    day = paced(account)
+    total = day.total([KEY, ("google_ads", "unknown")])
+    assert (total.plan, total.spent) == (240, pytest.approx(120))
+    assert day.total([]) is None
+
+
+def test_tolerance_narrows():
+    assert [pacing.tolerance(x) for x in (0, 0.5, 1)] == pytest.approx([0.25, 0.175, 0.10])
