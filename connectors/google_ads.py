@@ -3,7 +3,7 @@
 One Search is one operation, whatever its size, and a Google Cloud project has 2,880 (explorer) or 15,000
 (basic) of them in any 24 hours. So the streams are tiered: what decides about money now is asked every
 5 minutes, what explains it every half-hour or hour, and the past as often as late conversions change it.
-One account costs 565 operations a day and one to learn how far back it restates; 25 accounts 14,150.
+One account costs 561 operations a day and one to learn how far back it restates; 25 accounts 14,050.
 
 Conversions stand at the hour of their click and keep arriving for as long as the account's conversion
 actions allow (1 to 90 days): that is how far back the past is asked again.
@@ -225,7 +225,7 @@ class GoogleAds(Connector):
                 }
             )
 
-    @stream(SegmentDelivery, every=2 * _HOURS, restate="click_lookback", restate_every=_DAYS, lag=3 * _HOURS)
+    @stream(SegmentDelivery, every=3 * _HOURS, restate="click_lookback", restate_every=_DAYS, lag=3 * _HOURS)
     def segment_delivery(self, account: Account, window: Window) -> Iterator[Batch]:
         """Campaign by device, network and day."""
         for columns in self._daily(gaql.SEGMENT_DELIVERY, account, window):
