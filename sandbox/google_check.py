@@ -300,6 +300,6 @@ def _incompatible(kind: str, names: Iterable[str], resource: str) -> str:
         f"'{name}'(could not support requested resources: '{resource.upper()}')" for name in names
     )
     return (
-        f"Cannot select or filter on the following {kind}s: {told}, since {kind} is incompatible with the "
+        f"Cannot select or filter on the following {kind}s: {told}, since {kind} is incompatible with the "  # noqa: S608  # prose
         "resource in the FROM clause or other selected segmenting resources."
     )
