@@ -25,12 +25,11 @@ _STOPPED = {
     3: ("is unsettled", "pay what is due in Billing and payments"),
     7: ("is pending a risk review", "wait for Meta's review; Account quality shows its state"),
     8: ("is pending settlement", "pay what is due in Billing and payments"),
-    9: ("is in its grace period", "pay what is due in Billing and payments before its ads stop"),
     100: ("is pending closure", "reopen the account in Business settings, or leave it out of accounts"),
     101: ("is closed", "leave it out of accounts"),
     202: ("is closed", "leave it out of accounts"),
 }
-"""By account_status: what is said of it, and what can be done. 1 and 201 are active."""
+"""By account_status: what is said of it, and what can be done. In all others ads are delivered."""
 
 
 def reached(graph: Graph, wanted: Collection[str], unreachable: dict[str, SourceError]) -> Iterator[Account]:

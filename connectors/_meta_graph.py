@@ -45,6 +45,7 @@ Wait = Callable[[float], None]
 
 _PAUSES = (0.5, 2.0, 5.0)
 """Seconds before a call that failed for a passing reason is repeated; after the last one it has failed."""
+_BETWEEN = "see what stands between this machine and Meta: a proxy, or a log-in page of the network"
 _LEAST_ROWS = 25
 _MOST_EMPTY = 1_000
 """Empty pages in a row after which a list is taken to have no end."""
@@ -71,9 +72,14 @@ class _Session(requests.Session):
         return super().merge_environment_settings(url, proxies, stream, verify, cert)
 
 
-def _as_utf8(response: requests.Response, **_: Any) -> None:
-    """Graph speaks UTF-8; where a header does not say so, guessing would cost more than parsing."""
-    response.encoding = "utf-8"
+class _Seen:
+    """What came in, before the client looks at it: its own failures do not tell the status."""
+
+    status = 0
+
+    def __call__(self, response: requests.Response, **_: Any) -> None:
+        self.status = response.status_code
+        response.encoding = "utf-8"  # Graph's, where no header says so; guessing it costs more than parsing
 
 
 class Graph:
@@ -103,7 +109,8 @@ class Graph:
             pinned.params = session.requests.params
             pinned.verify = str(ca_file)
             session.requests = pinned
-        session.requests.hooks["response"].append(_as_utf8)
+        self._seen = _Seen()
+        session.requests.hooks["response"].append(self._seen)
         weakref.finalize(self, session.requests.close)
         self._api = FacebookAdsApi(session, api_version=version)
         self._secrets = tuple(
@@ -186,22 +193,26 @@ class Graph:
         except requests.RequestException as error:
             return Unavailable(self._clean(f"the connection to Meta failed: {error}")), True
         except (FacebookError, TypeError, ValueError, LookupError, AttributeError) as error:
-            # The client expects Graph's JSON: HTML, or half a document, makes it fail in all these ways.
-            cause = f"Meta's reply is not what Graph speaks: {type(error).__name__}: {error}"
-            return Unavailable(self._clean(cause)), True
-        headers = response.headers()
-        self._note(headers, trace="")
+            # The client expects Graph's JSON: some HTML makes it fail in all these ways.
+            return self._strange(f"{type(error).__name__}: {error}")
+        self._note(response.headers(), trace="")
         reply = response.json()
-        if not isinstance(reply, dict) or response.status() >= 400:
-            text = str(response.body())[:200]
-            return Unavailable(self._clean(f"Meta answered {response.status()} with: {text}")), True
+        if not isinstance(reply, dict) or self._seen.status >= 400:
+            return self._strange(str(response.body()))
         return reply, False
+
+    def _strange(self, said: str) -> tuple[SourceError, bool]:
+        """A reply that is not Graph's: a gateway's error passes, anything else somebody must look at."""
+        cause = f"Meta answered {self._seen.status} with what is not Graph's JSON: {self._clean(said)[:200]}"
+        if self._seen.status >= 500:
+            return Unavailable(cause), True
+        return Unexpected(cause, mend=_BETWEEN), False
 
     def _refused(self, error: FacebookRequestError) -> SourceError:
         headers, body = error.http_headers(), error.body()
         told = body.get("error") if isinstance(body, dict) else None
         if not isinstance(told, dict):
-            return Unavailable(self._clean(f"Meta answered {error.http_status()} with: {str(body)[:200]}"))
+            return self._strange(str(body))[0]
         used = self._note(headers, trace=str(told.get("fbtrace_id", "")))
         wait = used.regain or used.reset
         refusal = Refusal.read(told, status=error.http_status(), wait=wait)

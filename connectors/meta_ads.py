@@ -215,9 +215,15 @@ class MetaAds(Connector):
         restate="restate_window",
         restate_every=_DAYS,
         lag=30 * _MINUTES,
+        cost=2,
     )
     def delivery(self, account: Account, window: Window) -> Iterator[Batch]:
-        """Campaign by hour; conversions are None, since the hourly breakdown leaves out what is off Meta."""
+        """Campaign by hour; conversions are None, since the hourly breakdown leaves out what is off Meta.
+
+        Of an account that it has stopped Meta goes on telling the past, as if nothing were wrong: so its
+        state is asked first, and what stopped it is the error that is shown.
+        """
+        self.check(account)
         start, end = (pa.scalar(at, pa.timestamp("us", "UTC")) for at in (window.start, window.end))
         fields = "campaign_id,impressions,clicks,spend"
         for page in self._insights(account, window, fields, breakdowns=[rows.HOURLY]):

@@ -1,7 +1,9 @@
 """What the tests of the Meta connector share: the sandbox's Graph over TLS, and a Graph that says what it is told."""
 
+import gc
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -10,10 +12,18 @@ import pytest
 from connectors._meta_graph import Graph
 from connectors.contract import Usage, Window
 from connectors.meta_ads import MetaAds, Settings
+from sandbox.world import World
 from tests.sandbox.meta_kit import NOW, Sandbox
 
 TOKEN = "token-of-a-test"
 SECRET = "secret-of-a-test"
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """A client that gave up waiting has closed its end: that is what its test is about."""
 
 
 class Script:
@@ -56,8 +66,7 @@ class Script:
             def log_message(self, *args):
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
@@ -120,10 +129,17 @@ def graph(script, waits, usage):
     )
 
 
+def _with_a_test(world):
+    """Eight campaigns an account: from six on, one account runs an A/B test."""
+    return World(1, accounts=6, campaigns=8, days=45, clock=world.clock, incidents=world.incidents)
+
+
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory):
-    one = Sandbox(tmp_path_factory.mktemp("meta"))
+    one = Sandbox(tmp_path_factory.mktemp("meta"), wrap=_with_a_test)
     yield one
+    gc.collect()  # connectors close their sessions when they go: the server shall see that before it stops
+    time.sleep(0.1)
     one.stop()
 
 
