@@ -47,6 +47,7 @@ class Kind:
     shift: float = 0.0
     """Share of the traffic that moves from the largest network and device to the smallest."""
     fault: bool = False
+    hang_seconds: float = 0.0
 
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
@@ -111,7 +112,11 @@ KINDS: dict[str, Kind] = {
     "api_outage": Kind("Every call to the platform answers 5xx.", _HOUR, fault=True),
     "throttling": Kind("Every second call hits the platform's rate limit.", _HOUR, fault=True),
     "hang": Kind(
-        "Calls are taken and not answered for `size` seconds.", _HOUR, sized="hang_seconds", fault=True
+        "Calls are taken and not answered for `size` seconds.",
+        _HOUR,
+        sized="hang_seconds",
+        hang_seconds=600.0,
+        fault=True,
     ),
     "broken_stream": Kind("Replies break off in the middle.", _HOUR, fault=True),
     "empty_page": Kind("A page in the middle of a reply is empty, though more follow.", _HOUR, fault=True),
@@ -134,7 +139,7 @@ def leads_to(incident: Incident, url: str) -> bool:
 
 
 def factor(incident: Incident, name: str) -> float:
-    """The incident's full effect on volume, price, keeps_clicks, keeps_events or shift."""
+    """The incident's full effect on volume, price, keeps_clicks, keeps_events, shift or hang_seconds."""
     kind = KINDS[incident.name]
     if kind.sized == name and incident.size is not None:
         return incident.size
