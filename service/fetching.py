@@ -83,7 +83,7 @@ class Fetcher:
         self._lock = threading.Lock()
         self._rows_a_day: dict[tuple[str, str, str], float] = {}
         self._days_at_most: dict[tuple[str, str, str], int] = {}
-        self._said: dict[tuple[str, str, str, Tier], datetime] = {}
+        self._said: dict[tuple[object, ...], datetime] = {}
 
     def run(self, task: Task) -> Result | None:
         """Do one task. None where nothing came of it: no need, no writes taken, or we are stopping."""
@@ -97,11 +97,11 @@ class Fetcher:
             held = replace(
                 blank, outcome="held", error=wait.error, cause=wait.cause, mend=wait.mend, retry_at=wait.until
             )
-            return self._hold(task, held, since=now, until=wait.until)
+            return self._hold(task, held, (), until=wait.until)
         refusal = self.budget(task.account.source, now).refusal(task.tier, task.stream.cost)
         if refusal:
             held = replace(blank, outcome="held", error="Budget", cause=refusal)
-            return self._hold(task, held, since=now, until=now + SAY_HELD_EVERY)
+            return self._hold(task, held, (task.tier,), until=now + SAY_HELD_EVERY)
         origin = self.origin(task.account.source, now)
         started = monotonic()
         if task.stream is not ACCOUNTS:
@@ -152,11 +152,11 @@ class Fetcher:
             days = DAYS_UNTIL_KNOWN if rows is None else plan.days_a_piece(rows)
             return plan.pieces(windows, account.timezone, min(days, self._days_at_most.get(key, days)))
 
-    def _hold(self, task: Task, held: Fetch, *, since: datetime, until: datetime) -> Result:
-        """Say once that a stream is held, not at every tick."""
-        key = (*task.owner, task.stream.name, task.tier)
+    def _hold(self, task: Task, held: Fetch, why: tuple[Tier, ...], *, until: datetime) -> Result:
+        """Say once that a stream (or, for want of operations, a tier of it) is held, not at every tick."""
+        key = (*task.owner, task.stream.name, *why)
         with self._lock:
-            say = self._said.get(key, since) <= since
+            say = self._said.get(key, held.started) <= held.started
             if say:
                 self._said[key] = until
         if say:
@@ -228,7 +228,7 @@ class Fetcher:
         )
         self._record(failed)
         with self._lock:
-            self._said[*task.owner, task.stream.name, task.tier] = retry_at
+            self._said[*task.owner, task.stream.name] = retry_at
         _LOG.warning("%s/%s %s: %s: %s", *task.owner, fetch.stream, failed.error, failed.cause)
         return Result(task, failed, follow)
 

@@ -259,7 +259,7 @@ class Poller:
             self.line.offer(follower)
         self._dirty.set()  # what failed has changed its freshness badge
         if task.stream is ACCOUNTS:
-            if task.account.id:
+            if task.account.id and fetch.outcome != "held":
                 self._offer_pasts(task.account)
             elif fetch.outcome == "ok":
                 self._discovered(task.account.source)

@@ -79,7 +79,7 @@ def workspace(tmp_path: Path, platform: Platform) -> Workspace:
     folder = tmp_path / "team"
     (folder / ".streamlit").mkdir(parents=True)
     (folder / "paceline.yaml").write_text(
-        f"polling:\n  deadline: 5s\n  workers: 2\nsources:\n  example:\n    platform: {platform.folder}\n"
+        f"polling:\n  deadline: 20s\n  workers: 2\nsources:\n  example:\n    platform: {platform.folder}\n"
     )
     (folder / ".streamlit/secrets.toml").write_text(f'[example]\ntoken = "{SECRET}"\n')
     return Workspace(folder)
