@@ -90,8 +90,17 @@ class Table:
         return tuple(m for m in self.values if m in self.nullable)
 
 
+_described: dict[type[Row], Table] = {}
+
+
 def describe(row: type[Row]) -> Table:
     """The table of a row type. Raises TypeError where the row type contradicts its kind."""
+    if row not in _described:  # reading the type hints takes a millisecond, each write asks several times
+        _described[row] = _describe(row)
+    return _described[row]
+
+
+def _describe(row: type[Row]) -> Table:
     arrow = schema(row)
     types = {f.name: _sql(f.type) for f in arrow}
     outside = (*row.key, *row.derived)
