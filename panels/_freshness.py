@@ -1,0 +1,99 @@
+"""How fresh each source is, and what keeps it from being fresher, in words that say how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from panels._format import age, clock
+from panels._status import Status
+from warehouse.store import Watermark
+
+__all__ = ["Freshness", "Trouble", "of_sources", "troubles"]
+
+LEADING = "delivery"
+"""The stream by which a source's freshness is told: every total comes from it."""
+
+_LATE = timedelta(minutes=20)
+_STALE = timedelta(minutes=45)
+"""Time since the last good poll; three missed polls of the slowest permitted interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """One source's badge. status: by the time since its last good poll, the worst of its accounts."""
+
+    source: str
+    title: str
+    status: Status
+    label: str
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that keeps an account's data from coming: cause, mend, since when, next try."""
+
+    source: str
+    account: str
+    stream: str
+    cause: str
+    mend: str
+    polled_at: datetime | None
+    retry_at: datetime | None
+    held: bool
+
+
+def of_sources(marks: Iterable[Watermark], titles: Mapping[str, str], now: datetime) -> list[Freshness]:
+    """One badge a source, in the order of `titles`. now: aware, in the reader's zone."""
+    leading: dict[str, list[Watermark]] = {name: [] for name in titles}
+    for mark in marks:
+        if mark.stream == LEADING and mark.source in leading:
+            leading[mark.source].append(mark)
+    return [_badge(name, titles[name], found, now) for name, found in leading.items() if found]
+
+
+def _badge(name: str, title: str, marks: list[Watermark], now: datetime) -> Freshness:
+    polled = [mark.polled_at for mark in marks if mark.polled_at is not None]
+    if not polled:
+        return Freshness(name, title, Status.none, f"{title} · no data yet", "The first poll is under way.")
+    late = [mark for mark in marks if mark.polled_at is None or now - mark.polled_at > _LATE]
+    oldest = min(polled)
+    status = Status.good if not late else Status.watch
+    if late and (len(late) == len(marks) or now - oldest > _STALE):
+        status = Status.act
+    span = now - (max(polled) if status is Status.good else oldest)
+    word = "updated" if status is Status.good else "stale"
+    ago = age(span) if age(span) == "now" else f"{age(span)} ago"
+    of = f" ({len(late)} of {len(marks)} accounts)" if late and len(late) < len(marks) else ""
+    vouched = [mark.data_as_of for mark in marks if mark.data_as_of is not None]
+    as_of = f"Its numbers reach to {clock(min(vouched), now)}. " if vouched else ""
+    return Freshness(
+        name,
+        title,
+        status,
+        f"{title} · {word} {ago}{of}",
+        f"{as_of}Last good poll {clock(max(polled), now)}; what failed is under Data health.",
+    )
+
+
+def troubles(marks: Iterable[Watermark]) -> list[Trouble]:
+    """What failed at its last attempt, one a (source, account, cause), the widest first."""
+    found: dict[tuple[str, str, str], Trouble] = {}
+    for mark in marks:
+        if not mark.error and mark.outcome != "held":
+            continue
+        key = (mark.source, mark.account, mark.cause)
+        if key not in found or mark.stream == LEADING:
+            found[key] = Trouble(
+                mark.source,
+                mark.account,
+                mark.stream,
+                mark.cause,
+                mark.mend,
+                mark.polled_at,
+                mark.retry_at,
+                held=mark.outcome == "held",
+            )
+    return sorted(found.values(), key=lambda t: (t.held, t.stream != LEADING, t.source, t.account))

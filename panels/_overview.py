@@ -1,0 +1,235 @@
+"""The figures of the Overview, worked out once for each version of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from connectors.contract import Account, Window
+from metrics import pacing, windows
+from metrics.compute import answer
+from metrics.maturity import PRIOR, Curve
+from metrics.model import load
+from metrics.plan import Question
+from metrics.windows import AccountKey, Windows
+from warehouse.store import Warehouse
+
+__all__ = ["SPANS", "CampaignLine", "Figures", "Scope", "figures", "scopes"]
+
+Floats = npt.NDArray[np.float64]
+
+SPANS: Final = {"1h": "Last hour", "today": "Today", "7d": "7 days"}
+
+_WEEK: Final = 7
+_METRICS: Final = ("spend", "clicks", "conversions", "revenue")
+_USUAL_LAG: Final = Curve(PRIOR, np.zeros_like(PRIOR), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which accounts a page is about: all of one currency, or a single one."""
+
+    key: str
+    label: str
+    currency: str
+    accounts: tuple[AccountKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignLine:
+    """A campaign's line in the table; money in units of the scope's currency."""
+
+    source: str
+    account: str
+    campaign: str
+    name: str
+    channel: str
+    spend: float
+    conversions: float
+    revenue: float
+    pace: pacing.Pace | None
+    trend: tuple[float, ...]
+    """Spend by the hour on the account's clock, over the day so far."""
+
+    @property
+    def roas(self) -> float | None:
+        """Revenue over spend."""
+        return self.revenue / self.spend if self.spend > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the Overview shows.
+
+    now, usual: totals of the window, and of the same hours on the seven days before (a day's mean). known:
+    the share of conversions of the window that has usually arrived by now: a figure is compared with `known`
+    times the usual one. hours: totals by bucket, oldest first.
+    """
+
+    scope: Scope
+    now: Mapping[str, float]
+    usual: Mapping[str, float]
+    known: float
+    hours: Mapping[str, tuple[float, ...]]
+    pace: pacing.Pace | None
+    campaigns: tuple[CampaignLine, ...]
+    history: bool
+    """Whether there are seven days to compare with."""
+
+
+def scopes(known: Mapping[AccountKey, Account]) -> list[Scope]:
+    """What can be chosen: each currency's accounts together, most accounts first, then single accounts."""
+    by_currency: dict[str, list[AccountKey]] = {}
+    for key, account in known.items():
+        by_currency.setdefault(account.currency, []).append(key)
+    groups = sorted(by_currency.items(), key=lambda item: (-len(item[1]), item[0]))
+    together = [
+        Scope(currency, f"All in {currency} · {len(keys)} accounts", currency, tuple(keys))
+        for currency, keys in groups
+        if len(keys) > 1
+    ]
+    single = [
+        Scope("/".join(key), f"{account.name} ({account.id})", account.currency, (key,))
+        for key, account in known.items()
+    ]
+    return together + single
+
+
+def figures(
+    warehouse: Warehouse, known: Mapping[AccountKey, Account], scope: Scope, span: str
+) -> Figures | None:
+    """The Overview of a scope; None while none of its accounts has any data.
+
+    span: a key of SPANS.
+    """
+    until = windows.watermarks(warehouse, {key: known[key] for key in scope.accounts})
+    if not until:
+        return None
+    today = windows.today(known, until)
+    asked: Mapping[AccountKey, Window] = today
+    if span == "1h":
+        asked = windows.latest(1, until)
+    elif span == "7d":
+        asked = {k: windows.earlier(w, _WEEK - 1, known[k].timezone) for k, w in today.items()}
+    before: list[Windows] = [
+        {k: moved for k, w in asked.items() if (moved := windows.shift(w, -days, known[k].timezone))}
+        for days in ([_WEEK] if span == "7d" else range(1, _WEEK + 1))
+    ]
+    defined = load()
+    chosen = tuple(defined[name] for name in _METRICS)
+    where = {"source": sorted({k[0] for k in until}), "account": sorted({k[1] for k in until})}
+    bucket = "day" if span == "7d" else "hour_of_day"
+    by_bucket = answer(warehouse, Question(chosen, ("source", "account", bucket), where), [[asked], before])
+    by_campaign = answer(warehouse, Question(chosen, ("source", "account", "campaign"), where), [[asked]])
+    by_hour = answer(
+        warehouse, Question(chosen[:1], ("source", "account", "campaign", "hour_of_day"), where), [[today]]
+    )
+    day = pacing.day(warehouse, known, today)
+    now = {name: _total(by_bucket, name) for name in _METRICS}
+    usual = {name: _total(by_bucket, f"{name}__1") / len(before) for name in _METRICS}
+    return Figures(
+        scope=scope,
+        now=now,
+        usual=usual,
+        known=_known(by_bucket, bucket, asked, known),
+        hours=_hours(by_bucket, bucket),
+        pace=day.total(list(scope.accounts)),
+        campaigns=_lines(warehouse, by_campaign, by_hour, day, until),
+        history=_total(by_bucket, "spend__1") > 0,
+    )
+
+
+def _column(table: pa.Table, name: str) -> Floats:
+    values = np.asarray(table[name].to_numpy(zero_copy_only=False), dtype=float)
+    return np.asarray(np.nan_to_num(values))
+
+
+def _total(table: pa.Table, name: str) -> float:
+    return float(_column(table, name).sum())
+
+
+def _hours(table: pa.Table, bucket: str) -> dict[str, tuple[float, ...]]:
+    """Totals by bucket over all accounts, every bucket between the first and the last present."""
+    keys = table[bucket].to_pylist()
+    present = [k for k, spend in zip(keys, _column(table, "spend"), strict=True) if spend > 0]
+    if not present:
+        return dict.fromkeys(_METRICS, ())
+    first, last = min(present), max(present)
+    if isinstance(first, int):
+        order = list(range(first, last + 1))
+    else:
+        order = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    place = {key: n for n, key in enumerate(order)}
+    out = {}
+    for name in _METRICS:
+        sums = np.zeros(len(order))
+        for key, value in zip(keys, _column(table, name), strict=True):
+            if key in place:
+                sums[place[key]] += value
+        out[name] = tuple(float(v) for v in sums)
+    return out
+
+
+def _known(
+    table: pa.Table, bucket: str, asked: Mapping[AccountKey, Window], known: Mapping[AccountKey, Account]
+) -> float:
+    """Share of the usual conversions of these buckets that has usually arrived by each watermark."""
+    usual = _column(table, "conversions__1")
+    if usual.sum() <= 0:
+        return 1.0
+    ages = []
+    for source, account, key in zip(
+        table["source"].to_pylist(), table["account"].to_pylist(), table[bucket].to_pylist(), strict=True
+    ):
+        window = asked[source, account]
+        end = window.end.astimezone(known[source, account].timezone)
+        if isinstance(key, int):
+            ages.append((end.hour - key) % 24 or 24)
+        else:
+            ages.append((end.date() - key).days * 24 + end.hour / 2 + 6)
+    return float((usual * _USUAL_LAG.at(np.array(ages))).sum() / usual.sum())
+
+
+def _lines(
+    warehouse: Warehouse,
+    by_campaign: pa.Table,
+    by_hour: pa.Table,
+    day: pacing.Day,
+    until: Mapping[AccountKey, object],
+) -> tuple[CampaignLine, ...]:
+    names = {
+        (r["source"], r["account"], r["campaign"]): (r["name"], r["channel"])
+        for r in warehouse.query("SELECT source, account, campaign, name, channel FROM campaign").to_pylist()
+    }
+    trends: dict[tuple[str, str, str], dict[int, float]] = {}
+    for row in by_hour.to_pylist():
+        trends.setdefault((row["source"], row["account"], row["campaign"]), {})[row["hour_of_day"]] = row[
+            "spend"
+        ]
+    lines = []
+    for row in by_campaign.to_pylist():
+        key = (row["source"], row["account"], row["campaign"])
+        if key[:2] not in until:
+            continue
+        name, channel = names.get(key, (row["campaign"], ""))
+        hours = trends.get(key, {})
+        trend = tuple(hours.get(h, 0.0) for h in range(max(hours, default=-1) + 1))
+        lines.append(
+            CampaignLine(
+                *key,
+                name,
+                channel,
+                row["spend"] or 0.0,
+                row["conversions"] or 0.0,
+                row["revenue"] or 0.0,
+                day.campaigns.get(key),
+                trend,
+            )
+        )
+    return tuple(sorted(lines, key=lambda line: -line.spend))

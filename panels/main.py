@@ -1,0 +1,48 @@
+"""The app's frame: theme, navigation, and what every page needs before it can show a number."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from panels import _live
+from panels._slot import process
+
+st.set_page_config(page_title="Paceline", page_icon="📈", layout="wide")
+
+WALL = st.query_params.get("mode") == "wall"
+
+if WALL:
+    st.html(
+        "<style>html{font-size:22px}[data-testid=stMetricValue]{font-size:3.2rem}.st-key-desk{display:none}</style>"
+    )
+
+page = st.navigation(
+    {
+        "Monitor": [
+            st.Page(
+                "overview.py",
+                title="Overview",
+                icon=":material/dashboard:",
+                default=True,
+                help="The health of all accounts today.",
+            ),
+        ],
+        "Investigate": [
+            st.Page(
+                "health.py",
+                title="Data health",
+                icon=":material/monitor_heart:",
+                url_path="data-health",
+                help="How fresh each stream is, what failed, and how to mend it.",
+            ),
+        ],
+    },
+    position="hidden" if WALL else "top",
+)
+
+if process() is None:
+    st.info("Paceline is starting. This page opens by itself in a moment.", icon=":material/hourglass_top:")
+    _live.wait()
+else:
+    page.run()
+    _live.listen()

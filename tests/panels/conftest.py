@@ -1,0 +1,105 @@
+"""A running process with a real warehouse, as the app's lifespan would hand it to the pages."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from zoneinfo import ZoneInfo
+
+import pytest
+import streamlit as st
+
+from connectors.contract import AccountRow, Budget, Campaign, Delivery, Row, Window, to_batch
+from panels import _slot
+from warehouse.duck import DuckWarehouse
+from warehouse.store import Fetch, Slice
+
+ROOT = Path(__file__).resolve().parents[2]
+NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+"""Pages read the clock, so the data reaches to it."""
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[SimpleNamespace]:
+    """The process, its warehouse, and `write(source, account, rows)` for one complete reply."""
+    st.cache_data.clear()
+    warehouse = DuckWarehouse.open(tmp_path / "w.duckdb")
+    state = {"version": 1, "status": {"budgets": [], "failing_accounts": [], "problems": []}}
+    _slot.process_slot()["process"] = _slot.Process(
+        warehouse=warehouse,
+        workspace=_slot.Workspace(
+            name="Example team",
+            folder=tmp_path,
+            currency="EUR",
+            timezone=ZoneInfo("Europe/Berlin"),
+            sources={"google_ads": "Google Ads", "meta_ads": "Meta Ads"},
+            targets=(_slot.Target("roas", 3.0), _slot.Target("cpa", 20.0)),
+        ),
+        status=lambda: state["status"],
+        data_version=lambda: state["version"],
+    )
+
+    def write(source: str, account: str, rows: list[Row]) -> None:
+        kind = type(rows[0])
+        window = Window(NOW - timedelta(days=60), NOW)
+        piece = Slice(source, account, kind.table, kind, window, ZoneInfo("UTC"))
+        fetch = Fetch(source, account, kind.table, window, NOW, 5, "ok")
+        warehouse.write(piece, [to_batch(kind, rows)], seen_at=NOW, vouched=NOW, fetch=fetch)
+        state["version"] += 1
+
+    yield SimpleNamespace(warehouse=warehouse, write=write, state=state)
+    _slot.process_slot().clear()
+    warehouse.close()
+
+
+def hours(campaign: str, *, days: int = 29, cost: float = 10.0) -> list[Delivery]:
+    """Even delivery on a clock that is UTC: every hour the same cost, one conversion worth 40."""
+    midnight = datetime(NOW.year, NOW.month, NOW.day, tzinfo=UTC)
+    start = midnight - timedelta(days=days - 1)
+    count = int((NOW - start) / timedelta(hours=1))
+    return [
+        Delivery(campaign, at, at.date(), at.hour, 1000, 50, round(cost * 1e6), 1.0, 40_000_000)
+        for at in (start + timedelta(hours=h) for h in range(count))
+    ]
+
+
+@pytest.fixture
+def filled(running: SimpleNamespace) -> SimpleNamespace:
+    """Two accounts in euros and one in dollars, four weeks of even delivery."""
+    for source, account, currency in (
+        ("google_ads", "1", "EUR"),
+        ("meta_ads", "2", "EUR"),
+        ("google_ads", "3", "USD"),
+    ):
+        running.write(source, account, [AccountRow(f"Account {account}", currency, "UTC")])
+        running.write(
+            source, account, [Campaign(f"c{account}", f"DE | Brand {account}", "enabled", "", "search")]
+        )
+        running.write(
+            source,
+            account,
+            [Budget(f"b{account}", f"c{account}", "", "", 240_000_000, "daily", "campaign", shared=False)],
+        )
+        running.write(source, account, hours(f"c{account}"))
+    return running
+
+
+def failed(running: SimpleNamespace, *, cause: str, mend: str) -> None:
+    """Account 2's last attempt went wrong."""
+    window = Window(NOW - timedelta(hours=1), NOW)
+    running.warehouse.record(
+        Fetch(
+            "meta_ads",
+            "2",
+            "delivery",
+            window,
+            NOW,
+            5,
+            "stop",
+            error="Unauthorized",
+            cause=cause,
+            mend=mend,
+            retry_at=NOW + timedelta(hours=1),
+        )
+    )
+    running.state["version"] += 1

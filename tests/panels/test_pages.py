@@ -1,0 +1,103 @@
+"""Every page in every state, run by Streamlit itself against a real warehouse."""
+
+from datetime import UTC, datetime
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.panels.conftest import NOW, ROOT, failed
+
+EARLY = pytest.mark.skipif(
+    datetime.now(UTC).hour < 2, reason="the first hours of a day have nothing to compare yet"
+)
+
+
+def opened(**query: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "panels" / "main.py"), default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def text(app: AppTest) -> str:
+    return "\n".join(m.value for m in [*app.markdown, *app.caption, *app.error, *app.success])
+
+
+def test_before_the_process_is_up_the_page_says_so():
+    app = opened()
+    assert not app.exception
+    assert "starting" in app.info[0].value
+
+
+def test_an_empty_warehouse_promises_the_first_numbers(running):
+    app = opened()
+    assert not app.exception
+    assert "on their way" in text(app)
+    assert not app.metric
+
+
+@EARLY
+def test_figures_of_the_accounts_in_one_currency(filled):
+    app = opened()
+    assert not app.exception
+    pacing, roas, cost, conversions = app.metric
+    assert [m.label.split(": ")[-1] for m in app.metric] == [
+        "Spend pacing",
+        "ROAS",
+        "Cost per result",
+        "Conversions",
+    ]
+    # Two accounts, 10 an hour each, one conversion worth 40 an hour each.
+    assert pacing.value == (f"€{20 * NOW.hour}" if NOW.hour >= 5 else f"€{20 * NOW.hour:.2f}")
+    assert roas.value == "4.00×"
+    assert cost.value == "€10.00"
+    assert conversions.value == str(2 * NOW.hour)
+    assert "On plan" in pacing.proto.delta_description
+    assert "All accounts answer" in text(app)
+
+
+@EARLY
+def test_currencies_are_chosen_and_never_added_up(filled):
+    app = opened()
+    app.selectbox(key="scope").set_value("google_ads/3").run()
+    assert not app.exception
+    assert app.metric[2].value == "$10.00"
+
+
+def test_a_failed_account_shows_cause_and_mend(filled):
+    failed(filled, cause="Error validating access token", mend="Create a new token in Business settings.")
+    app = opened()
+    assert not app.exception
+    shown = text(app)
+    assert "Error validating access token" in shown
+    assert "Create a new token" in shown
+
+
+def test_hostile_causes_are_shown_as_they_are(filled):
+    failed(filled, cause=":red[x] **b** $y$", mend="")
+    app = opened()
+    assert not app.exception
+    assert r"\:red\[x\] \*\*b\*\* \$y\$" in text(app)
+
+
+def test_data_health_lists_every_stream(filled):
+    failed(filled, cause="Error validating access token", mend="Create a new token.")
+    app = opened()
+    app.switch_page("health.py").run()
+    assert not app.exception
+    assert "Create a new token" in text(app)
+    streams = app.dataframe[0].value
+    assert set(streams["stream"]) == {"account", "campaign", "budget", "delivery"}
+
+
+def test_wall_hides_navigation_and_keeps_the_numbers(filled):
+    app = opened(mode="wall")
+    assert not app.exception
+    assert len(app.metric) == 4
+
+
+@pytest.mark.parametrize("window", ["1h", "today", "7d"])
+def test_every_window(filled, window):
+    app = opened(win=window)
+    assert not app.exception
+    assert len(app.metric) == 4
