@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sandbox.gaql import Condition, Query
     from sandbox.google_fields import Catalogue, Field
 
-__all__ = ["CHANGE_LOGS", "Filter", "Plan", "check"]
+__all__ = ["CHANGE_LOGS", "Filter", "Plan", "check", "clash", "reports"]
 
 CHANGE_LOGS = {
     "change_event": ("change_event.change_date_time", "change_event_error", 30),
@@ -194,13 +194,13 @@ def _splits(query: Query, fields: dict[str, Field], *, manager: bool) -> None:
             "PROHIBITED_SEGMENT_IN_SELECT_OR_WHERE_CLAUSE",
             _incompatible("segment", wrong, query.resource),
         )
-    wrong = [name.partition(".")[2] for name in metrics if not _reports(query.resource, name)]
+    wrong = [name.partition(".")[2] for name in metrics if not reports(query.resource, name)]
     if wrong:
         raise query_error(
             "PROHIBITED_METRIC_IN_SELECT_OR_WHERE_CLAUSE",
             _incompatible("metric", wrong, query.resource),
         )
-    clashes = {segment: [m for m in metrics if _clash(segment, m)] for segment in segments}
+    clashes = {segment: [m for m in metrics if clash(segment, m)] for segment in segments}
     told = ", ".join(
         f"'{segment}'(unsupported metrics: {_listed(sorted(m.partition('.')[2] for m in found))})"
         for segment, found in clashes.items()
@@ -214,12 +214,14 @@ def _splits(query: Query, fields: dict[str, Field], *, manager: bool) -> None:
         )
 
 
-def _reports(resource: str, metric: str) -> bool:
+def reports(resource: str, metric: str) -> bool:
+    """Whether a resource has a metric, at least without any segment."""
     name = metric.partition(".")[2]
     return resource in REPORTS and resource in _SHARE_RESOURCES.get(name, {resource})
 
 
-def _clash(segment: str, metric: str) -> bool:
+def clash(segment: str, metric: str) -> bool:
+    """Whether a metric cannot be split by a segment."""
     if segment in CONVERSION_SEGMENTS:
         lagging = segment == "segments.conversion_lag_bucket" and metric.endswith("by_conversion_date")
         return metric not in _BY_CONVERSION or lagging

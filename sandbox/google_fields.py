@@ -15,7 +15,16 @@ from sandbox.google_errors import types
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["ATTRIBUTED", "CONVERSION_SEGMENTS", "CORE_DATES", "REPORTS", "Catalogue", "Field", "catalogue"]
+__all__ = [
+    "ATTRIBUTED",
+    "CONVERSION_SEGMENTS",
+    "CORE_DATES",
+    "REPORTS",
+    "Catalogue",
+    "Field",
+    "catalogue",
+    "describe",
+]
 
 CORE_DATES = ("segments.date", "segments.week", "segments.month", "segments.quarter", "segments.year")
 """The segments that may stand in WHERE alone, and need a finite range there when selected."""
@@ -143,7 +152,7 @@ class Catalogue:
                 return None
             path.append(leaf.name)
             message = leaf.message_type
-        return _field(name, tuple(path), leaf)
+        return describe(name, tuple(path), leaf)
 
     def fields(self, resource: str) -> Iterator[Field]:
         """Every selectable field of a resource, of `segments` or of `metrics`."""
@@ -152,14 +161,15 @@ class Catalogue:
 
     def _walk(self, name: str, path: tuple[str, ...], message: Any) -> Iterator[Field]:
         for leaf in message.fields:
-            one = _field(f"{name}.{leaf.name.rstrip('_')}", (*path, leaf.name), leaf)
+            one = describe(f"{name}.{leaf.name.rstrip('_')}", (*path, leaf.name), leaf)
             if one.selectable:
                 yield one
             elif leaf.message_type is not None and len(path) < _MAX_DEPTH:
                 yield from self._walk(one.name, one.path, leaf.message_type)
 
 
-def _field(name: str, path: tuple[str, ...], leaf: Any) -> Field:
+def describe(name: str, path: tuple[str, ...], leaf: Any) -> Field:
+    """A field from its descriptor."""
     kind = _SCALARS[leaf.type]
     if kind == "STRING" and name.endswith("resource_name"):
         kind = "RESOURCE_NAME"

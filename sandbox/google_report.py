@@ -42,6 +42,8 @@ class Report:
     attributes: dict[str, list[Any]]
     columns: dict[str, list[Any]]
     summary: dict[str, Any]
+    total: int
+    """How many rows there would be without LIMIT."""
 
     def __len__(self) -> int:
         return len(self.entity)
@@ -56,6 +58,7 @@ def answer(plan: Plan, snapshot: Snapshot) -> Report:
     else:
         rows, columns, sums = np.arange(len(entities)), {}, np.zeros((len(MEASURES), 0), np.int64)
     order = _ordered(plan, rows.tolist(), attributes, columns)
+    found = len(order)
     if plan.query.limit is not None:
         order = order[: plan.query.limit]
     total = dict(zip(MEASURES, sums[:, order].sum(axis=1, keepdims=True), strict=True)) if sums.size else {}
@@ -67,6 +70,7 @@ def answer(plan: Plan, snapshot: Snapshot) -> Report:
         attributes,
         {name: [values[n] for n in order] for name, values in columns.items()},
         {f.name: column(f.path[-1], f.kind, total, 1)[0] for f in plan.selected("metrics") if total},
+        found,
     )
 
 
