@@ -111,7 +111,9 @@ def test_facts(shared, polls):
 listings = st.dictionaries(st.sampled_from("abc"), st.sampled_from(["x", "y"]), max_size=3)
 
 
-@settings(max_examples=EXAMPLES // 2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=EXAMPLES // 2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(listings, min_size=1, max_size=7))
 def test_attributes(shared, polls):
     account = f"attributes-{next(accounts)}"
