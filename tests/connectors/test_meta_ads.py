@@ -7,7 +7,6 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from pydantic import ValidationError
 
 from connectors.contract import Account, Window
 from connectors.errors import Unauthorized, Unexpected
@@ -379,28 +378,3 @@ def test_fractions_of_conversions_stay_exact(script, waits):
     source = MetaAds(Settings(access_token="t", graph_url=script.url), now=NOW, wait=waits.append)
     (got,) = fetched(source, "day_totals", some_account(), *SATURDAY)
     assert (got["conversions"], got["conversion_value"]) == (Decimal("0.300000"), 300_000)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({"access_token": ""}, "access_token"),
-        ({"access_token": "t", "api_version": "26"}, "api_version"),
-        ({"access_token": "t", "accounts": ["123-456"]}, "accounts"),
-        ({"access_token": "t", "attribution_windows": ["7d_view"]}, "attribution_windows"),  # gone since 2026
-        ({"access_token": "t", "attribution_windows": ["1d_click", "7d_click"]}, "twice"),
-        ({"access_token": "t", "graph_url": "http://graph.example.com"}, "https://"),
-        ({"access_token": "t", "unheard_of": 1}, "unheard_of"),
-    ],
-)
-def test_settings_that_cannot_work_are_refused(wrong, words):
-    with pytest.raises(ValidationError, match=words):
-        Settings(**wrong)
-
-
-def test_settings_do_not_tell_their_secrets():
-    settings = Settings(access_token="hush-token", app_secret="hush-secret", accounts=[7, "act_8"])
-    assert "hush" not in repr(settings) + str(settings) + settings.model_dump_json()
-    assert settings.accounts == ("7", "8")
-    assert "hush" not in repr(MetaAds(settings, now=NOW))
-    assert MetaAds(settings, now=NOW).restate_window(some_account()) == 28 * DAY
