@@ -2,7 +2,7 @@
 
 A `GoogleAdsRow` knows thousands of fields, of which a query asks ten. For each query a slim message is
 made at run time, with the official one's field numbers but only the selected fields, so that the parser
-skips all else; columns are then read by getters that are compiled once. Measured on 8 fields: 700k rows
+skips all else; columns are then read by getters that are compiled once. Measured on 8 fields: 580k rows
 a CPU second, against 280k with the full message and 10k with the client's proto-plus rows.
 """
 
@@ -14,11 +14,12 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import date
 
 __all__ = ["Columns", "Query", "Reply", "reply"]
@@ -91,21 +92,33 @@ class Reply:
     enums: dict[str, _Names]
 
     def columns(self, rows: Sequence[Any]) -> Columns:
-        """The selected fields of `rows`: enums by name, messages as bytes, repeated fields as sequences."""
-        holders: dict[str, list[Any]] = {}
-        found: Columns = {}
+        """The selected fields of `rows`: enums by name, messages as bytes, repeated fields as sequences.
+
+        One pass a parent message, and nothing but values is kept: objects that outlive their row, ten
+        thousand at a time, would set off the garbage collector, which took more time than the reading.
+        """
+        found: Columns = {field: [] for field in self.fields}
+        for parent, leaves in self._by_parent().items():
+            flat: Iterable[Any] = map(attrgetter(*leaves), map(attrgetter(parent), rows))
+            if len(leaves) > 1:
+                flat = chain.from_iterable(flat)
+            values = list(flat)
+            for n, leaf in enumerate(leaves):
+                found[f"{parent}.{leaf}"] = values[n :: len(leaves)]
+        for field, names in self.enums.items():
+            found[field] = _named(found[field], names)
+        for field in self.optional:
+            parent, _, leaf = field.rpartition(".")
+            present = [holder.HasField(leaf) for holder in map(attrgetter(parent), rows)]
+            found[field] = [v if there else None for v, there in zip(found[field], present, strict=True)]
+        return found
+
+    def _by_parent(self) -> dict[str, list[str]]:
+        groups: dict[str, list[str]] = {}
         for field in self.fields:
             parent, _, leaf = field.rpartition(".")
-            if parent not in holders:
-                holders[parent] = list(map(attrgetter(parent), rows))
-            values = list(map(attrgetter(leaf), holders[parent]))
-            if field in self.enums:
-                values = _named(values, self.enums[field])
-            if field in self.optional:
-                present = [holder.HasField(leaf) for holder in holders[parent]]
-                values = [value if there else None for value, there in zip(values, present, strict=True)]
-            found[field] = values
-        return found
+            groups.setdefault(parent, []).append(leaf)
+        return groups
 
 
 def _named(values: list[Any], names: _Names) -> list[Any]:
