@@ -21,20 +21,30 @@ if TYPE_CHECKING:
 __all__ = ["HttpServer", "start"]
 
 _START_SECONDS = 20.0
+_GRACE_SECONDS = 1.0
 _STOP_SECONDS = 5.0
 
 
 class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Shut down, then cut off who still holds a connection: a TLS client need not answer a goodbye."""
-        connections = list(self.server_state.connections)
-        await super().shutdown(sockets)
-        for connection in connections:
+        """Close the port, give replies in flight a second, then cut off who still holds a connection.
+
+        A TLS client need not answer a goodbye, so an orderly close could wait for ever.
+        """
+        for server in self.servers:
+            server.close()
+        state = self.server_state
+        if state.tasks:
+            await asyncio.wait(state.tasks, timeout=_GRACE_SECONDS)
+        for task in state.tasks:
+            task.cancel()
+        for connection in state.connections:
             if connection.transport is not None:
                 connection.transport.abort()
-        # Aborted transports close in the loop's next turns; without these they would outlive it.
+        # Cancelled tasks and aborted transports end in the loop's next turns.
         for _ in range(3):
             await asyncio.sleep(0)
+        await super().shutdown(sockets)
 
 
 class HttpServer:
