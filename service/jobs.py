@@ -24,7 +24,6 @@ from service.line import Line, Task, Tier
 from service.measures import Measures
 from service.storage import Guard
 from service.waits import Waits
-from service.workers import Workers
 from warehouse.duck import MIN_FREE
 from warehouse.errors import StorageError
 
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from connectors.contract import Account, Stream
     from service.budget import Budget
     from service.settings import Setup
+    from service.workers import Workers
     from warehouse.duck import DuckWarehouse
 
 __all__ = ["Poller", "utc_now"]
@@ -66,6 +66,7 @@ class Poller:
         self,
         setup: Setup,
         warehouse: DuckWarehouse,
+        workers: Workers,
         folder: Path,
         *,
         clock: Callable[[], datetime] = utc_now,
@@ -82,11 +83,11 @@ class Poller:
         self.guard = Guard(folder, min_free=min_free, fatal=fatal)
         self.clock = clock
         polling = setup.settings.polling
-        self._workers = Workers(polling.workers, deadline=polling.deadline)
+        self._workers = workers
         self.fetcher = Fetcher(
             setup,
             warehouse,
-            self._workers,
+            workers,
             accounts=self.accounts,
             waits=self.waits,
             guard=self.guard,
@@ -120,12 +121,12 @@ class Poller:
         scheduler.start()
 
     def stop(self) -> None:
-        """Take no more turns, end the workers, let a write under way finish. At most some seconds."""
+        """Take no more turns, break off fetches, let a write under way finish. At most some seconds."""
         self._stopping.set()
         if self._scheduler is not None and self._scheduler.running:
             self._scheduler.shutdown(wait=False)
         self.line.close()
-        self._workers.close()
+        self._workers.cancel()
         end = monotonic() + STOP_WITHIN.total_seconds()
         for thread in self._threads:
             thread.join(max(0.0, end - monotonic()))

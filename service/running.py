@@ -11,6 +11,7 @@ from service import settings
 from service.backfill import Backfill
 from service.jobs import Poller, utc_now
 from service.versions import Versions
+from service.workers import Workers
 from warehouse.duck import DuckWarehouse
 
 if TYPE_CHECKING:
@@ -44,9 +45,12 @@ class Service:
                 "what it held is pulled again",
                 self.warehouse.quarantined,
             )
+        polling = self.setup.settings.polling
+        self.workers = Workers(polling.workers, deadline=polling.deadline)
         self.poller = Poller(
             self.setup,
             self.warehouse,
+            self.workers,
             workspace.state,
             clock=clock,
             changed=self.versions.bump,
@@ -73,6 +77,7 @@ class Service:
         if self._backfill is not None:
             self._backfill.stop()
         self.poller.stop()
+        self.workers.close()
         self.warehouse.close()
         _LOG.info("stopped")
 

@@ -248,12 +248,17 @@ class Workers:
         """Whether the account answers; any failure is in the answer."""
         return self._run(Checked, check, origin, account)
 
+    def cancel(self) -> None:
+        """Answer whoever waits at once, and end the workers that are at it."""
+        with self._lock:
+            for future in self._running:
+                future.cancel()  # type: ignore[no-untyped-call]
+
     def close(self) -> None:
         """End every worker, whatever it is doing."""
+        self.cancel()
         with self._lock:
             self._closed = True
-            for future in self._running:
-                future.cancel()  # type: ignore[no-untyped-call]  # or whoever waits for it would wait until its deadline
             self._pool.stop()  # type: ignore[no-untyped-call]
             self._pool.join()
 

@@ -10,6 +10,7 @@ import pytest
 
 from service.jobs import Poller
 from service.settings import load
+from service.workers import Workers
 from service.workspace import Workspace
 from warehouse.duck import DuckWarehouse
 
@@ -96,8 +97,17 @@ def warehouse(workspace: Workspace):
         yield opened
 
 
+@pytest.fixture(scope="session")
+def workers(example_package: None):
+    """One pool for all tests: starting one takes seconds."""
+    pool = Workers(2, deadline=timedelta(seconds=30))
+    yield pool
+    pool.close()
+
+
 @pytest.fixture
-def poller(workspace: Workspace, warehouse: DuckWarehouse, clock: Clock):
-    made = Poller(load(workspace.folder), warehouse, workspace.state, clock=clock)
+def poller(workspace: Workspace, warehouse: DuckWarehouse, workers: Workers, clock: Clock):
+    workers.deadline = timedelta(seconds=30)
+    made = Poller(load(workspace.folder), warehouse, workers, workspace.state, clock=clock)
     yield made
     made.stop()

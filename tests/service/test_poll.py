@@ -80,9 +80,9 @@ def test_days_switched_off_are_made_up_for(poller, platform, clock, warehouse):
     assert totals(warehouse)[0][:2] == ("a", 30 * 24 + 13)
 
 
-def test_a_hang_costs_its_deadline_and_nobody_else(poller, platform, warehouse, clock):
+def test_a_hang_costs_its_deadline_and_nobody_else(poller, platform, warehouse, clock, workers):
     poller.run_once(60)  # the workers are warm: what follows is waiting, not importing
-    poller._workers.deadline = timedelta(seconds=5)
+    workers.deadline = timedelta(seconds=5)
     platform.behave(a__delivery="hang")
     clock.advance(minutes=5)
     poller.poll_now()
@@ -146,14 +146,16 @@ def test_a_dead_token_is_tried_hourly_and_every_stream_says_so(poller, platform,
     assert {m.error for m in warehouse.watermarks() if m.account == "a"} == {""}
 
 
-def test_a_throttle_is_waited_for_even_by_a_new_process(poller, platform, clock, workspace, warehouse):
+def test_a_throttle_is_waited_for_even_by_a_new_process(
+    poller, platform, clock, workspace, warehouse, workers
+):
     platform.behave(a__delivery="rate")
     poller.run_once(60)
     wait = poller.waits.current("example", "a", "delivery", clock())
     assert wait is not None
     assert wait.until == datetime(2026, 11, 24, 12, 1, 30, tzinfo=UTC)
 
-    other = Poller(load(workspace.folder), warehouse, workspace.state, clock=clock)
+    other = Poller(load(workspace.folder), warehouse, workers, workspace.state, clock=clock)
     again = other.waits.current("example", "a", "campaigns", clock())
     other.stop()
     assert again is not None

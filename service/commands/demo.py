@@ -1,0 +1,209 @@
+"""`paceline demo`: everything live in one command, no credentials: a sandbox, polled and shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import webbrowser
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import requests
+import typer
+import yaml
+
+from service import secrets, settings
+from service.commands import serve
+from service.commands.ask import App, running_app
+from service.workspace import Workspace, write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["run", "write_workspace"]
+
+SANDBOX_WITHIN = 60.0
+HEALTHY_WITHIN = 90.0
+LIVE_WITHIN = 120.0
+"""Seconds that a step may take on a slow machine before the demo says that it has failed."""
+
+
+def run(*, port: int, days: int, seed: int, headless: bool) -> None:
+    """Start all of it, say where to look, stay until Ctrl-C, stop all of it."""
+    workspace = _workspace(seed)
+    running = running_app(workspace)
+    if running is not None:
+        typer.echo(f"The demo is running already: {running.url}")
+        return
+    signal.signal(signal.SIGTERM, _interrupt)
+    with ExitStack() as processes:
+        try:
+            _start(processes, workspace, port=port, days=days, seed=seed, headless=headless)
+        except KeyboardInterrupt:
+            typer.echo("\nStopping …")
+
+
+def _start(
+    processes: ExitStack, workspace: Workspace, *, port: int, days: int, seed: int, headless: bool
+) -> None:
+    began = time.monotonic()
+    typer.echo("Starting the sandbox: Google Ads and Meta as they are on the wire, over a made-up world …")
+    sandbox, said = _sandbox(workspace, seed=seed, days=days)
+    processes.callback(_stop, sandbox)
+    write_workspace(workspace, said)
+    setup = settings.load(workspace.folder)
+    log = processes.enter_context((workspace.state / "app.log").open("a", encoding="utf-8"))
+    server = subprocess.Popen(  # noqa: S603  # our own interpreter
+        serve.command(setup, port=port, address="127.0.0.1"),
+        cwd=workspace.folder,
+        env=serve.environment(workspace),
+        stdout=log,
+        stderr=log,
+        start_new_session=True,  # Ctrl-C comes to us; we stop the two in order
+    )
+    processes.callback(_stop, server)
+    app = _healthy(workspace, server)
+    typer.echo("Polling …")
+    _live(app, server)
+    typer.echo(f"Live after {time.monotonic() - began:.0f} s: {app.url}")
+    typer.echo(
+        "  · top left: is today on plan? Amber and red say where to look first; follow the cards down."
+    )
+    typer.echo("  · two or three incidents are running: `paceline sandbox incident list` names them.")
+    typer.echo(f"  · log: {workspace.state / 'app.log'} · Ctrl-C stops everything and keeps the data.")
+    app.post("/api/backfill", {"days": days})
+    if not headless:
+        webbrowser.open(app.url)
+    for line in _history(app, server, sandbox):
+        typer.echo(line)
+
+
+def _workspace(seed: int) -> Workspace:
+    """The demo's own folder below the current one, or in the temporary folder where that is not writable."""
+    here = Path.cwd()
+    home = here if os.access(here, os.W_OK) else Path(tempfile.gettempdir()) / f"paceline-demo-{os.getuid()}"
+    folder = home / ".paceline" / ("demo" if seed == 1 else f"demo-{seed}")
+    folder.mkdir(parents=True, exist_ok=True)
+    workspace = Workspace(folder)
+    workspace.state.mkdir(exist_ok=True)
+    return workspace
+
+
+def _sandbox(workspace: Workspace, *, seed: int, days: int) -> tuple[subprocess.Popen[str], dict[str, Any]]:
+    words = [sys.executable, "-m", "sandbox", "up", "--json", "--incidents", "demo"]
+    words += ["--seed", str(seed), "--days", str(days + 30)]
+    log = (workspace.state / "sandbox.log").open("a", encoding="utf-8")
+    with log:
+        process = subprocess.Popen(  # noqa: S603  # our own interpreter
+            words,
+            env=serve.environment(),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        process.wait(SANDBOX_WITHIN)
+        raise _failed("the sandbox did not start", workspace.state / "sandbox.log")
+    said: dict[str, Any] = json.loads(line)
+    return process, said
+
+
+def write_workspace(workspace: Workspace, said: dict[str, Any]) -> None:
+    """Settings and secrets for a sandbox that has announced itself."""
+    google, meta = said["credentials"]["google"], said["credentials"]["meta"]
+    template = yaml.safe_load((serve.HOME / "workspace" / settings.FILE).read_text(encoding="utf-8"))
+    template["demo"] = True
+    template["sources"] = {
+        "google_ads": {
+            "client_id": google["client_id"],
+            "login_customer_ids": [str(google["login_customer_id"])],
+            "endpoint": said["google_ads"],
+            "token_uri": said["oauth_token_url"],
+            "ca_file": said["ca_file"],
+        },
+        "meta_ads": {
+            "app_id": str(meta["app_id"]),
+            "graph_url": said["meta"],
+            "ca_file": said["ca_file"],
+        },
+    }
+    text = "# Written anew at each start of the demo.\n" + yaml.safe_dump(template, sort_keys=False)
+    workspace.settings_file.write_text(text, encoding="utf-8")
+    private = {
+        "google_ads": {name: google[name] for name in ("client_secret", "refresh_token")},
+        "meta_ads": {name: meta[name] for name in ("app_secret", "access_token")},
+    }
+    lines = [
+        f"[{source}]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
+        for source, values in private.items()
+    ]
+    write_private(workspace.folder / secrets.FILE, "\n".join(lines))
+    metrics = serve.HOME / "workspace" / "metrics"
+    if metrics.is_dir():
+        shutil.copytree(metrics, workspace.folder / "metrics", dirs_exist_ok=True)
+
+
+def _healthy(workspace: Workspace, server: subprocess.Popen[bytes]) -> App:
+    end = time.monotonic() + HEALTHY_WITHIN
+    while time.monotonic() < end and server.poll() is None:
+        app = running_app(workspace)
+        if app is not None:
+            return app
+        time.sleep(0.3)
+    raise _failed("the app did not start", workspace.state / "app.log")
+
+
+def _live(app: App, server: subprocess.Popen[bytes]) -> None:
+    """Wait until something is polled and the first rush is over."""
+    end = time.monotonic() + LIVE_WITHIN
+    while time.monotonic() < end and server.poll() is None:
+        if app.get("/api/status")["polled"]:
+            return
+        time.sleep(0.3)
+
+
+def _history(app: App, server: subprocess.Popen[bytes], sandbox: subprocess.Popen[str]) -> Iterator[str]:
+    """How the backfill goes, a line now and then; ends when one of the processes does."""
+    told = -1
+    while server.poll() is None and sandbox.poll() is None:
+        with suppress(requests.RequestException):  # busy, or stopping: the next round sees
+            said = app.get("/api/status")["backfill"]
+            share = int(100 * said["done"] / said["days"]) if said and said["days"] else 100
+            if said and told < 100 and (share >= told + 10 or said["state"] == "done"):
+                told = 100 if said["state"] == "done" else share
+                yield f"History: {share} % ({said['rows']:,} rows){'' if told < 100 else ', all there'}"
+        time.sleep(1)
+    yield "The app has ended." if server.poll() is not None else "The sandbox has ended."
+
+
+def _stop(process: subprocess.Popen[Any]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _failed(what: str, log: Path) -> typer.Exit:
+    tail = log.read_text(encoding="utf-8").splitlines()[-15:] if log.exists() else []
+    typer.echo(f"✗ {what}; the end of {log}:", err=True)
+    for line in tail:
+        typer.echo(f"  {line}", err=True)
+    return typer.Exit(1)

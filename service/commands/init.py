@@ -1,0 +1,192 @@
+"""`paceline init`: a workspace for real accounts, step by step."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import typer
+import yaml
+
+from connectors import registry
+from service import secrets, settings
+from service.workspace import Workspace, write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from connectors.contract import Connector
+
+__all__ = ["Answers", "run"]
+
+_IGNORED = """# Secrets and state stay on this machine.
+.streamlit/secrets.toml
+.paceline/
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One thing to ask for. where: in which place of which console a person finds it."""
+
+    name: str
+    where: str
+    optional: bool = False
+
+
+GUIDE: Mapping[str, tuple[str, tuple[Field, ...]]] = {
+    "google_ads": (
+        "Google Ads is read as a user with read-only access, through a Google Cloud project with its API on.",
+        (
+            Field(
+                "client_id", "Google Cloud console → APIs & Services → Credentials → OAuth client (Desktop)"
+            ),
+            Field("client_secret", "beside the client id, in the same place"),
+            Field(
+                "refresh_token",
+                "sign in once as the read-only user with the scope https://www.googleapis.com/auth/adwords "
+                "(docs/connect-real-accounts.md has the command)",
+            ),
+            Field(
+                "login_customer_ids", "the manager account's number, top right in Google Ads", optional=True
+            ),
+        ),
+    ),
+    "meta_ads": (
+        "Meta Ads is read as a system user with the permission ads_read and your ad accounts assigned to it.",
+        (
+            Field("app_id", "developers.facebook.com → My Apps → your app → App settings → Basic"),
+            Field("app_secret", "beside the app id, in the same place"),
+            Field(
+                "access_token",
+                "Business settings → Users → System users → Generate token, permission ads_read",
+            ),
+        ),
+    ),
+}
+"""Where the built-in sources' credentials are found; other sources are asked for what their settings need."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What was said on the command line; the rest is asked."""
+
+    sources: tuple[str, ...]
+    name: str
+    currency: str
+    timezone: str
+
+
+def run(folder: Path, answers: Answers, *, interactive: bool) -> None:
+    """Write paceline.yaml, secrets.toml and .gitignore. Nothing that exists is overwritten."""
+    workspace = Workspace(folder.resolve())
+    if workspace.settings_file.exists():
+        typer.echo(
+            f"{workspace.settings_file} is there already; edit it, or choose another folder.", err=True
+        )
+        raise typer.Exit(1)
+    known = list(registry.connectors())
+    if interactive:
+        answers = _ask_general(answers, known)
+    unknown = [name for name in answers.sources if name not in known]
+    if unknown or not answers.sources:
+        said = f"no source called {', '.join(unknown)}" if unknown else "name at least one source: --source"
+        typer.echo(f"{said} (there are: {', '.join(known)})", err=True)
+        raise typer.Exit(2)
+    sections: dict[str, dict[str, Any]] = {}
+    held: dict[str, dict[str, str]] = {}
+    for name in answers.sources:
+        sections[name], held[name] = _ask_source(registry.load(name)) if interactive else ({}, {})
+    _write(workspace, answers, sections, held)
+    _tell(workspace, interactive=interactive)
+
+
+def _ask_general(answers: Answers, known: list[str]) -> Answers:
+    sources = answers.sources
+    if not sources:
+        typer.echo(f"Sources: {', '.join(known)}")
+        said = typer.prompt("Which ones (comma-separated)", default=", ".join(n for n in known if n in GUIDE))
+        sources = tuple(filter(None, (name.strip() for name in said.split(","))))
+    return replace(
+        answers,
+        sources=sources,
+        name=answers.name or typer.prompt("Your team's name", default="Our team"),
+        currency=answers.currency or typer.prompt("Currency of reports (ISO code)", default="EUR").upper(),
+        timezone=answers.timezone or typer.prompt("Your time zone", default="Europe/Berlin"),
+    )
+
+
+def _ask_source(connector: type[Connector]) -> tuple[dict[str, Any], dict[str, str]]:
+    """A source's plain settings and its secrets."""
+    hidden = secrets.fields(connector.Settings)
+    story, fields = GUIDE.get(connector.name, ("", ()))
+    if not fields:
+        fields = tuple(
+            Field(name, "see the connector's documentation")
+            for name, field in connector.Settings.model_fields.items()
+            if field.is_required()
+        )
+    typer.echo(f"\n{connector.title}. {story}")
+    plain: dict[str, Any] = {}
+    private: dict[str, str] = {}
+    for field in fields:
+        typer.echo(f"  {field.name}: {field.where}")
+        said = typer.prompt(
+            f"  {field.name}{' (or nothing)' if field.optional else ''}",
+            hide_input=field.name in hidden,
+            default="" if field.optional else None,
+            show_default=False,
+        )
+        if field.name in hidden:
+            private[field.name] = said
+        elif said:
+            plain[field.name] = [said] if field.name.endswith("_ids") else said
+    return plain, private
+
+
+def _write(
+    workspace: Workspace,
+    answers: Answers,
+    sections: dict[str, dict[str, Any]],
+    held: dict[str, dict[str, str]],
+) -> None:
+    workspace.folder.mkdir(parents=True, exist_ok=True)
+    general = {
+        "name": answers.name or "Our team",
+        "currency": answers.currency or "EUR",
+        "timezone": answers.timezone or "UTC",
+        "polling": {"every": "5m"},
+        "sources": {name: section or None for name, section in sections.items()},
+    }
+    text = "# What Paceline polls. Secrets are not in here: see .streamlit/secrets.toml.\n"
+    text += yaml.safe_dump(general, sort_keys=False, allow_unicode=True).replace(": null\n", ":\n")
+    workspace.settings_file.write_text(text, encoding="utf-8")
+    ignore = workspace.folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text(_IGNORED, encoding="utf-8")
+    path = workspace.folder / secrets.FILE
+    if any(held.values()) and not path.exists():
+        write_private(path, "\n".join(map(_section, held, held.values())))
+
+
+def _section(source: str, values: Mapping[str, str]) -> str:
+    """A section of secrets.toml; its strings are escaped as TOML's basic strings want it."""
+    lines = []
+    for name, value in values.items():
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        lines.append(f'{name} = "{escaped}"')
+    return f"[{source}]\n" + "\n".join(lines) + "\n"
+
+
+def _tell(workspace: Workspace, *, interactive: bool) -> None:
+    typer.echo(f"\nWrote {workspace.settings_file}.")
+    try:
+        settings.load(workspace.folder)
+    except settings.SettingsError as error:
+        typer.echo("Still to do:" if not interactive else "Not right yet:")
+        for problem in error.problems:
+            typer.echo(f"  {problem}")
+    here = os.path.relpath(workspace.folder)
+    typer.echo(f"Next: paceline check -w {here}, then paceline up -w {here}")
