@@ -114,20 +114,22 @@ class Service:
         account = self._admit(call, request.customer_id)
         wanted = request.search_settings
         response = types(call.version, "services.types.google_ads_service").SearchGoogleAdsResponse.pb()()
-        start, at, skipped = 0, self.now(), False
+        start, at, further = 0, self.now(), False
         if request.page_token:
-            start, at, skipped = self._read_token(request)
-        found = self._answer(call.version, account, request.query, at, wanted.return_summary_row)
+            start, at = self._read_token(request)
+            further = True
+        summed = wanted.return_summary_row
+        found = self._answer(call.version, account, request.query, at, summed=summed, further=further)
         response.field_mask.paths.extend(found.writer.mask)
         if faults.break_stream:
             raise Cut
         if request.validate_only:
             return response
         total = len(found.report)
-        stop = start if faults.empty_page and not skipped else min(start + PAGE, total)
+        stop = start if faults.empty_page and not further else min(start + PAGE, total)
         if not wanted.omit_results:
             found.writer.write(start, stop, response.results)
-            if stop < total or stop == start < total:
+            if stop < total:
                 response.next_page_token = _token(request, stop, at)
         if wanted.return_summary_row and not response.next_page_token:
             found.writer.summary(response.summary_row)
@@ -141,7 +143,7 @@ class Service:
         account = self._admit(call, request.customer_id)
         setting = request.summary_row_setting
         summed = setting in {_SUMMARY_WITH_RESULTS, _SUMMARY_ONLY}
-        found = self._answer(call.version, account, request.query, self.now(), summed)
+        found = self._answer(call.version, account, request.query, self.now(), summed=summed)
         chunk = types(call.version, "services.types.google_ads_service").SearchGoogleAdsStreamResponse.pb()
         total = 0 if setting == _SUMMARY_ONLY else len(found.report)
         for start, stop in _pieces(
@@ -195,10 +197,20 @@ class Service:
     def _admit(self, call: Call, customer: str) -> Advertiser:
         return admit(self._world, customer, call.metadata, at=self.now())
 
-    def _answer(self, version: str, account: Advertiser, query: str, at: datetime, summed: bool) -> _Answer:
+    def _answer(
+        self,
+        version: str,
+        account: Advertiser,
+        query: str,
+        at: datetime,
+        *,
+        summed: bool,
+        further: bool = False,
+    ) -> _Answer:
+        """Work the answer out, or for a further page of it find it again."""
         key = (version, account.id, query, at)
         with self._lock:
-            if key in self._answers:
+            if further and key in self._answers:
                 self._answers.move_to_end(key)
                 return self._answers[key]
         snapshot = Snapshot(self._world, account, at)
@@ -218,8 +230,8 @@ class Service:
                     self._answers.popitem(last=False)
         return found
 
-    def _read_token(self, request: Any) -> tuple[int, datetime, bool]:
-        """Where the page starts, as of when, and that this is not the first."""
+    def _read_token(self, request: Any) -> tuple[int, datetime]:
+        """Where the page starts, and as of when."""
         invalid = Refused(
             "request_error",
             "INVALID_PAGE_TOKEN",
@@ -238,7 +250,7 @@ class Service:
                 "EXPIRED_PAGE_TOKEN",
                 "Next page token specified in user request has expired.",
             )
-        return start, at, True
+        return start, at
 
 
 def _token(request: Any, start: int, at: datetime) -> str:
