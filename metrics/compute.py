@@ -57,27 +57,43 @@ def evaluate(
     return answer(warehouse, question, [[window]])
 
 
-def answer(warehouse: Warehouse, question: Question, slots: Sequence[Sequence[Windows]]) -> pa.Table:
-    """`evaluate` over several sets of windows at once: of the n-th, n > 0, columns end in `__n`."""
-    plan = Plan(warehouse, question, slots)
+def answer(
+    warehouse: Warehouse,
+    question: Question,
+    slots: Sequence[Sequence[Windows]],
+    known: Mapping[AccountKey, Account] | None = None,
+) -> pa.Table:
+    """`evaluate` over several sets of windows at once: of the n-th, n > 0, columns end in `__n`.
+
+    Where there are several, a column `VIEW_first` holds the first moment (or day) of a group in the second.
+    """
+    plan = Plan(warehouse, question, slots, known)
     sql, params = statement(plan)
     return _tidy(plan, warehouse.query(sql, params))
 
 
 def statement(plan: Plan) -> tuple[str, dict[str, Any]]:
     """The SQL of `answer` and its parameters."""
-    found = [plan.sums(view) for view in plan.views()]
+    several = len(plan.slots) > 1
+    found = [plan.sums(v, {"moment": f"v.{v.time}"} if several else {}) for v in plan.views()]
     for sums in found:
         columns = [f"by_{key}" for key in sums.keys]
         for slot in range(len(plan.slots)):
-            inside = f"slot_{slot}" if len(plan.slots) > 1 else ""
-            columns += [f"{sums.call(a, inside)} AS {sums.column(a, slot)}" for a in sums.aggregates]
+            inside = f"slot_{slot}" if several else ""
+            columns += [
+                f"{sums.result(a, sums.call(a, inside))} AS {sums.column(a, slot)}" for a in sums.aggregates
+            ]
+        if several:
+            columns.append(f"min(moment) FILTER (WHERE slot_1) AS {sums.view.name}_first")
         plan.relations[f"{sums.view.name}_sums"] = _grouped(sums, [*columns, *_checks(plan, sums)])
     named = [
-        f"{_of(found, metric).value(metric, slot)} AS {metric.name}" + (f"__{slot}" if slot else "")
+        f"{_of(found, metric).value(metric, slot, joined=len(found) > 1)} AS {metric.name}"
+        + (f"__{slot}" if slot else "")
         for slot in range(len(plan.slots))
         for metric in plan.question.metrics
     ]
+    if several:
+        named += [f"{sums.view.name}_first" for sums in found]
     keys = [f"by_{key}" for key in found[0].keys]
     return plan.text(
         _select(plan, found, "sums", keys=keys, shown={k: k.removeprefix("by_") for k in keys}, named=named)
@@ -118,8 +134,9 @@ def series(
             raise ValueError(
                 f"{metric.name} is known by the {metric.view.grain}: a step of {step} is finer than that"
             )
-    grid = _grid(windows.accounts(warehouse, where), window, step, rolling // step - 1)
-    plan = Plan(warehouse, question, [[grid.windows]])
+    known = windows.accounts(warehouse, where)
+    grid = _grid(known, window, step, rolling // step - 1)
+    plan = Plan(warehouse, question, [[grid.windows]], known)
     sql, params = _rolled(plan, grid, rolling // step - 1)
     return _tidy(plan, warehouse.query(sql, params))
 
@@ -174,7 +191,10 @@ def _rolled(plan: Plan, grid: _Grid, before: int) -> tuple[str, dict[str, Any]]:
         plan.relations[f"{name}_groups"] = _grouped(sums, [*keys, *_checks(plan, sums)] or ["1 AS one"])
         same = " AND ".join([*(f"s.{key} = g.{key}" for key in keys), "s.step = t.step"])
         frame = ", ".join(["PARTITION BY " + ", ".join(f"g.{k}" for k in keys)] if keys else [])
-        results = [f"{a.rolls}(s.{sums.column(a)}) OVER w AS {sums.column(a)}" for a in sums.aggregates]
+        results = [
+            f"{sums.result(a, f'{a.rolls}(s.{sums.column(a)}) OVER w')} AS {sums.column(a)}"
+            for a in sums.aggregates
+        ]
         plan.relations[f"{name}_rolled"] = (
             f"SELECT g.*, t.step, {', '.join(results)}\n"
             f"FROM {name}_groups AS g CROSS JOIN steps AS t LEFT JOIN {name}_steps AS s ON {same}\n"
@@ -183,7 +203,7 @@ def _rolled(plan: Plan, grid: _Grid, before: int) -> tuple[str, dict[str, Any]]:
     at = f"{zero} + CAST(step * {size} AS INTEGER)" if grid.days else f"to_timestamp({zero} + step * {size})"
     keys = [f"by_{key}" for key in found[0].keys]
     shown = {**{k: k.removeprefix("by_") for k in keys}, at: "at"}
-    named = [f"{_of(found, m).value(m)} AS {m.name}" for m in plan.question.metrics]
+    named = [f"{_of(found, m).value(m, joined=len(found) > 1)} AS {m.name}" for m in plan.question.metrics]
     return plan.text(
         _select(plan, found, "rolled", keys=[*keys, "step"], shown=shown, named=named, where="step >= 0")
     )

@@ -62,6 +62,8 @@ class View:
 
     grain: how fine its `time` column is: a moment, the start of an hour (UTC), or an account-local day.
     reads: the tables (or other relations that the caller supplies) it is made of.
+    probe: (part, of): branches of the union that read `part` give nothing where `of` is empty, so that asking
+        the cheap `of` first saves planning them. ("", "") where there is no such part.
     sql: one SELECT; `$start`, `$stop` (moments) and `$first_day`, `$last_day` bound what it need yield.
     """
 
@@ -74,6 +76,7 @@ class View:
     grain: Grain
     time: str
     reads: tuple[str, ...]
+    probe: tuple[str, str]
     columns: Mapping[str, Column]
     limits: str
     changes: tuple[str, ...]
@@ -207,7 +210,11 @@ def read_metric(path: Path, known: Mapping[str, View]) -> Metric | list[Problem]
 def read_view(path: Path) -> View | list[Problem]:
     """A view from its file, or everything that is wrong with it."""
     header = parse(path, path.read_text(encoding="utf-8"))
-    problems = [*missing(header, _VIEW, ()), *_governed(header), *_choice(header, "grain", get_args(Grain))]
+    problems = [
+        *missing(header, _VIEW, ("probe",)),
+        *_governed(header),
+        *_choice(header, "grain", get_args(Grain)),
+    ]
     columns: dict[str, Column] = {}
     for entry in header.all("column"):
         name, kind, *text = [*entry.value.split(None, 2), "", ""]
@@ -226,6 +233,7 @@ def read_view(path: Path) -> View | list[Problem]:
         grain=header.value("grain"),  # type: ignore[arg-type]  # one of Grain: checked above
         time=header.value("time"),
         reads=tuple(part.strip() for part in header.value("reads").split(",")),
+        probe=_probe(header),
         columns=columns,
         sql=header.body.strip(),
         path=path,
@@ -249,10 +257,18 @@ def _selects(header: Header, columns: Mapping[str, Column]) -> Iterator[Problem]
     inner = {cte.alias for cte in tree.find_all(exp.CTE)}
     used = {table.name for table in tree.find_all(exp.Table)} - inner
     said = {part.strip() for part in header.value("reads").split(",")}
+    probed = [name for name in _probe(header) if name]
+    if unknown := [name for name in probed if name not in inner]:
+        yield header.at_body(0, f"`probe` names {unknown[0]}, which is no WITH of the SELECT")
     if used != said:
         yield header.at_body(
             0, f"the SELECT reads {', '.join(sorted(used))}; `reads` says {', '.join(sorted(said))}"
         )
+
+
+def _probe(header: Header) -> tuple[str, str]:
+    part, _, of = header.value("probe").partition(" ")
+    return part, of
 
 
 class _Shared(TypedDict):

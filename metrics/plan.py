@@ -13,16 +13,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-import sqlglot
-from sqlglot import exp
-
 from connectors.contract import ROWS
-from metrics import money, windows
+from metrics import branches, money, windows
 from metrics.dimensions import JOINS, Convention, Dimension, resolve
-from metrics.expression import DIALECT
 from metrics.model import views
 from warehouse.ledger import as_of
 
@@ -30,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from connectors.contract import Account
     from metrics.expression import Aggregate
     from metrics.model import Metric, View
     from metrics.windows import AccountKey, Span, Windows
@@ -78,13 +74,20 @@ class Sums:
         call = f"{aggregate.function}({aggregate.inner})"
         return f"{call} FILTER (WHERE {condition})" if condition else call
 
-    def value(self, metric: Metric, slot: int = 0) -> str:
-        """The metric over the aggregates' results; a sum or count of nothing is 0."""
+    def result(self, aggregate: Aggregate, sql: str) -> str:
+        """`sql`, which gives the aggregate's result, with 0 for a sum or count of nothing."""
+        return sql if aggregate.function in {"min", "max"} else f"coalesce({sql}, 0)"
+
+    def value(self, metric: Metric, slot: int = 0, *, joined: bool = False) -> str:
+        """The metric over the aggregates' results.
+
+        joined: views stand side by side, so that a group may have no row of this one.
+        """
 
         def put(match: re.Match[str]) -> str:
             aggregate = metric.parts.aggregates[int(match[1])]
-            result = self.column(aggregate, slot)
-            return result if aggregate.function in {"min", "max"} else f"coalesce({result}, 0)"
+            column = self.column(aggregate, slot)
+            return self.result(aggregate, column) if joined else column
 
         return f"CAST({_PLACE.sub(put, metric.parts.outer)} AS DOUBLE)"
 
@@ -92,13 +95,20 @@ class Sums:
 class Plan:
     """One statement under construction: its relations in order, and its parameters.
 
+    slots: the sets of windows that figures are wanted for. known: the accounts, where they are at hand.
     currency: of every money figure, "" where there is none, None where each group has its own.
     """
 
-    def __init__(self, warehouse: Warehouse, question: Question, slots: Sequence[Sequence[Windows]]) -> None:
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        question: Question,
+        slots: Sequence[Sequence[Windows]],
+        known: Mapping[AccountKey, Account] | None = None,
+    ) -> None:
         self.warehouse = warehouse
         self.question = question
-        self.known = windows.accounts(warehouse, question.where)
+        self.known = windows.accounts(warehouse, question.where) if known is None else known
         self.relations: dict[str, str] = {}
         self.params: dict[str, Any] = {}
         self.slots = slots
@@ -206,7 +216,15 @@ class Plan:
         if f"{view.name}_rows" in self.relations:
             return
         self._add_reads(view.reads)
-        self.relations[f"{view.name}_rows"] = _pruned(view, used)
+        self.relations[f"{view.name}_rows"] = branches.pruned(view, used, self._idle(view))
+
+    def _idle(self, view: View) -> str:
+        """The part of the view that can give nothing now, or "". What was known in the past is not probed."""
+        part, of = view.probe
+        if not part or self.question.as_of is not None:
+            return ""
+        sql, params = self.text(f"SELECT 1 FROM ({branches.relation(view, of)}) LIMIT 1")
+        return "" if self.warehouse.query(sql, params).num_rows else part
 
     def _add_reads(self, reads: Iterable[str]) -> None:
         moment = self.question.as_of
@@ -265,52 +283,3 @@ def _listed(value: Any) -> list[Any] | None:
     if value is None:
         return None
     return [value] if isinstance(value, str | int) else list(value)
-
-
-@lru_cache(maxsize=256)
-def _pruned(view: View, used: frozenset[str] | None) -> str:
-    """The view's SQL without the branches that can only add zeros to `used`, and what only they read."""
-    tree = sqlglot.parse_one(view.sql, dialect=DIALECT)
-    branches = _branches(tree)
-    if used is None or len(branches) == 1:
-        return view.sql
-    measures = [
-        n for n, name in enumerate(view.columns) if name in used and view.columns[name].kind in _SUMMED
-    ]
-    kept = [b for b in branches if any(not _zero(b.expressions[n]) for n in measures)] or branches[:1]
-    if len(kept) == len(branches):
-        return view.sql
-    head = kept[0].copy()
-    for target, name in zip(head.expressions, view.columns, strict=True):
-        if target.alias_or_name != name:  # only the first branch of a union names its columns
-            target.replace(exp.alias_(target.copy(), name))
-    whole: exp.Query = head
-    for branch in kept[1:]:
-        whole = exp.union(whole, branch.copy(), distinct=False, copy=False)
-    clause = tree.args.get("with_")
-    relations = list(clause.expressions) if clause else []
-    while unread := [
-        c for c in relations if not _reads(c.alias, [whole, *(r for r in relations if r is not c)])
-    ]:
-        relations = [c for c in relations if c not in unread]
-    for relation in relations:
-        whole = whole.with_(relation.alias, relation.this, copy=False)
-    return whole.sql(DIALECT, pretty=True, comments=False)
-
-
-_SUMMED: Final = ("count", "money")
-
-
-def _branches(tree: exp.Expr) -> list[exp.Select]:
-    if isinstance(tree, exp.Union):
-        return [*_branches(tree.this), *_branches(tree.expression)]
-    return [tree] if isinstance(tree, exp.Select) else []
-
-
-def _zero(column: exp.Expr) -> bool:
-    value = column.unalias()
-    return isinstance(value, exp.Literal) and value.this == "0"
-
-
-def _reads(name: str, trees: Iterable[exp.Expr]) -> bool:
-    return any(table.name == name for tree in trees for table in tree.find_all(exp.Table))

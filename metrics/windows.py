@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -114,6 +115,7 @@ def days(known: Mapping[AccountKey, Account], first: date, last: date) -> dict[A
     }
 
 
+@lru_cache(maxsize=4096)
 def shift(window: Window, days: int, zone: ZoneInfo) -> Window | None:
     """The same hours on the clock, `days` days later (earlier if negative).
 
@@ -133,24 +135,24 @@ def spans(windows: Windows, known: Mapping[AccountKey, Account], grain: Grain) -
     if isinstance(windows, Window):
         each = dict.fromkeys(known, windows)
         if grain != "day" or not each:
-            touched = [windows.days(a.timezone) for a in known.values()] or [windows.days(_UTC)]
-            return (Span(windows, min(d[0] for d in touched), max(d[-1] for d in touched), None),)
+            touched = [_touched(windows, a.timezone) for a in known.values()] or [_touched(windows, _UTC)]
+            return (Span(windows, min(d[0] for d in touched), max(d[1] for d in touched), None),)
     else:
         each = dict(windows)
-    grouped: dict[tuple[object, ...], list[tuple[AccountKey, Window, list[date]]]] = {}
+    grouped: dict[tuple[object, ...], list[tuple[AccountKey, Window, tuple[date, date]]]] = {}
     for key, window in each.items():
-        local = window.days(known[key].timezone if key in known else _UTC)
-        same = (local[0], local[-1]) if grain == "day" else (window.start, window.end)
+        local = _touched(window, known[key].timezone if key in known else _UTC)
+        same = local if grain == "day" else (window.start, window.end)
         grouped.setdefault(same, []).append((key, window, local))
-    everybody = isinstance(windows, Window) and len(grouped) == 1
+    everybody = len(grouped) == 1 and set(each) >= set(known)
     return tuple(_span(group, everybody=everybody) for group in grouped.values())
 
 
-def _span(group: list[tuple[AccountKey, Window, list[date]]], *, everybody: bool) -> Span:
+def _span(group: list[tuple[AccountKey, Window, tuple[date, date]]], *, everybody: bool) -> Span:
     return Span(
         Window(min(w.start for _, w, _ in group), max(w.end for _, w, _ in group)),
         min(local[0] for *_, local in group),
-        max(local[-1] for *_, local in group),
+        max(local[1] for *_, local in group),
         None if everybody else tuple(sorted(key for key, *_ in group)),
     )
 
@@ -167,6 +169,13 @@ def hull(found: Iterable[Span]) -> Span:
         max(s.last_day for s in parts),
         None,
     )
+
+
+@lru_cache(maxsize=4096)
+def _touched(window: Window, zone: ZoneInfo) -> tuple[date, date]:
+    """The first and last of the local days that a window touches."""
+    local = window.days(zone)
+    return local[0], local[-1]
 
 
 def _listed(value: Any) -> list[Any] | None:
