@@ -18,7 +18,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from connectors.contract import Change, DayTotal, Delivery, SegmentDelivery, Window, schema
+from connectors.contract import (
+    Ad,
+    Budget,
+    Campaign,
+    Change,
+    DayTotal,
+    Delivery,
+    SegmentDelivery,
+    Window,
+    schema,
+)
 from connectors.errors import RateLimited, SourceError, Unauthorized, Unavailable, Unexpected
 
 DAY = timedelta(days=1)
@@ -148,6 +158,32 @@ class ConnectorContract:
         assert connector.usage.operations >= 1
         assert connector.usage.api_version
         return bool(rows)
+
+    def test_what_is_set_up_is_told_whole(self, sandbox):
+        for account in self.connect(sandbox).accounts():
+            what = (account, sandbox.now - DAY, sandbox.now)
+            there = sandbox.entities(account.id)
+            campaigns = {row["campaign"]: row["name"] for row in self.rows(sandbox, Campaign, *what)}
+            assert campaigns == {str(one["id"]): one["name"] for one in there["campaigns"]}
+            ads = {row["ad"]: row["final_url"] for row in self.rows(sandbox, Ad, *what)}
+            assert ads == {str(one["id"]): one["final_url"] for one in there["ads"]}
+            budgets = self.rows(sandbox, Budget, *what)
+            amounts = sorted((row["amount"], row["shared"]) for row in _once(budgets, "budget"))
+            assert amounts == sorted((one["amount_micros"], one["shared"]) for one in there["budgets"])
+            assert {row["campaign"] for row in budgets} == set(campaigns)
+
+    def test_every_change_is_told_once(self, sandbox):
+        told = 0
+        for account in self.connect(sandbox).accounts():
+            span = (account, sandbox.now - 14 * DAY, sandbox.now)
+            changes = self.rows(sandbox, Change, *span)
+            there = sandbox.changes(account.id, *span[1:])
+            assert sorted(row["at"].replace(microsecond=0) for row in changes) == sorted(
+                datetime.fromisoformat(one["at"]).replace(microsecond=0) for one in there
+            )
+            assert {row["campaign"] for row in changes} == {str(one["campaign"] or "") for one in there}
+            told += len(changes)
+        assert told
 
     def test_a_streams_horizon_is_a_span_of_time(self, sandbox):
         connector, account = self.connect(sandbox), self.account(sandbox)
@@ -288,6 +324,11 @@ class ConnectorContract:
             for account in others:
                 assert self.last_day(sandbox, account)
         assert self.last_day(sandbox, first)
+
+
+def _once(rows, column):
+    """One row for each value of a column."""
+    return {row[column]: row for row in rows}.values()
 
 
 def _midnight(zone: ZoneInfo, day: date) -> datetime:
