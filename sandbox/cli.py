@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
@@ -94,15 +95,18 @@ def up(
         demo=incidents is Script.DEMO,
         port_base=port_base,
     )
-    with serve.running(options) as sandbox:
-        state.write(sandbox.announcement)
+    with contextlib.ExitStack() as undo:
         try:
-            typer.echo(json.dumps(sandbox.announcement))
-            if not as_json:
-                typer.echo("The sandbox is up. Stop it with Ctrl-C.", err=True)
-            stop.wait()
-        finally:
-            state.forget(sandbox.announcement)
+            sandbox = undo.enter_context(serve.running(options))
+        except OSError as error:
+            typer.echo(f"The sandbox cannot start: {error}. Choose other ports with --port-base.", err=True)
+            raise typer.Exit(2) from error
+        state.write(sandbox.announcement)
+        undo.callback(state.forget, sandbox.announcement)
+        typer.echo(json.dumps(sandbox.announcement))
+        if not as_json:
+            typer.echo("The sandbox is up. Stop it with Ctrl-C.", err=True)
+        stop.wait()
 
 
 @incident.command("start")

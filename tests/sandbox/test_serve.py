@@ -209,6 +209,18 @@ def test_the_same_seed_is_the_same_world_and_the_same_keys(environment, up):
     assert end(process)[0] == 0
 
 
+def test_a_port_that_is_taken_is_named(environment):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused = shell(environment, "up", "--accounts", "1", "--days", "1", "--port-base", str(port))
+    assert refused.returncode == 2
+    assert "cannot start" in refused.stderr
+    assert "--port-base" in refused.stderr
+    assert refused.stdout == ""
+
+
 def test_options_that_cannot_be_are_refused():
     run = CliRunner()
     for words, said in (
