@@ -180,8 +180,7 @@ class Backfill:
                 lane.missing = [
                     left for window in lane.missing for left in plan.missing(window, [fetch.window], zone)
                 ]
-                if task.tier is Tier.BACKFILL:
-                    self._rows += fetch.rows
+                self._rows += fetch.rows
             elif task.tier is Tier.BACKFILL and fetch.outcome != "held" and not result.follow:
                 lane.failures += 1
                 if lane.failures >= TRIES or fetch.outcome == "stop":

@@ -133,7 +133,13 @@ class Fetcher:
         )
 
     def due(self, account: Account, stream: Stream, covered: Covered) -> list[Task]:
-        """The past of a stream that is due, in pieces, newest first."""
+        """The past of a stream that is due, in pieces, newest first.
+
+        Nothing before its newest window has come: that shows how many days fit into a piece.
+        """
+        with self._lock:
+            if (account.source, account.id, stream.name) not in self._rows_a_day:
+                return []
         restate = self._accounts.restate(account, stream)
         windows = plan.past(
             stream,

@@ -60,6 +60,7 @@ class Poller:
     changed: called after a cycle that stored something, when the published copy is up to date too.
     fatal: called when only a new process can open the warehouse.
     min_free: bytes that must be free on the disk before anything is fetched to be written.
+    live: the accounts of whose today something has come since the start.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class Poller:
         self._stopping = threading.Event()
         self._dirty = threading.Event()
         self._offered: set[tuple[str, str]] = set()
+        self.live: set[tuple[str, str]] = set()
         self._watchdog = Watchdog(grace=polling.deadline)
         self._remember_rate_limits()
 
@@ -264,7 +266,9 @@ class Poller:
                 self._offer_pasts(task.account)
             elif fetch.outcome == "ok":
                 self._discovered(task.account.source)
-        elif fetch.outcome == "ok" and task.tier is not Tier.BACKFILL:
+        if fetch.outcome == "ok" and task.tier is Tier.TODAY and task.account.id:
+            self.live.add(task.owner)
+        if task.stream is not ACCOUNTS and fetch.outcome == "ok" and task.tier is not Tier.BACKFILL:
             self._offer_past(task.account, task.stream)
         if task.window is None and fetch.retry_at is not None:
             self._later(task, fetch.retry_at)

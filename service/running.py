@@ -108,7 +108,7 @@ class Service:
             "data_version": self.versions.current,
             "accounts": len(self.poller.accounts.known()),
             "failing_accounts": [f"{source}/{account}" for source, account in failing],
-            "polled": any(mark.polled_at and mark.stream != "accounts" for mark in marks),
+            "live_accounts": len(self.poller.live),
             "waiting": self.poller.line.waiting(),
             "budgets": [
                 {

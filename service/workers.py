@@ -12,6 +12,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
@@ -208,6 +209,7 @@ def _scrub(text: str, values: list[str]) -> str:
 def _begin() -> None:
     """Once in each worker: Ctrl-C is the owner's to handle, and a worker never outlives its owner."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _spare_pandas()
     owner = multiprocessing.parent_process()
     assert owner is not None
 
@@ -216,6 +218,28 @@ def _begin() -> None:
         os._exit(1)  # the owner is gone, by whatever end: nobody is left to answer to
 
     threading.Thread(target=follow, name="follow-owner", daemon=True).start()
+
+
+class _NoPandas:
+    """An importer that knows one thing: there is no pandas."""
+
+    @staticmethod
+    def find_spec(name: str, *_: object) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+def _spare_pandas() -> None:
+    """Let pyarrow find no pandas when it looks, once and for all, whether a list is one of its Series.
+
+    That look would take a second and 60 MB in every worker, for nothing: connectors make Arrow of plain
+    values. A connector may still import pandas itself.
+    """
+    sys.meta_path.insert(0, _NoPandas)
+    try:
+        pa.array([0])
+    finally:
+        sys.meta_path.remove(_NoPandas)
 
 
 class Workers:

@@ -165,10 +165,11 @@ def _healthy(workspace: Workspace, server: subprocess.Popen[bytes]) -> App:
 
 
 def _live(app: App, server: subprocess.Popen[bytes]) -> None:
-    """Wait until something is polled and the first rush is over."""
+    """Wait until today's numbers of every account are there."""
     end = time.monotonic() + LIVE_WITHIN
     while time.monotonic() < end and server.poll() is None:
-        if app.get("/api/status")["polled"]:
+        said = app.get("/api/status")
+        if said["live_accounts"] and said["live_accounts"] >= said["accounts"]:
             return
         time.sleep(0.3)
 

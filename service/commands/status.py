@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-_SQL = """SELECT source, account, stream, data_as_of, polled_at, outcome, cause, mend
-    FROM watermark ORDER BY ALL"""
+_SQL = """SELECT source, account, count(*) AS streams, count_if(error = '') AS fine,
+      max(data_as_of) FILTER (WHERE stream = 'delivery') AS data_as_of, max(polled_at) AS polled_at,
+      list(stream || ': ' || cause || ' ' || mend ORDER BY stream) FILTER (WHERE error <> '') AS wrong
+    FROM watermark GROUP BY ALL ORDER BY ALL"""
 
 
 def run(folder: Path | None) -> None:
@@ -37,26 +39,27 @@ def run(folder: Path | None) -> None:
         for problem in said["problems"]:
             typer.echo(f"✗ {problem}")
         for budget in said["budgets"]:
-            allowed = "no limit" if budget["allowed"] is None else f"of {budget['allowed']:,}"
-            typer.echo(f"{budget['source']}: {budget['used']:,} {allowed} operations in 24 hours")
+            allowed = "" if budget["allowed"] is None else f" of {budget['allowed']:,}"
+            typer.echo(f"{budget['source']}: {budget['used']:,}{allowed} operations in 24 hours")
     if workspace.published.exists():
-        table = Table(
-            "source", "account", "stream", "data as of", "polled", "outcome", "what to do", box=None
-        )
+        table = Table("source", "account", "delivery as of", "last success", "streams", box=None)
         now = datetime.now(UTC)
-        for row in read(workspace.published, _SQL).to_pylist():
-            words = " · ".join(filter(None, (row["cause"], row["mend"]))) if row["outcome"] != "ok" else ""
+        rows = read(workspace.published, _SQL).to_pylist()
+        for row in rows:
             ages = (_ago(row["data_as_of"], now), _ago(row["polled_at"], now))
-            cells = (row["source"], row["account"] or "(all)", row["stream"], *ages, row["outcome"], words)
-            table.add_row(*map(Text, cells))
+            fine = f"{row['fine']} of {row['streams']} fine"
+            table.add_row(*map(Text, (row["source"], row["account"] or "(all)", *ages, fine)))
         Console().print(table)
+        for row in rows:
+            for words in row["wrong"] or ():
+                typer.echo(f"✗ {row['source']}/{row['account']} {words}")
     if state not in ("ok", "degraded"):
         raise typer.Exit(1)
 
 
 def _ago(at: datetime | None, now: datetime) -> str:
     if at is None:
-        return "never"
+        return ""
     span = now - at
     if span < timedelta(hours=1):
         return f"{max(span, timedelta(0)).seconds // 60} min ago"
