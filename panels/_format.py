@@ -51,7 +51,7 @@ def count(value: float | None) -> str:
     """A count: 678, 12.5k; a fractional one below a hundred keeps one decimal."""
     if value is None or _absent(value):
         return NOTHING
-    fractional = abs(value) < 99.95 and not math.isclose(value, round(value), abs_tol=1e-9)
+    fractional = abs(value) < 99.95 and not math.isclose(value, round(value), abs_tol=0.05)
     return f"{_minus(value)}{_scaled(value, 1 if fractional else 0)}"
 
 

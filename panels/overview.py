@@ -8,25 +8,16 @@ from fnmatch import fnmatchcase
 import pandas as pd
 import streamlit as st
 
-from metrics import windows
+from metrics import pacing, windows
 from panels import _charts, _freshness, _live
 from panels import _format as f
+from panels._cards import PACE, cards
 from panels._overview import SPANS, CampaignLine, Figures, Scope, figures, scopes
 from panels._slot import Process, process
-from panels._status import Status, by_target
+from panels._status import Status
 
 ROWS = 12
 """Campaigns in the bars and the table; all of them in the table's search."""
-
-PACE = {
-    "on": (Status.good, "On plan"),
-    "over": (Status.act, "Over plan"),
-    "under": (Status.watch, "Under plan"),
-    "unplanned": (Status.none, "No plan"),
-}
-
-running = process()
-assert running is not None, "main.py opens pages only once the process is up"
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -54,137 +45,36 @@ def target(of: Process, scope: Scope, metric: str, accounts: dict[tuple[str, str
     return held[-1] if held else None
 
 
-def ratio(over: float, under: float) -> float | None:
-    """A ratio of sums; None over nothing."""
-    return over / under if under > 0 else None
+def off_plan(lines: tuple[CampaignLine, ...]) -> list[tuple[CampaignLine, pacing.Pace]]:
+    """Campaigns whose day will end well over plan, the most money first; single euros are no news."""
+    plan = sum(line.pace.plan for line in lines if line.pace)
+    found = [
+        (line, line.pace)
+        for line in lines
+        if line.pace and line.pace.state == "over" and line.pace.low - line.pace.plan > 0.005 * plan
+    ]
+    return sorted(found, key=lambda pair: pair[1].plan - pair[1].mid)
 
 
-def relative(value: float | None, usual: float | None) -> float | None:
-    """The relative change; None where either is missing."""
-    return value / usual - 1 if value is not None and usual else None
-
-
-def card(
-    label: str,
-    value: str,
-    status: Status,
-    *,
-    delta: float | None,
-    against: str,
-    better: str,
-    trend: tuple[float, ...],
-    chart: str,
-    about: str,
-    word: str = "",
+def attention(
+    of: Process, now: datetime, accounts: dict[tuple[str, str], str], shown: Figures | None = None
 ) -> None:
-    """One card: name, value, change against a named baseline, state as icon and word, its hours."""
-    colour = {"higher": "normal", "lower": "inverse"}.get(better, "off")
-    st.metric(
-        f"{status.value.icon} {label}",
-        value,
-        delta=f.change(delta) if delta is not None and abs(delta) >= 0.005 else None,
-        delta_color=colour if status in (Status.watch, Status.act) else "off",  # type: ignore[arg-type]
-        delta_description=f"{word or status.value.word} · {against}",
-        help=about,
-        border=True,
-        height="stretch",
-        chart_data=list(trend) if len(trend) > 1 else None,
-        chart_type=chart,  # type: ignore[arg-type]
-    )
-
-
-def cards(shown: Figures, roas_target: float | None, cpa_target: float | None, span: str) -> None:
-    """The four numbers that a morning begins with."""
-    scope, now, usual, hours = shown.scope, shown.now, shown.usual, shown.hours
-    baseline = "vs prior 7 days" if span == "7d" else "vs same hours, 7-day average"
-    if not shown.history:
-        baseline = "no history to compare with yet"
-    late = (
-        f" About {f.percent(1 - shown.known, digits=0)} of the conversions of this window usually "
-        "arrive later; the comparison allows for it."
-        if shown.known < 0.985
-        else ""
-    )
-    grid = st.grid(4, min_column_width=230, gap="small")
-    pace = shown.pace
-    with grid.cell():
-        if pace is None or pace.index is None:
-            status, word = PACE["unplanned"]
-            value, off, against = f.money(now["spend"], scope.currency), None, "no budget is set for today"
-        else:
-            status, word = PACE[pace.state]
-            value, off = f.money(pace.spent, scope.currency), pace.index - 1
-            against = f"{f.percent(pace.index, digits=0)} of plan to {int(pace.hour):02d}:00"
-        card(
-            "Spend pacing",
-            value,
-            status,
-            delta=off,
-            against=against,
-            better="neutral",
-            trend=hours["spend"],
-            chart="area",
-            word=word,
-            about="Today's spend to the hour that the source vouches for, over what the budgets and the "
-            "usual hours plan until then.",
-        )
-    roas, usual_roas = (
-        ratio(now["revenue"], now["spend"]),
-        ratio(usual["revenue"] * shown.known, usual["spend"]),
-    )
-    with grid.cell():
-        card(
-            "ROAS",
-            f.multiple(roas),
-            by_target(roas / shown.known if roas else roas, roas_target, better="higher"),
-            delta=relative(roas, usual_roas),
-            against=baseline if roas_target is None else f"target {f.multiple(roas_target)} · {baseline}",
-            better="higher",
-            trend=tuple(
-                r / s if s > 0 else 0.0 for r, s in zip(hours["revenue"], hours["spend"], strict=True)
-            ),
-            chart="line",
-            about=f"Conversion value over spend.{late}",
-        )
-    cpa = ratio(now["spend"], now["conversions"])
-    usual_cpa = ratio(usual["spend"], usual["conversions"] * shown.known)
-    with grid.cell():
-        card(
-            "Cost per result",
-            f.money(cpa, scope.currency),
-            by_target(cpa * shown.known if cpa else cpa, cpa_target, better="lower"),
-            delta=relative(cpa, usual_cpa),
-            against=baseline
-            if cpa_target is None
-            else f"target {f.money(cpa_target, scope.currency)} · {baseline}",
-            better="lower",
-            trend=tuple(
-                s / c if c > 0 else 0.0 for s, c in zip(hours["spend"], hours["conversions"], strict=True)
-            ),
-            chart="line",
-            about=f"Spend over primary conversions.{late}",
-        )
-    with grid.cell():
-        card(
-            "Conversions",
-            f.count(now["conversions"]),
-            Status.none,
-            delta=relative(now["conversions"], usual["conversions"] * shown.known),
-            against=baseline,
-            better="higher",
-            trend=hours["conversions"],
-            chart="bar",
-            word="Arriving" if shown.known < 0.985 else "Settled",
-            about=f"Primary conversions, by the hour of the click.{late}",
-        )
-
-
-def attention(of: Process, now: datetime, accounts: dict[tuple[str, str], str]) -> None:
     """What keeps numbers from coming or money from going out as planned."""
     found = _freshness.troubles(of.warehouse.watermarks())
     st.markdown("**Needs attention**")
-    if not found:
-        st.markdown(f":green[{Status.good.value.icon}] All accounts answer.")
+    over = off_plan(shown.campaigns)[:3] if shown else []
+    if not found and not over:
+        st.markdown(f":green[{Status.good.value.icon}] All accounts answer, no campaign is far over plan.")
+    for line, pace in over:
+        currency = shown.scope.currency if shown else ""
+        with st.container(gap=None):
+            st.badge(f.plain(line.name), icon=Status.act.value.icon, color="red")
+            st.markdown(
+                f"{f.percent(pace.index, digits=0)} of plan by {int(pace.hour):02d}:00: "
+                f"**{f.plain(f.money(pace.mid - pace.plan, currency))} over** by tonight"
+            )
+            spent, plan = f.money(pace.spent, currency), f.money(pace.plan, currency)
+            st.caption(f"{f.plain(spent)} spent of {f.plain(plan)} a day")
     for trouble in found[:4]:
         title = of.workspace.sources.get(trouble.source, trouble.source)
         name = f.plain(accounts.get((trouble.source, trouble.account), trouble.account))
@@ -211,7 +101,9 @@ def table(lines: tuple[CampaignLine, ...], currency: str, of: Process) -> None:
             "spend": [line.spend for line in lines],
             "conversions": [line.conversions for line in lines],
             "roas": [line.roas for line in lines],
-            "pace": [line.pace.index if line.pace else None for line in lines],
+            "pace": [
+                line.pace.index * 100 if line.pace and line.pace.index is not None else None for line in lines
+            ],
             "state": [
                 [f"{PACE[line.pace.state][0].value.mark} {PACE[line.pace.state][1]}"] if line.pace else []
                 for line in lines
@@ -226,18 +118,23 @@ def table(lines: tuple[CampaignLine, ...], currency: str, of: Process) -> None:
         height=min(38 * (len(lines) + 1), 38 * (ROWS + 1)),
         alt="Campaigns with spend, conversions, return, pace and state",
         column_config={
-            "campaign": st.column_config.TextColumn("Campaign", pinned=True),
-            "source": st.column_config.TextColumn("Source"),
-            "spend": st.column_config.NumberColumn(f"Spend, {currency}", format="localized"),
-            "conversions": st.column_config.NumberColumn("Conversions", format="%.1f"),
-            "roas": st.column_config.NumberColumn("ROAS", format="%.2f×"),
+            "campaign": st.column_config.TextColumn("Campaign", pinned=True, width="medium"),
+            "source": st.column_config.TextColumn("Source", width="small"),
+            "spend": st.column_config.NumberColumn(f"Spend, {currency}", format="localized", width="small"),
+            "conversions": st.column_config.NumberColumn("Conversions", format="%.1f", width="small"),
+            "roas": st.column_config.NumberColumn("ROAS", format="%.2f×", width="small"),
             "pace": st.column_config.ProgressColumn(
-                "Pace today", min_value=0, max_value=2, format="percent", help="Spent over planned by now."
+                "Pace today",
+                min_value=0,
+                max_value=200,
+                format="%.0f %%",
+                width="small",
+                help="Spent over planned by now.",
             ),
             "state": st.column_config.MultiselectColumn(
                 "State", options=list(words), color=list(words.values())
             ),
-            "trend": st.column_config.BarChartColumn("Spend by hour", y_min=0),
+            "trend": st.column_config.BarChartColumn("Spend by hour", y_min=0, width="medium"),
         },
     )
 
@@ -309,7 +206,7 @@ def panels() -> None:
                 f"{f.money(pace.expected, scope.currency)} planned by {int(pace.hour):02d}:00",
             )
     with right.container(border=True, height="stretch"):
-        attention(of, now, names)
+        attention(of, now, names, shown)
     bars, lines = st.columns([1, 2])
     with bars.container(border=True, height="stretch"):
         st.markdown(f"**Spend by campaign** · {SPANS[span].lower()}")

@@ -52,8 +52,9 @@ def test_figures_of_the_accounts_in_one_currency(filled):
     assert roas.value == "4.00×"
     assert cost.value == "€10.00"
     assert conversions.value == str(2 * NOW.hour)
-    assert "On plan" in pacing.proto.delta_description
-    assert "All accounts answer" in text(app)
+    assert pacing.proto.delta_description == f"of plan to {NOW.hour:02d}:00"
+    assert ":material/check_circle: On plan" in text(app)
+    assert "All accounts answer, no campaign is far over plan" in text(app)
 
 
 @EARLY
