@@ -53,10 +53,12 @@ def answer(plan: Plan, snapshot: Snapshot) -> Report:
     """Work out the whole answer; paging is its reader's matter."""
     entities = _entities(plan, snapshot)
     attributes = {field.name: attribute(field, entities, snapshot) for field in plan.attributes}
-    if plan.used("metrics") or plan.selected("segments"):
+    counted = [field.name for field in (*plan.used("metrics"), *plan.selected("segments"))]
+    if counted and entities:
         rows, columns, sums = _split(plan, snapshot, entities)
     else:
-        rows, columns, sums = np.arange(len(entities)), {}, np.zeros((len(MEASURES), 0), np.int64)
+        rows, sums = np.arange(len(entities)), np.zeros((len(MEASURES), 0), np.int64)
+        columns = {name: [] for name in counted}
     order = _ordered(plan, rows.tolist(), attributes, columns)
     found = len(order)
     if plan.query.limit is not None:

@@ -83,6 +83,7 @@ class Google:
             self.world, tls=self.tls, credentials=self.credentials, rate_limits=rate_limits
         )
         self.credentials.google.write_service_account_file(self.server.oauth_token_url)
+        self.kept = []
         self.session = requests.Session()
         self.session.verify = str(self.tls.ca_file)
 
@@ -109,7 +110,9 @@ class Google:
         )
 
     def ads(self, version="v26", **options):
-        return self.client(version, **options).get_service("GoogleAdsService")
+        service = self.client(version, **options).get_service("GoogleAdsService")
+        self.kept.append(service)  # a stream dies with its service
+        return service
 
     def rows(self, query, customer=BERLIN, **options):
         service = self.ads(**options)

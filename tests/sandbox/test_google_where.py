@@ -13,7 +13,7 @@ FIELDS = catalogue("v26")
 THURSDAY = date(2026, 11, 12)
 
 
-def tester(text):
+def compiled(text):
     condition = parse(f"SELECT campaign.id FROM campaign WHERE {text}").where[0]
     return predicate(condition, FIELDS.field(condition.field), THURSDAY)
 
@@ -59,7 +59,7 @@ def tester(text):
     ],
 )
 def test_operators(condition, passing, failing):
-    test = tester(condition)
+    test = compiled(condition)
     assert [test(value) for value in passing] == [True] * len(passing)
     assert [test(value) for value in failing] == [False] * len(failing)
 
@@ -90,7 +90,7 @@ def test_operators(condition, passing, failing):
 )
 def test_what_does_not_fit_its_field(condition, code):
     with pytest.raises(Refused) as caught:
-        tester(condition)
+        compiled(condition)
     assert caught.value.code == code
 
 
