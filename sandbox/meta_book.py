@@ -40,6 +40,11 @@ class Book:
         return {item.id: item for item in self.world.ad_groups(self.advertiser.id, at=self.at)}
 
     @cached_property
+    def goals(self) -> dict[int, str]:
+        """What each campaign's ad sets are optimised for, by the campaign's id."""
+        return {adset.campaign: adset.optimises_for for adset in reversed(self.adsets.values())}
+
+    @cached_property
     def ads(self) -> dict[int, Ad]:
         """By id."""
         return {item.id: item for item in self.world.ads(self.advertiser.id, at=self.at)}

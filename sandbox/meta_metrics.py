@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox import noise
 from sandbox.meta_actions import CLICKED, CONVERSIONS, DEFAULT, tiers
 from sandbox.meta_money import ratio, units
-from sandbox.meta_nodes import campaign_values, stamp
+from sandbox.meta_nodes import objective, stamp
 
 if TYPE_CHECKING:
     from sandbox.meta_book import Book
@@ -204,15 +204,15 @@ def _rank(row: Row, which: str) -> str | None:
 
 
 def _objective(row: Row) -> str | None:
-    return None if row.campaign is None else str(campaign_values(row.book, row.campaign)["objective"])
+    return None if row.campaign is None else objective(row.book, row.campaign)
 
 
 def _results(row: Row, *, per: bool = False) -> list[dict[str, Any]] | None:
     """The events that the campaign is optimised for; not told for a whole account."""
-    objective = _objective(row)
-    if objective is None:
+    goal = _objective(row)
+    if goal is None:
         return None
-    name = _RESULT[objective]
+    name = _RESULT[goal]
     count = row.actions().get(name, {}).get(DEFAULT, 0)
     value = ratio(row.cost, count) if per else str(count)
     if value is None or not count:

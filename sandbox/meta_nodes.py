@@ -20,8 +20,17 @@ if TYPE_CHECKING:
     from sandbox.meta_book import Book
     from sandbox.model import Ad, AdGroup, Budget, Campaign
 
-__all__ = ["BUSINESS", "Ref", "account_values", "ad_values", "adset_values", "campaign_values",
-           "creative_values", "stamp"]  # fmt: skip
+__all__ = [
+    "BUSINESS",
+    "Ref",
+    "account_values",
+    "ad_values",
+    "adset_values",
+    "campaign_values",
+    "creative_values",
+    "objective",
+    "stamp",
+]
 
 
 class Ref(NamedTuple):
@@ -67,10 +76,9 @@ def _budget(
     return values
 
 
-def _goal(book: Book, campaign: Campaign) -> str:
-    """What the campaign's ad sets are optimised for."""
-    goals = [adset.optimises_for for adset in book.adsets.values() if adset.campaign == campaign.id]
-    return goals[0] if goals else "OFFSITE_CONVERSIONS"
+def objective(book: Book, campaign: Campaign) -> str:
+    """A campaign's objective, by what its ad sets are optimised for."""
+    return _OBJECTIVE.get(book.goals.get(campaign.id, ""), "OUTCOME_SALES")
 
 
 def campaign_values(book: Book, campaign: Campaign, wanted: Collection[str] = ()) -> dict[str, Any]:
@@ -80,7 +88,7 @@ def campaign_values(book: Book, campaign: Campaign, wanted: Collection[str] = ()
         "id": str(campaign.id),
         "account_id": str(book.advertiser.id),
         "name": campaign.name,
-        "objective": _OBJECTIVE.get(_goal(book, campaign), "OUTCOME_SALES"),
+        "objective": objective(book, campaign),
         "status": status,
         "configured_status": status,
         "effective_status": status,

@@ -1,5 +1,6 @@
 """What the tests of the Meta sandbox share: one world behind one server, and the official client against it."""
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -21,18 +22,19 @@ NEW_YORK_ID = 120304986325001
 class Sandbox:
     """A world (seed 1: three accounts on Meta of four campaigns each), its clock, incidents and server."""
 
-    def __init__(self, folder, *, now=NOW, rate_limits=False, wrap=lambda world: world):
+    def __init__(self, folder, *, now=NOW, rate_limits=False, campaigns=4, wrap=lambda world: world):
         self.tls = issue(folder)
         self.credentials = Credentials.derive(1, folder)
         self.clock = SandboxClock(now, frozen=True)
         self.incidents = IncidentBook()
         self.world = wrap(
-            World(1, accounts=6, campaigns=4, days=45, clock=self.clock, incidents=self.incidents)
+            World(1, accounts=6, campaigns=campaigns, days=45, clock=self.clock, incidents=self.incidents)
         )
         self.sessions = []
         self.server = meta.serve(
             self.world, tls=self.tls, credentials=self.credentials, rate_limits=rate_limits
         )
+        self.requests = self.session().requests
 
     def session(self, *, secret=True, token=None):
         session = FacebookSession(
@@ -51,14 +53,20 @@ class Sandbox:
 
     def get(self, path, version="v26.0", **params):
         """One GET without the client's own opinions: (status, document)."""
-        reply = self.session().requests.get(
+        reply = self.requests.get(
             f"{self.server.url}/{version}/{path}".replace("//v", "/v"), params=params, timeout=20
         )
         return reply.status_code, reply.json()
 
     def stop(self):
         for session in self.sessions:
+            # Closing the session leaves a pool open for as long as somebody holds one of its replies.
+            pools = session.get_adapter(self.server.url).poolmanager.pools
+            for key in pools.keys():  # noqa: SIM118 (urllib3's container cannot be iterated)
+                pools[key].close()
             session.close()
+        # Let the server see the ends of its connections: what it must cut off it leaves unclosed.
+        time.sleep(0.1)
         self.server.stop()
 
 
@@ -83,7 +91,7 @@ def drained(sandbox, path, **params):
     status, page = sandbox.get(path, **params)
     assert status == 200, page
     rows, pages = list(page["data"]), [len(page["data"])]
-    session = sandbox.session().requests
+    session = sandbox.requests
     while "next" in page.get("paging", {}):
         assert len(pages) < 500
         reply = session.get(page["paging"]["next"], timeout=20)
