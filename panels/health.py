@@ -76,12 +76,12 @@ def panels() -> None:
     frame = pd.DataFrame(
         {
             "source": [titles.get(m.source, m.source) for m in marks],
-            "account": [names.get((m.source, m.account), m.account) for m in marks],
+            "account": [names.get((m.source, m.account), m.account or "all") for m in marks],
             "stream": [m.stream for m in marks],
             "state": [[f"{MARKS[m.outcome].value.mark} {m.outcome}"] for m in marks],
-            "as_of": [m.data_as_of for m in marks],
-            "polled": [m.polled_at for m in marks],
-            "retry": [m.retry_at for m in marks],
+            "as_of": pd.to_datetime([m.data_as_of for m in marks], utc=True),
+            "polled": pd.to_datetime([m.polled_at for m in marks], utc=True),
+            "retry": pd.to_datetime([m.retry_at for m in marks], utc=True),
         }
     )
     words = {f"{status.value.mark} {word}": status.value.color for word, status in MARKS.items()}
@@ -98,10 +98,13 @@ def panels() -> None:
                 "Last attempt", options=list(words), color=list(words.values())
             ),
             "as_of": st.column_config.DatetimeColumn(
-                "Vouched until", timezone=zone, help="Up to when the source stands by its numbers."
+                "Vouched until",
+                timezone=zone,
+                format="D MMM HH:mm",
+                help="Up to when the source stands by its numbers.",
             ),
-            "polled": st.column_config.DatetimeColumn("Last good poll", timezone=zone),
-            "retry": st.column_config.DatetimeColumn("Next try", timezone=zone),
+            "polled": st.column_config.DatetimeColumn("Last good poll", timezone=zone, format="D MMM HH:mm"),
+            "retry": st.column_config.DatetimeColumn("Next try", timezone=zone, format="D MMM HH:mm"),
         },
     )
 

@@ -203,7 +203,8 @@ class Traffic:
     """Columns of equal length, one row a cell; cells without impressions are left out.
 
     hour: hours since 1970 UTC (where the zone is half an hour off, the local clock hour in which that hour
-    begins: `fromtimestamp(hour * 3600)` is within it). ad_group, ad: 0 where there is none (Performance Max) or not asked for.
+    begins: `fromtimestamp(hour * 3600)` is within it). ad_group, ad: 0 where there is none (Performance
+    Max) or not asked for.
     device, network: index into DEVICES and NETWORKS[platform], -1 where not asked for.
     """
 

@@ -58,7 +58,12 @@ def test_rooms_are_one_module_under_both_names(installed: Path, tmp_path: Path) 
 
 def test_example_workspace_and_definitions_are_inside(installed: Path) -> None:
     home = installed / "paceline"
-    for name in ("app.py", ".streamlit/config.toml", "workspace/paceline.yaml", "metrics/definitions/cpa.sql"):
+    for name in (
+        "app.py",
+        ".streamlit/config.toml",
+        "workspace/paceline.yaml",
+        "metrics/definitions/cpa.sql",
+    ):
         assert (home / name).is_file(), name
 
 
