@@ -20,8 +20,8 @@ import duckdb
 
 from connectors.contract import ROWS
 from warehouse import ingest, journal
-from warehouse.errors import StorageFull
-from warehouse.instance import Instance
+from warehouse.errors import ReplyRefused, StorageBroken, StorageFull
+from warehouse.instance import STORAGE_ERRORS, Instance
 from warehouse.migrations import migrate
 from warehouse.publish import publish
 from warehouse.reader import only_select
@@ -104,7 +104,13 @@ class DuckWarehouse:
             raise ValueError(f"the fetch is of another slice: {fetch} for {piece}")
         reply = ingest.gather(piece, batches)
         with self._transaction() as cursor:
-            written = ingest.store(cursor, piece, reply, seen_at=seen_at)
+            try:
+                written = ingest.store(cursor, piece, reply, seen_at=seen_at)
+            except duckdb.DataError as error:
+                raise ReplyRefused(
+                    f"{piece.source}/{piece.account}/{piece.stream}: a value cannot be stored: {error}",
+                    mend="Report it to the connector's author.",
+                ) from error
             done = replace(fetch, rows=written.rows, changed=written.changed)
             as_of = vouched if written.newest is None else max(vouched, written.newest)
             journal.append(cursor, done, seen_at=seen_at)
@@ -153,15 +159,22 @@ class DuckWarehouse:
     def query(self, sql: str, params: Mapping[str, Any] | Sequence[Any] | None = None) -> pa.Table:
         """See `Warehouse.query`. `params` by name fill `$name`, by order `?`.
 
-        Raises ValueError for anything but one SELECT, and for one that is wrong.
+        Raises ValueError for anything but one SELECT and for one that is wrong, StorageBroken.
         """
+        try:
+            return self._ask(sql, params)
+        except StorageBroken:
+            # Asked again of the instance that was opened anew; of a file that is lost it fails again.
+            return self._ask(sql, params)
+
+    def _ask(self, sql: str, params: Mapping[str, Any] | Sequence[Any] | None) -> pa.Table:
         with self._instance.cursor() as cursor:
             try:
                 only_select(cursor, sql)
                 # A SELECT may hold a CTE that writes: the transaction is what forbids it.
                 cursor.execute("BEGIN TRANSACTION READ ONLY").fetchall()
                 return cursor.sql(sql, params=params).to_arrow_table()
-            except (duckdb.FatalException, duckdb.IOException, duckdb.InternalException):
+            except STORAGE_ERRORS:
                 raise
             except duckdb.Error as error:
                 raise ValueError(f"{error}\n{sql}") from error
@@ -187,6 +200,8 @@ class DuckWarehouse:
 
     @contextmanager
     def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        if self._instance.read_only:
+            raise StorageBroken(f"{self._instance.path} is open read-only.", mend="Open it for writing.")
         with self._writing:
             self._check_room()
             with self._instance.cursor() as cursor:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["Instance"]
+__all__ = ["STORAGE_ERRORS", "Instance"]
+
+STORAGE_ERRORS = (
+    duckdb.FatalException,
+    duckdb.InternalException,
+    duckdb.InterruptException,
+    duckdb.IOException,
+)
+"""DuckDB's errors that are about the file and not about the statement."""
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.5.0",  # so that tools which still carry DuckDB 1.5 read the file
@@ -55,9 +64,10 @@ class Instance:
         """Raises StorageHeld, StorageFull, StorageBroken and what `prepare` raises."""
         self.path = path
         self.quarantined: Path | None = None
-        self._read_only = read_only
+        self.read_only = read_only
         self._prepare = prepare
         self._broken = ""
+        self._closed = False
         self._cursors: set[duckdb.DuckDBPyConnection] = set()
         self._changed = threading.Condition()
         with _held_lock:
@@ -81,8 +91,10 @@ class Instance:
         Raises StorageFull and StorageBroken; what is wrong with a statement is raised as duckdb.Error.
         """
         with self._changed:
-            while self._broken:
+            while self._broken and not self._closed:
                 self._revive()
+            if self._closed:
+                raise StorageBroken(f"{self.path} is closed.", mend="Open it again.")
             cursor = self._root.cursor()
             self._cursors.add(cursor)
         try:
@@ -101,16 +113,20 @@ class Instance:
     def close(self) -> None:
         """Interrupt what still runs and release the file."""
         with self._changed:
+            self._closed = True
             self._release()
         _held.discard(self.path)
 
     def _release(self) -> None:
-        for cursor in self._cursors:
-            cursor.interrupt()
-        if not self._changed.wait_for(lambda: not self._cursors, timeout=_PATIENCE):
-            raise StorageBroken(
-                f"{self.path}: {len(self._cursors)} queries do not end.", mend="Restart this process."
-            )
+        deadline = time.monotonic() + _PATIENCE
+        while self._cursors:
+            if time.monotonic() > deadline:
+                raise StorageBroken(
+                    f"{self.path}: {len(self._cursors)} queries do not end.", mend="Restart this process."
+                )
+            for cursor in self._cursors:
+                cursor.interrupt()  # again and again: one that comes before its query starts is lost
+            self._changed.wait(0.05)
         self._root.close()
         if self.descriptor >= 0:
             os.close(self.descriptor)
@@ -124,7 +140,7 @@ class Instance:
 
     def _understood(self, error: Exception) -> StorageError | None:
         """The storage's part in `error`, or None where the statement is to blame."""
-        text = str(error).splitlines()[0]
+        text = _words(error)
         if isinstance(error, duckdb.FatalException | duckdb.InternalException):
             self._broken = text
         if _NO_ROOM.search(text):
@@ -137,6 +153,8 @@ class Instance:
                 f"{self.path} was given up by the database: {text}.",
                 mend="It is opened anew by itself. If this repeats, check the disk.",
             )
+        if isinstance(error, duckdb.InterruptException):
+            return StorageBroken(f"{self.path} is being closed or opened anew.", mend="Ask again.")
         if isinstance(error, duckdb.IOException | OSError):
             return StorageBroken(
                 f"{self.path} could not be read or written: {text}.",
@@ -144,20 +162,29 @@ class Instance:
             )
         return None
 
+    def _unopened(self, error: Exception) -> StorageError:
+        storage = self._understood(error)
+        if isinstance(storage, StorageFull):
+            return storage
+        return StorageBroken(
+            f"{self.path} cannot be opened: {_words(error)}.",
+            mend="Check its permissions. A damaged file can be moved away and `paceline backfill` run.",
+        )
+
     def _connect(self) -> None:
         try:
             root = self._open()
         except duckdb.Error as error:
             root = self._recover(error)
         try:
-            if not self._read_only:
+            if not self.read_only:
                 root.execute("BEGIN").fetchall()
                 self._prepare(root)
                 root.execute("COMMIT").fetchall()
             self.descriptor = os.open(self.path, os.O_RDONLY)
         except (duckdb.Error, OSError) as error:
             root.close()
-            raise self._understood(error) or _unreadable(self.path, error) from error
+            raise self._unopened(error) from error
         except StorageError:
             root.close()
             raise
@@ -171,16 +198,16 @@ class Instance:
                 pid=int(holder["pid"]),
             ) from error
         wal = self.path.with_name(self.path.name + ".wal")
-        if self._read_only or not wal.exists() or "WAL" not in str(error):
-            raise self._understood(error) or _unreadable(self.path, error) from error
+        if self.read_only or not wal.exists() or "WAL" not in str(error):
+            raise self._unopened(error) from error
         self.quarantined = _put_aside(wal)
         try:
             return self._open()
         except duckdb.Error as again:
-            raise self._understood(again) or _unreadable(self.path, again) from again
+            raise self._unopened(again) from again
 
     def _open(self) -> duckdb.DuckDBPyConnection:
-        root = duckdb.connect(str(self.path), read_only=self._read_only, config=_CONFIG)
+        root = duckdb.connect(str(self.path), read_only=self.read_only, config=_CONFIG)
         # Definitions of metrics come from files that people edit: no query may reach outside.
         for setting in (
             "SET GLOBAL TimeZone = 'UTC'",
@@ -191,11 +218,8 @@ class Instance:
         return root
 
 
-def _unreadable(path: Path, error: Exception) -> StorageBroken:
-    return StorageBroken(
-        f"{path} cannot be opened: {error}.",
-        mend="Move the file away and start `paceline backfill`, or restore it from a copy.",
-    )
+def _words(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip("!. ")
 
 
 def _put_aside(wal: Path) -> Path:

@@ -1,5 +1,6 @@
 """What a reply does to a fact's table and ledger, poll by poll."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -199,6 +200,17 @@ def test_the_day_the_clock_changes_is_one_day(warehouse):
     fetch = type(fetch)("google_ads", "1", "ad_delivery", window, start, 1, "ok")
     written = warehouse.write(piece, reply, seen_at=window.end, vouched=window.end, fetch=fetch)
     assert written.newest == start
+
+
+def big(impressions):
+    return replace(delivery("a", 1, 0), impressions=impressions)
+
+
+def test_a_value_that_does_not_fit_is_refused_whole(warehouse):
+    put(warehouse, [big(-(2**63)), delivery("b", 1, 1)], seen=3)
+    with pytest.raises(ReplyRefused, match="a value cannot be stored"):
+        put(warehouse, [big(1), delivery("b", 1, 2)], seen=4)
+    assert rows(warehouse, "SELECT impressions FROM delivery ORDER BY 1") == [(-(2**63),), (1,)]
 
 
 def test_newest_ignores_hours_that_hold_only_zeros(warehouse):
