@@ -88,6 +88,22 @@ _RETIRED_CREATIVE = frozenset(
     {"effective_instagram_story_id", "instagram_actor_id", "instagram_story_id", "page_link", "page_message"}
 )
 
+_RETIRED_ADSET = frozenset({"instagram_actor_id"})
+_RETIRED_METRICS = frozenset(
+    {
+        "marketing_messages_website_add_to_cart",
+        "marketing_messages_website_initiate_checkout",
+        "marketing_messages_website_purchase",
+        "marketing_messages_website_purchase_values",
+        "product_brand",
+        "product_category",
+        "product_content_id",
+        "product_group_content_id",
+        "product_name",
+        *(f"product_custom_label_{number}" for number in range(5)),
+    }
+)
+
 
 def _edges(*names: str) -> frozenset[str]:
     return frozenset(names)
@@ -104,7 +120,10 @@ KINDS: dict[str, Kind] = {
     ),
     "campaign": Kind("AdCampaignGroup", Campaign, edges=_edges("adsets", "ads", "ad_studies", "insights")),
     "adset": Kind(
-        "AdCampaign", AdSet, edges=_edges("ads", "adcreatives", "activities", "ad_studies", "insights")
+        "AdCampaign",
+        AdSet,
+        edges=_edges("ads", "adcreatives", "activities", "ad_studies", "insights"),
+        retired=_RETIRED_ADSET,
     ),
     "ad": Kind("AdGroup", Ad, edges=_edges("adcreatives", "insights", "leads")),
     "creative": Kind("AdCreative", AdCreative, retired=_RETIRED_CREATIVE),
@@ -144,5 +163,5 @@ def refuse_unknown_fields(kind: str, fields: Iterable[Field]) -> None:
 def refuse_unknown_metrics(names: Iterable[str]) -> None:
     """Raise GraphError 100 for the first of `names` that is no insights field; breakdowns are none."""
     for name in names:
-        if name not in values_of(AdsInsights.Field):
+        if name not in values_of(AdsInsights.Field) | _RETIRED_METRICS:
             raise not_an_insights_field(name)

@@ -271,7 +271,7 @@ class Graph:
         elif edge == "activities":
             assert book is not None
             refuse_unknown_fields("activity", fields)
-            told = activities(book, params)
+            told = activities(book, params | {"oid": node.name} if kind == "adset" else params)
             wanted = [field.name for field in fields] or list(KINDS["activity"].default)
             total = len(told)
 

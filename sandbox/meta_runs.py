@@ -27,7 +27,7 @@ __all__ = ["Run", "Runs", "weight"]
 _LIFE = timedelta(days=30)
 _FIRST_ID = 6_000_000_000_000
 _KEPT = 5_000
-_MEDIUM, _LARGE, _TOO_LARGE = 20_000, 400_000, 8_000_000
+_MEDIUM, _LARGE, _TOO_LARGE = 150_000, 600_000, 8_000_000
 """Weights from which a run takes its time, may fail at the first try, and fails always."""
 
 _FAILED = {
@@ -51,7 +51,6 @@ _WHOLE: Ladder = (
     ("Job Not Started", 0),
     ("Job Started", 0),
     ("Job Running", 38),
-    ("Job Running", 81),
     ("Job Running", 100),
 )
 _DONE = ("Job Completed", 100)
