@@ -188,9 +188,9 @@ def _rolled(plan: Plan, grid: _Grid, before: int) -> tuple[str, dict[str, Any]]:
         plan.relations[f"{name}_steps"] = (
             f"SELECT {', '.join([stepped, *calls])}\nFROM {sums.asked}\nGROUP BY {stepped}"
         )
-        plan.relations[f"{name}_groups"] = _grouped(sums, [*keys, *_checks(plan, sums)] or ["1 AS one"])
+        plan.relations[f"{name}_groups"] = _grouped(sums, [*keys, *_checks(plan, sums), "count(*) AS number"])
         same = " AND ".join([*(f"s.{key} = g.{key}" for key in keys), "s.step = t.step"])
-        frame = ", ".join(["PARTITION BY " + ", ".join(f"g.{k}" for k in keys)] if keys else [])
+        frame = f"PARTITION BY {', '.join(f'g.{k}' for k in keys)}" if keys else ""
         results = [
             f"{sums.result(a, f'{a.rolls}(s.{sums.column(a)}) OVER w')} AS {sums.column(a)}"
             for a in sums.aggregates
@@ -227,7 +227,7 @@ def _checks(plan: Plan, sums: Sums) -> list[str]:
             f"max(own_currency) AS {sums.view.name}_currency_too",
         ]
     if plan.unrated(sums.view):
-        checks.append(f"count(*) FILTER (WHERE unrated) AS {sums.view.name}_unrated")
+        checks.append(f"max(unrated) AS {sums.view.name}_unrated")
     return checks
 
 
@@ -248,14 +248,14 @@ def _select(
     )
     columns = [f"{sql} AS {name}" for sql, name in shown.items()] + list(named)
     own = [sums.view.name for sums in found if plan.own_currency(sums.view)]
-    if own:
+    if own and "currency" not in shown.values():
         columns.append(f"coalesce(least({', '.join(f'{n}_currency' for n in own)}), '') AS currency")
         columns.append(
             f"coalesce(greatest({', '.join(f'{n}_currency_too' for n in own)}), '') AS currency_too"
         )
     unrated = [sums.view.name for sums in found if plan.unrated(sums.view)]
     if unrated:
-        columns.append(f"{' + '.join(f'coalesce({n}_unrated, 0)' for n in unrated)} AS unrated")
+        columns.append(f"greatest({', '.join(f'{n}_unrated' for n in unrated)}) AS unrated")
     order = ", ".join(keys)
     return (
         f"SELECT {', '.join(columns)}\nFROM {joined}"
@@ -267,8 +267,9 @@ def _select(
 def _tidy(plan: Plan, table: pa.Table) -> pa.Table:
     """The answer without its checks, with its currency. Raises MixedCurrencies, MissingRate."""
     if "unrated" in table.column_names:
-        if pc.any(pc.greater(table["unrated"], 0)).as_py():
-            raise money.MissingRate("an account that the warehouse does not know", plan.hull.last_day)
+        first = pc.max(table["unrated"]).as_py()
+        if first is not None:
+            raise money.MissingRate(first, plan.currency or "")
         table = table.drop_columns(["unrated"])
     if "currency_too" in table.column_names:
         pairs = zip(table["currency"].to_pylist(), table["currency_too"].to_pylist(), strict=True)
@@ -276,6 +277,6 @@ def _tidy(plan: Plan, table: pa.Table) -> pa.Table:
         if mixed:
             raise money.MixedCurrencies(mixed)
         return table.drop_columns(["currency_too"])
-    if any(m.monetary for m in plan.question.metrics):
+    if "currency" not in table.column_names and any(m.monetary for m in plan.question.metrics):
         return table.append_column("currency", pa.array([plan.currency or ""] * table.num_rows, pa.string()))
     return table

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from warehouse.store import Warehouse
 
@@ -34,12 +34,14 @@ class MixedCurrencies(ValueError):
 
 
 class MissingRate(ValueError):
-    """There is no rate for a currency on a day, nor shortly before it."""
+    """There is no rate for a row's currency and day ("USD 2026-11-02"), nor shortly before it."""
 
-    def __init__(self, currency: str, day: date) -> None:
+    def __init__(self, row: str, to: str) -> None:
+        currency, _, day = row.partition(" ")
         super().__init__(
-            f"no rate for {currency} on {day} nor in the {_STALE.days} days before it: add `fx` to the "
-            "sources in paceline.yaml and let it be polled, or group by account instead of converting"
+            f"no rate from {currency or 'an unknown currency'} to {to} on {day} nor in the {_STALE.days} "
+            "days before it: add `fx` to the sources in paceline.yaml and let it be polled, or group by "
+            "account"
         )
 
 
@@ -53,42 +55,35 @@ class Rates:
 
 
 def rates(warehouse: Warehouse, currencies: Iterable[str], to: str, first: date, last: date) -> Rates:
-    """The factor from each of `currencies` to `to` for every day from `first` to `last`.
-
-    Raises MissingRate.
-    """
-    wanted = sorted({*currencies, to})
+    """The factor from each of `currencies` to `to` for every day from `first` to `last` that has one."""
     stored = warehouse.query(
         "SELECT currency, day, per_eur FROM fx WHERE day BETWEEN $first AND $last ORDER BY day",
         {"first": first - _STALE, "last": last},
     ).to_pylist()
-    known: dict[str, dict[date, float]] = {c: {} for c in wanted}
+    known: dict[str, dict[date, float]] = {}
     for row in stored:
-        if row["currency"] in known:
-            known[row["currency"]][row["day"]] = row["per_eur"]
-    dense = {currency: _dense(currency, known[currency], first, last) for currency in wanted}
+        known.setdefault(row["currency"], {})[row["day"]] = row["per_eur"]
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    dense = {
+        c: _dense(known.get(c, {}), days) if c != "EUR" else dict.fromkeys(days, 1.0)
+        for c in {*currencies, to}
+    }
     found = Rates([], [], [])
-    for currency in wanted:
-        for at, (own, target) in enumerate(zip(dense[currency], dense[to], strict=True)):
-            found.currency.append(currency)
-            found.day.append(first + timedelta(days=at))
-            found.rate.append(target / own)
+    for currency in sorted(dense):
+        for day in days:
+            if day in dense[currency] and day in dense[to]:
+                found.currency.append(currency)
+                found.day.append(day)
+                found.rate.append(dense[to][day] / dense[currency][day])
     return found
 
 
-def _dense(currency: str, known: dict[date, float], first: date, last: date) -> list[float]:
-    """A rate for each day: its own, else the latest of the days before it."""
-    if currency == "EUR":
-        return [1.0] * ((last - first).days + 1)
-    filled: list[float] = []
-    current: tuple[date, float] | None = None
-    for number in range(-_STALE.days, (last - first).days + 1):
-        day = first + timedelta(days=number)
-        if day in known:
-            current = (day, known[day])
-        if day < first:
-            continue
-        if current is None or day - current[0] > _STALE:
-            raise MissingRate(currency, day)
-        filled.append(current[1])
+def _dense(known: Mapping[date, float], days: Iterable[date]) -> dict[date, float]:
+    """A rate for each day: its own, else the latest of the days shortly before it."""
+    filled = {}
+    for day in days:
+        near = (day - timedelta(days=back) for back in range(_STALE.days + 1))
+        found = next((d for d in near if d in known), None)
+        if found is not None:
+            filled[day] = known[found]
     return filled

@@ -184,14 +184,14 @@ class Plan:
             for name in columns:
                 if view.columns[name].kind == "money":
                     columns[name] = f"v.{name} * dm.rate"
-            columns["unrated"] = "dm.rate IS NULL"
+            columns["unrated"] = "CASE WHEN dm.rate IS NULL THEN concat(da.currency, ' ', v.day) END"
         elif monetary and self.currency is None:
             joins.add("account")
             columns["own_currency"] = "coalesce(da.currency, '')"
         return columns
 
     def unrated(self, view: View) -> bool:
-        """Whether the view's rows carry `unrated`: true where an account's currency is not known."""
+        """Whether the view's rows carry `unrated`: the currency and day of a row that has no rate."""
         return self._converted and any(m.monetary and m.view is view for m in self.question.metrics)
 
     def _money(self) -> tuple[str | None, bool]:
