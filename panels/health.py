@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -20,6 +21,11 @@ MARKS = {
     "stop": Status.act,
     "killed": Status.watch,
 }
+
+
+def moments(values: Iterable[datetime | None]) -> pd.Series:
+    """A column of moments; missing ones stay empty."""
+    return pd.Series(list(values), dtype="datetime64[us, UTC]")
 
 
 @st.fragment(key=_live.PANELS)
@@ -79,9 +85,9 @@ def panels() -> None:
             "account": [names.get((m.source, m.account), m.account or "all") for m in marks],
             "stream": [m.stream for m in marks],
             "state": [[f"{MARKS[m.outcome].value.mark} {m.outcome}"] for m in marks],
-            "as_of": pd.to_datetime([m.data_as_of for m in marks], utc=True),
-            "polled": pd.to_datetime([m.polled_at for m in marks], utc=True),
-            "retry": pd.to_datetime([m.retry_at for m in marks], utc=True),
+            "as_of": moments(m.data_as_of for m in marks),
+            "polled": moments(m.polled_at for m in marks),
+            "retry": moments(m.retry_at for m in marks),
         }
     )
     words = {f"{status.value.mark} {word}": status.value.color for word, status in MARKS.items()}
