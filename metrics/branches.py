@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from metrics.model import View
 
-__all__ = ["pruned", "relation"]
+__all__ = ["pruned", "relation", "tables"]
 
 _SUMMED: Final = ("count", "money")
 
@@ -61,6 +61,12 @@ def relation(view: View, name: str) -> str:
     tree = sqlglot.parse_one(view.sql, dialect=DIALECT)
     found: str = next(r.this.sql(DIALECT) for r in _relations(tree) if r.alias == name)
     return found
+
+
+def tables(sql: str) -> set[str]:
+    """Names of what a statement reads, apart from the relations of its own WITH."""
+    tree = sqlglot.parse_one(sql, dialect=DIALECT)
+    return {t.name for t in tree.find_all(exp.Table)} - {c.alias for c in tree.find_all(exp.CTE)}
 
 
 def _relations(tree: exp.Expr) -> list[exp.CTE]:

@@ -56,13 +56,14 @@ class Span:
 
 
 def accounts(warehouse: Warehouse, where: Mapping[str, Any] | None = None) -> dict[AccountKey, Account]:
-    """Every account that the warehouse knows, with its currency and time zone.
+    """Every account that spends money, with its currency and time zone; other sources' have no currency.
 
     where: a question's filters, of which those on source and account are heeded.
     """
     kept = {name: _listed((where or {}).get(name)) for name in ("source", "account")}
     found = warehouse.query(
-        "SELECT source, account, name, currency, timezone, via FROM account ORDER BY source, account"
+        "SELECT source, account, name, currency, timezone, via FROM account "
+        "WHERE currency <> '' ORDER BY source, account"
     )
     return {
         (row["source"], row["account"]): Account(
