@@ -133,18 +133,26 @@ class Poller:
         for thread in self._threads:
             thread.join(max(0.0, end - monotonic()))
 
-    def run_once(self, timeout: float | None = None) -> list[Result]:
-        """Discover, poll every stream and the past that is due, publish; what came of it all."""
+    def start_by_hand(self) -> None:
+        """Be ready to fetch, without a clock: `offer_everything` is one cycle."""
+        self._start_threads()
+
+    def run_once(self) -> list[Result]:
+        """Poll every stream and the past that is due, publish; what came of it all."""
         results: list[Result] = []
         self._listeners.append(results.append)
-        self._start_threads()
-        for source in self.setup.sources:
-            self.line.offer(Task(everything(source), ACCOUNTS, Tier.TODAY))
-        for account in self.accounts.known():
-            self._offer_all(account)
-        self.line.idle(timeout)
+        self.start_by_hand()
+        self.offer_everything()
+        self.line.idle()
         self._publish()
         return results
+
+    def offer_everything(self) -> int:
+        """Put the account lists and every account's newest windows in line; how many that were."""
+        self._offered.clear()
+        sources = [Task(everything(source), ACCOUNTS, Tier.TODAY) for source in self.setup.sources]
+        offered = [self.line.offer(task) for task in sources]
+        return sum(offered) + sum(self._offer_all(account) for account in self.accounts.known())
 
     def listen(self, listener: Callable[[Result], None]) -> None:
         """Tell `listener` what comes of every task, from the fetching threads."""
@@ -153,9 +161,7 @@ class Poller:
     def poll_now(self) -> int:
         """Ask everything again at once, what waits included; how many slices that put in line."""
         self.waits.forget()
-        for source in self.setup.sources:
-            self.line.offer(Task(everything(source), ACCOUNTS, Tier.SLOWER))
-        return sum(self._offer_all(account) for account in self.accounts.known())
+        return self.offer_everything()
 
     # -- what is known of it
 

@@ -44,7 +44,7 @@ def newest(stream: Stream, timezone: ZoneInfo, now: datetime) -> Window:
     With a lag of three hours that is yesterday until 03:00, and today from then on. A stream without a
     restatement tier of its own asks for all its restatement every time.
     """
-    since = now - stream.lag
+    since = now - max(stream.lag, timedelta(microseconds=1))  # at midnight sharp: the day that has just ended
     if stream.restate_every is None and isinstance(stream.restate, timedelta):
         since = min(since, now - stream.restate)
     return Window(midnight(_day(since, timezone), timezone), now)

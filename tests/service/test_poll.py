@@ -23,7 +23,7 @@ def outcomes(results, account):
 
 
 def test_first_cycle_brings_today_and_the_past_that_may_still_change(poller, platform, warehouse):
-    results = poller.run_once(60)
+    results = poller.run_once()
 
     assert {r.fetch.outcome for r in results} == {"ok"}
     # 12:00 UTC on 24 Nov; ten days back. Berlin (UTC+1): 14 Nov 00:00 local to 13:00 local of the 24th;
@@ -38,7 +38,7 @@ def test_first_cycle_brings_today_and_the_past_that_may_still_change(poller, pla
 
 
 def test_next_cycle_asks_for_the_newest_window_alone(poller, platform, clock):
-    poller.run_once(60)
+    poller.run_once()
     before = len(platform.asked("delivery", "a"))
     clock.advance(minutes=5)
 
@@ -52,7 +52,7 @@ def test_next_cycle_asks_for_the_newest_window_alone(poller, platform, clock):
 
 
 def test_an_hour_later_the_recent_days_are_restated_and_after_a_day_all(poller, platform, clock, warehouse):
-    poller.run_once(60)
+    poller.run_once()
     before = len(platform.asked("delivery", "a"))
     clock.advance(minutes=61)
     platform.set(cost=2_000_000)
@@ -72,7 +72,7 @@ def test_an_hour_later_the_recent_days_are_restated_and_after_a_day_all(poller, 
 
 
 def test_days_switched_off_are_made_up_for(poller, platform, clock, warehouse):
-    poller.run_once(60)
+    poller.run_once()
     clock.advance(days=20)
     poller.poll_now()
     assert poller.line.idle(60)
@@ -81,7 +81,7 @@ def test_days_switched_off_are_made_up_for(poller, platform, clock, warehouse):
 
 
 def test_a_hang_costs_its_deadline_and_nobody_else(poller, platform, warehouse, clock, workers):
-    poller.run_once(60)  # the workers are warm: what follows is waiting, not importing
+    poller.run_once()  # the workers are warm: what follows is waiting, not importing
     workers.deadline = timedelta(seconds=5)
     platform.behave(a__delivery="hang")
     clock.advance(minutes=5)
@@ -104,7 +104,7 @@ def test_a_hang_costs_its_deadline_and_nobody_else(poller, platform, warehouse, 
 
 def test_a_crash_costs_one_slice(poller, platform, warehouse):
     platform.behave(a__delivery="die")
-    results = poller.run_once(60)
+    results = poller.run_once()
 
     assert ("delivery", "ok") in outcomes(results, "b")
     [mark] = [m for m in warehouse.watermarks() if (m.account, m.stream) == ("a", "delivery")]
@@ -116,7 +116,7 @@ def test_a_crash_costs_one_slice(poller, platform, warehouse):
 
 def test_a_bug_in_a_connector_is_told_without_its_secrets(poller, platform, warehouse):
     platform.behave(a__delivery="bug", b="token")
-    poller.run_once(60)
+    poller.run_once()
 
     marks = {(m.account, m.stream): m for m in warehouse.watermarks()}
     assert marks["a", "delivery"].error == "Unexpected"
@@ -127,7 +127,7 @@ def test_a_bug_in_a_connector_is_told_without_its_secrets(poller, platform, ware
 
 def test_a_dead_token_is_tried_hourly_and_every_stream_says_so(poller, platform, clock, warehouse):
     platform.behave(a="token")
-    poller.run_once(60)
+    poller.run_once()
     marks = {m.stream: m for m in warehouse.watermarks() if m.account == "a"}
     assert {m.error for m in marks.values()} == {"Unauthorized"}
     assert {m.mend for m in marks.values()} == {"Renew the token."}
@@ -150,7 +150,7 @@ def test_a_throttle_is_waited_for_even_by_a_new_process(
     poller, platform, clock, workspace, warehouse, workers
 ):
     platform.behave(a__delivery="rate")
-    poller.run_once(60)
+    poller.run_once()
     wait = poller.waits.current("example", "a", "delivery", clock())
     assert wait is not None
     assert wait.until == datetime(2026, 11, 24, 12, 1, 30, tzinfo=UTC)
@@ -164,7 +164,7 @@ def test_a_throttle_is_waited_for_even_by_a_new_process(
 
 def test_too_much_data_is_asked_for_in_halves(poller, platform, warehouse):
     platform.behave(a="big")
-    poller.run_once(60)
+    poller.run_once()
     assert totals(warehouse)[0][:2] == ("a", 253)
     windows = [
         Window(datetime.fromisoformat(line["start"]), datetime.fromisoformat(line["end"]))
@@ -174,6 +174,6 @@ def test_too_much_data_is_asked_for_in_halves(poller, platform, warehouse):
 
 
 def test_the_owner_never_imports_an_ad_platform_s_client(poller):
-    poller.run_once(60)
+    poller.run_once()
     heavy = [name for name in sys.modules if name.startswith(("google.ads", "facebook_business"))]
     assert heavy == []

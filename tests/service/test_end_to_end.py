@@ -1,0 +1,204 @@
+"""The service against the sandbox: the official clients over real wires, nothing replaced."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from service.backfill import Backfill
+from service.commands.demo import write_workspace
+from service.jobs import Poller
+from service.settings import load
+from service.workspace import Workspace
+from tests.contract.sandbox import running
+from warehouse.duck import DuckWarehouse
+
+NOW = datetime(2026, 11, 5, 18, 30, tzinfo=UTC)
+"""Days after clocks went back, in Europe (25 October) and in America (1 November)."""
+
+DAYS = 16
+"""Of history: from 20 October, so that both changes of the clock are inside."""
+
+MEASURES = ("impressions", "clicks", "cost_micros", "conversions")
+
+SOURCES = {"google_ads": "google_ads", "meta_ads": "meta"}
+
+
+class Team:
+    """A workspace that polls a sandbox, both at the same time of their own."""
+
+    def __init__(self, sandbox, folder, workers):
+        self.sandbox = sandbox
+        self.workspace = Workspace(folder)
+        write_workspace(self.workspace, sandbox.at)
+        self.now = NOW
+        self.warehouse = DuckWarehouse.open(self.workspace.database)
+        setup = load(folder)
+        state = self.workspace.state
+        self.poller = Poller(setup, self.warehouse, workers, state, clock=lambda: self.now)
+        self.poller.start_by_hand()
+
+    def poll(self):
+        """One cycle; what waits is left waiting."""
+        self.poller.offer_everything()
+        assert self.poller.line.idle(200)
+
+    def advance(self, **span):
+        self.now += timedelta(**span)
+        self.sandbox.now = self.now
+
+    def accounts(self):
+        return {
+            (source, key): account
+            for source, platform in SOURCES.items()
+            for key, account in self.sandbox.accounts(platform).items()
+        }
+
+    def stored(self, source, account, end=None):
+        sql = """SELECT campaign, hour, impressions, clicks, cost, conversions FROM delivery
+            WHERE source = ? AND account = ? AND impressions > 0 AND (?::TIMESTAMPTZ IS NULL OR hour < ?)"""
+        rows = self.warehouse.query(sql, [source, account, end, end]).to_pylist()
+        return {(r["campaign"], r["hour"].astimezone(UTC)): r for r in rows}
+
+    def truth(self, account, as_of):
+        """By campaign and hour; an hour that a clock repeats stands at the first of the two, like a source's."""
+        zone = ZoneInfo(next(a["timezone"] for (_, k), a in self.accounts().items() if k == account))
+        found = {}
+        for row in self.sandbox.truth(account, NOW - timedelta(days=DAYS + 2), as_of, as_of):
+            start = row["start"] - timedelta(hours=row["start"].astimezone(zone).fold)
+            sums = found.setdefault((str(row["campaign"]), start), dict.fromkeys(MEASURES, 0))
+            for name in MEASURES:
+                sums[name] = round(sums[name] + row[name], 6)
+        return {key: sums for key, sums in found.items() if sums["impressions"]}
+
+    def marks(self, source, account):
+        marks = self.warehouse.watermarks()
+        return {m.stream: m for m in marks if (m.source, m.account) == (source, account)}
+
+    def close(self):
+        self.poller.stop()
+        self.warehouse.close()
+
+
+@pytest.fixture(scope="module")
+def team(tmp_path_factory, workers):
+    """One team for all tests: time goes on from one to the next, as it does."""
+    folder = tmp_path_factory.mktemp("sandbox")
+    with running(folder, now=NOW, days=DAYS, campaigns=3, accounts=4) as sandbox:
+        made = Team(sandbox, tmp_path_factory.mktemp("team"), workers)
+        yield made
+        made.close()
+
+
+@pytest.fixture(autouse=True)
+def patience(workers):
+    workers.deadline = timedelta(seconds=60)
+
+
+def assert_equal(stored, truth):
+    """Impressions, clicks and money of every campaign and hour; conversions where they come by the hour."""
+    assert stored.keys() == truth.keys()
+    for key, row in stored.items():
+        want = truth[key]
+        assert (row["impressions"], row["clicks"]) == (want["impressions"], want["clicks"]), key
+        # Meta tells money in cents of the currency.
+        assert abs(row["cost"] - want["cost_micros"]) <= 5_000, key
+        if row["conversions"] is not None:
+            assert float(row["conversions"]) == want["conversions"], key
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_stored_equals_the_truth_after_a_backfill_and_a_day_of_polls(team):
+    team.poll()
+    backfill = Backfill(team.poller, DAYS + 2)
+    backfill.start()
+    assert backfill.join(200)
+    progress = backfill.progress()
+    assert (progress.state, progress.done, progress.given_up) == ("done", progress.days, ())
+    for source, account in team.accounts():
+        stored = team.stored(source, account)
+        assert stored
+        assert_equal(stored, team.truth(account, NOW))
+
+    for hours in (1.1, 25):
+        team.advance(hours=hours)
+        team.poll()
+    for source, account in team.accounts():
+        assert_equal(team.stored(source, account), team.truth(account, team.now))
+        # The ledger adds up to the table, and replays what the first poll saw.
+        sql = """SELECT campaign, hour, sum(impressions)::BIGINT AS impressions,
+              sum(cost)::BIGINT AS cost FROM delivery_ledger
+            WHERE source = ? AND account = ? AND seen_to <= ? GROUP BY ALL HAVING sum(impressions) > 0"""
+        now = team.warehouse.query(sql, [source, account, team.now]).to_pylist()
+        table = {key: (r["impressions"], r["cost"]) for key, r in team.stored(source, account).items()}
+        assert {
+            (r["campaign"], r["hour"].astimezone(UTC)): (r["impressions"], r["cost"]) for r in now
+        } == table
+        first = team.warehouse.query(sql, [source, account, NOW]).to_pylist()
+        assert {(r["campaign"], r["hour"].astimezone(UTC)): r["impressions"] for r in first} == {
+            key: row["impressions"] for key, row in team.truth(account, NOW).items()
+        }
+
+
+FAULTS = {
+    "token_revoked": ("Unauthorized", 61),
+    "throttling": ("RateLimited", 16),
+    "api_outage": ("Unavailable", 11),
+    "hang": ("Unavailable", 11),
+    "broken_stream": ("Unavailable", 11),
+    "malformed": (None, 61),
+}
+"""What each is taken for, and the minutes until all that it held up is asked again."""
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_fault_touches_nobody_else_and_heals(team, workers, source, fault):
+    team.advance(minutes=61)
+    team.poll()
+    accounts = team.accounts()
+    hit = next(key for name, key in accounts if name == source)
+    before = team.stored(source, hit)
+    if fault == "hang":
+        workers.deadline = timedelta(seconds=8)
+
+    with team.sandbox.incident(fault, account=hit, platform=SOURCES[source]):
+        team.advance(minutes=5)
+        team.poll()
+        for name, key in accounts:
+            mark = team.marks(name, key)["delivery"]
+            if key != hit:
+                assert (mark.outcome, mark.polled_at) == ("ok", team.now), (name, key)
+        failed = [m for m in team.marks(source, hit).values() if m.error]
+        assert failed
+        assert all(m.cause for m in failed)
+        kind, minutes = FAULTS[fault]
+        if kind is not None:
+            assert {m.error for m in failed} == {kind}
+        if kind == "Unauthorized":
+            assert all(m.mend for m in failed)
+        assert not any(secret in str(failed) for secret in team.sandbox.secrets())
+        assert team.stored(source, hit).keys() >= before.keys()
+
+    workers.deadline = timedelta(seconds=60)
+    team.advance(minutes=minutes)
+    team.poll()
+    marks = team.marks(source, hit)
+    assert {m.error for m in marks.values()} == {""}
+    assert marks["delivery"].polled_at == team.now
+    since = team.now - timedelta(hours=team.now.hour)
+    truth = {k: r for k, r in team.truth(hit, team.now).items() if k[1] >= since}
+    assert truth
+    assert_equal({k: r for k, r in team.stored(source, hit).items() if k[1] >= since}, truth)
+
+
+def test_an_empty_page_in_the_middle_loses_nothing(team):
+    team.advance(hours=25)
+    with team.sandbox.incident("empty_page"):
+        team.poll()
+    for source, account in team.accounts():
+        assert_equal(team.stored(source, account), team.truth(account, team.now))
