@@ -179,8 +179,10 @@ def _hours(table: pa.Table, bucket: str) -> dict[str, tuple[float, ...]]:
 def _known(
     table: pa.Table, bucket: str, asked: Mapping[AccountKey, Window], known: Mapping[AccountKey, Account]
 ) -> float:
-    """Share of the usual conversions of these buckets that has usually arrived by each watermark."""
+    """Share of the conversions of these buckets that has usually arrived by each watermark."""
     usual = _column(table, "conversions__1")
+    if usual.sum() <= 0:  # no history yet: conversions follow the window's own clicks
+        usual = _column(table, "clicks")
     if usual.sum() <= 0:
         return 1.0
     ages = []

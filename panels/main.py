@@ -11,6 +11,7 @@ st.set_page_config(page_title="Paceline", page_icon="📈", layout="wide")
 
 WALL = st.query_params.get("mode") == "wall"
 
+st.html("<style>@media (max-width: 640px) { .st-key-desk { display: none } }</style>")
 if WALL:
     st.html(
         "<style>html{font-size:22px}[data-testid=stMetricValue]{font-size:3.2rem}.st-key-desk{display:none}</style>"

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.panels.conftest import NOW, ROOT, failed
+from connectors.contract import AccountRow
+from tests.panels.conftest import NOW, ROOT, failed, hours
 
 EARLY = pytest.mark.skipif(
     datetime.now(UTC).hour < 2, reason="the first hours of a day have nothing to compare yet"
@@ -102,3 +103,13 @@ def test_every_window(filled, window):
     app = opened(win=window)
     assert not app.exception
     assert len(app.metric) == 4
+
+
+@EARLY
+def test_without_history_numbers_are_provisional_not_judged_raw(running):
+    running.write("google_ads", "1", [AccountRow("Account 1", "EUR", "UTC")])
+    running.write("google_ads", "1", hours("c1", days=1))
+    app = opened()
+    assert not app.exception
+    assert "nothing to compare with yet" in app.metric[1].proto.delta_description
+    assert "Provisional" in text(app)
