@@ -5,8 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from connectors.contract import Rate, Window
+from connectors.fx import Fx, FxSettings
 from metrics.compute import evaluate, series
 from metrics.money import MissingRate, MixedCurrencies
+from sandbox import fx, http
+from sandbox.clock import SandboxClock
 from tests.metrics.conftest import BERLIN, hour
 
 FRIDAY, SATURDAY, MONDAY = date(2026, 10, 30), date(2026, 10, 31), date(2026, 11, 2)
@@ -36,7 +39,7 @@ def rated(store) -> None:
 
 
 def test_several_currencies_are_never_summed(mixed, pick):
-    with pytest.raises(MixedCurrencies, match="spend in EUR, USD: set `reporting_currency`"):
+    with pytest.raises(MixedCurrencies, match="spend in EUR, USD: convert them to one currency"):
         evaluate(mixed.warehouse, pick("spend"), WINDOW)
     with pytest.raises(MixedCurrencies):
         evaluate(mixed.warehouse, pick("roas"), WINDOW, ("source",))
@@ -126,3 +129,22 @@ def test_an_old_rate_is_no_rate(mixed, pick):
 
     with pytest.raises(MissingRate):
         evaluate(mixed.warehouse, pick("spend"), WINDOW, currency="EUR")
+
+
+def test_the_banks_own_files_convert(mixed, pick):
+    clock = SandboxClock(datetime(2026, 11, 3, 18, tzinfo=UTC), frozen=True)
+    with http.start(fx.app(clock, seed=1)) as bank:
+        source = Fx(FxSettings(url=bank.url), now=clock.now())
+        (account,), (stream,) = source.accounts(), source.streams()
+        mixed.zones["fx", "ecb"] = account.timezone
+        rows = [
+            Rate(**row)
+            for batch in source.fetch(stream, account, Window(WINDOW.start - timedelta(days=7), clock.now()))
+            for row in batch.to_pylist()
+        ]
+    mixed.rates(*rows)
+
+    (row,) = evaluate(mixed.warehouse, pick("spend"), WINDOW, currency="EUR").to_pylist()
+
+    friday, monday = (day["USD"] for day in fx.rates(1, [FRIDAY, MONDAY]))
+    assert row["spend"] == pytest.approx(300 + 300 / friday + 300 / friday + 300 / monday)
