@@ -156,6 +156,24 @@ def test_one_key_twice_in_a_reply_is_refused_whole(warehouse):
     assert len(rows(warehouse, "FROM journal")) == 1
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        [delivery("a", 1, 100), delivery("a", 1, 100)],  # both as stored
+        [delivery("a", 1, 100), delivery("a", 1, 101)],  # one of them as stored
+        [delivery("a", 1, 101), delivery("a", 1, 102)],
+        [delivery("c", 1, 1), delivery("c", 1, 1), delivery("a", 1, 100)],
+        # As many rows as are stored, one of which is missing.
+        [delivery("a", 1, 100), delivery("a", 1, 100), delivery("c", 1, 1)],
+    ],
+)
+def test_a_key_twice_is_found_whatever_is_stored(warehouse, reply):
+    put(warehouse, [delivery("a", 1, 100), delivery("b", 1, 100)], seen=3)
+    with pytest.raises(ReplyRefused, match="rows name a key"):
+        put(warehouse, reply, seen=4)
+    assert rows(warehouse, TABLE) == [("a", 1, 100, Decimal(0)), ("b", 1, 100, Decimal(0))]
+
+
 @pytest.mark.parametrize("hour", [5, 12])
 def test_rows_outside_the_window_are_refused(warehouse, hour):
     with pytest.raises(ReplyRefused, match="asked for hour in"):
