@@ -8,7 +8,7 @@ source that lags three hours would make noon look like half of plan.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -107,20 +107,46 @@ def day(
 
     windows: each account's day so far, from local midnight to its watermark (`windows.today`).
     """
-    budgets = _budgets(warehouse)
+    budgets, paused = _budgets(warehouse, {k: _today(known[k], w) for k, w in windows.items()})
     accounts: dict[AccountKey, Pace] = {}
     campaigns: dict[CampaignKey, Pace] = {}
     for key, window in windows.items():
-        zone = known[key].timezone
-        today = window.start.astimezone(zone).date()
-        hour = min((window.end - window.start) / timedelta(hours=1), 24.0)
+        today, hour = _today(known[key], window), _clock(known[key], window)
         names, spend = _spend(warehouse, key, today, [c for k, c in budgets if k == key])
         plans = np.array([budgets.get((key, name), 0.0) for name in names])
+        halted = np.array([(key, name) in paused for name in names], dtype=bool)
         paces = _paces(spend, plans, today, hour)
+        paces = [_ended(p) if off else p for p, off in zip(paces, halted, strict=True)]
         campaigns |= {(*key, name): pace for name, pace in zip(names, paces, strict=True)}
         if names:
-            (accounts[key],) = _paces(spend.sum(0, keepdims=True), plans.sum(keepdims=True), today, hour)
+            # Together the campaigns that run; their plan is the sum of theirs, not one of the account's shape.
+            on = spend[~halted].sum(0, keepdims=True)
+            (running,) = _paces(on, plans[~halted].sum(keepdims=True), today, hour)
+            accounts[key] = _added(running, paces, halted)
     return Day(accounts, campaigns)
+
+
+def _ended(pace: Pace) -> Pace:
+    """A paused campaign's day: whoever paused it meant its spend to end there, so that is its plan."""
+    done = np.where(np.isnan(pace.actual), pace.spent, pace.actual)
+    spent = pace.spent
+    return replace(pace, plan=spent, expected=spent, low=spent, mid=spent, high=spent, planned=done)
+
+
+def _added(running: Pace, campaigns: Sequence[Pace], halted: npt.NDArray[np.bool_]) -> Pace:
+    """An account's pace: the end of what runs, what the paused ones spent, and every campaign's plan."""
+    ended = sum(p.spent for p, off in zip(campaigns, halted, strict=True) if off)
+    return replace(
+        running,
+        plan=sum(p.plan for p in campaigns),
+        spent=sum(p.spent for p in campaigns),
+        expected=sum(p.expected for p in campaigns),
+        low=running.low + ended,
+        mid=running.mid + ended,
+        high=running.high + ended,
+        planned=np.sum([p.planned for p in campaigns], axis=0),
+        actual=np.sum([p.actual for p in campaigns], axis=0),
+    )
 
 
 def _paces(spend: Floats, plans: Floats, today: date, hour: float) -> list[Pace]:
@@ -151,12 +177,26 @@ def _paces(spend: Floats, plans: Floats, today: date, hour: float) -> list[Pace]
     ]
 
 
-def _budgets(warehouse: Warehouse) -> dict[tuple[AccountKey, str], float]:
-    """Each enabled campaign's budget for a day, in units of its currency.
+def _today(account: Account, window: Window) -> date:
+    return window.start.astimezone(account.timezone).date()
+
+
+def _clock(account: Account, window: Window) -> float:
+    """The window's end on the account's clock, 0 to 24: not the hours passed, which a clock change shifts."""
+    end = window.end.astimezone(account.timezone)
+    return end.hour + end.minute / 60 if end.date() == _today(account, window) else 24.0
+
+
+def _budgets(
+    warehouse: Warehouse, today: Mapping[AccountKey, date]
+) -> tuple[dict[tuple[AccountKey, str], float], set[tuple[AccountKey, str]]]:
+    """Each enabled campaign's budget for today, in units of its currency; and the campaigns that are paused.
 
     A shared budget is divided evenly over the campaigns that draw on it: so it is paced once. A total one is
-    spread over its flight's days.
+    spread over its flight's days, and plans nothing outside of it. A budget that its source no longer lists
+    was replaced.
     """
+    days = {f"{source}/{account}": day for (source, account), day in today.items()}
     rows = warehouse.query(
         """
         SELECT b.source, b.account, b.campaign,
@@ -166,14 +206,22 @@ def _budgets(warehouse: Warehouse) -> dict[tuple[AccountKey, str], float]:
                 THEN greatest(coalesce(date_diff('day', b.starts, b.ends) + 1, 30), 1) ELSE 1 END) AS amount
         FROM (
           SELECT b.*, count(*) OVER (PARTITION BY b.source, b.account, b.budget) AS count_shared
-          FROM budget AS b
+          FROM budget_history AS b
           JOIN campaign AS c USING (source, account, campaign)
-          WHERE c.status = 'enabled'
+          JOIN (SELECT unnest($accounts) AS key, unnest($days) AS today) AS t
+            ON t.key = b.source || '/' || b.account
+          WHERE b.valid_to IS NULL AND c.status = 'enabled'
+            AND coalesce(b.starts <= t.today, true) AND coalesce(b.ends >= t.today, true)
         ) AS b
         GROUP BY ALL
-        """
+        """,
+        {"accounts": list(days), "days": list(days.values())},
     )
-    return {((row["source"], row["account"]), row["campaign"]): row["amount"] for row in rows.to_pylist()}
+    idle = warehouse.query("SELECT source, account, campaign FROM campaign WHERE status <> 'enabled'")
+    return (
+        {((row["source"], row["account"]), row["campaign"]): row["amount"] for row in rows.to_pylist()},
+        {((row["source"], row["account"]), row["campaign"]) for row in idle.to_pylist()},
+    )
 
 
 def _spend(

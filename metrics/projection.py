@@ -165,7 +165,9 @@ def project_day(
         error_of_share = _spread(errors, usable, 0.01, 0.5)
         scaled = np.log(np.maximum(spent, _TINY) / np.maximum(over, _TINY))
         weight = np.where(spent > 0, error_of_share**-2 / (error_of_share**-2 + error_of_level**-2), 0.0)
-        mu = weight * scaled + (1 - weight) * prior
+        # Nothing spent: what is left of the day may still come, what is over will not.
+        left = prior + np.log(np.maximum(1 - over, _TINY))
+        mu = np.where(spent > 0, weight * scaled + (1 - weight) * prior, left)
         sigma = np.where(spent > 0, (error_of_share**-2 + error_of_level**-2) ** -0.5, error_of_level)
     silent = (spent <= 0) & ~active[:, -2:].any(1) & (~never | (expected is None))
     mid = np.where(silent, spent, np.maximum(np.exp(mu), spent))

@@ -103,3 +103,39 @@ def test_accounts_add_up(account):
 
 def test_tolerance_narrows():
     assert [pacing.tolerance(x) for x in (0, 0.5, 1)] == pytest.approx([0.25, 0.175, 0.10])
+
+
+def test_a_replaced_budget_is_no_longer_planned(account):
+    account.campaign(*KEY, campaign("a"))
+    account.reply(*KEY, even_days("a", 5))
+    account.reply(*KEY, [budget("own", "a", 100)])
+    account.reply(*KEY, [budget("common", "a", 120, shared=True)])
+    assert paced(account).accounts[KEY].plan == 120
+
+
+def test_a_flight_that_is_over_plans_nothing(account):
+    account.campaign(*KEY, campaign("a"))
+    account.reply(*KEY, even_days("a", 5))
+    flight = {"period": "total", "starts": date(2026, 10, 1), "ends": date(2026, 10, 10)}
+    account.reply(*KEY, [budget("x", "a", 1000, **flight)])
+    assert paced(account).accounts[KEY].plan == 0
+
+
+def test_pausing_a_campaign_is_not_overspending(account):
+    account.campaign(*KEY, campaign("a"), campaign("b", "paused"))
+    account.reply(*KEY, [budget("x", "a", 240), budget("y", "b", 240)])
+    account.reply(*KEY, [*even_days("a", 10), *even_days("b", 10)])
+    day = paced(account)
+    assert day.accounts[KEY].plan == 240 + 120
+    assert day.accounts[KEY].state != "over"
+
+
+def test_hours_are_the_clocks_on_the_day_it_changes(store):
+    store.account(*KEY, zone="Europe/Berlin")
+    store.campaign(*KEY, campaign("a"))
+    store.reply(*KEY, [budget("b", "a", 24)])
+    known = windows.accounts(store.warehouse)
+    spring = Window(datetime(2026, 3, 28, 23, tzinfo=UTC), datetime(2026, 3, 29, 10, tzinfo=UTC))
+    autumn = Window(datetime(2026, 10, 24, 22, tzinfo=UTC), datetime(2026, 10, 25, 11, tzinfo=UTC))
+    for window in (spring, autumn):
+        assert pacing.day(store.warehouse, known, {KEY: window}).accounts[KEY].hour == 12

@@ -46,7 +46,7 @@ def test_a_paused_campaign_is_projected_at_what_it_spent():
 def test_one_without_history_is_expected_at_its_budget():
     history = np.zeros((1, 28, 24))
     said = project_day(history, WEEKDAYS, 0, np.array([0.0]), 2, expected=np.array([100.0]))
-    assert said.mid[0] == pytest.approx(100.0)
+    assert said.mid[0] == pytest.approx(100.0 * 22 / 24)
     assert said.low[0] < 60.0
     assert said.high[0] > 160.0
 
@@ -80,3 +80,8 @@ def test_accuracy_on_synthetic_accounts():
     noon = measured.days(range(900, 906))[12]
     assert noon["wape"] <= 0.065 < noon["linear"] / 3
     assert 0.76 <= noon["coverage"] <= 0.86
+
+
+def test_a_day_that_never_began_is_not_projected_whole():
+    said = project_day(steady(), WEEKDAYS, 0, np.array([0.0]), 18)
+    assert said.mid[0] == pytest.approx(60.0)
