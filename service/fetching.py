@@ -97,11 +97,11 @@ class Fetcher:
             held = replace(
                 blank, outcome="held", error=wait.error, cause=wait.cause, mend=wait.mend, retry_at=wait.until
             )
-            return self._hold(task, held, (), until=wait.until)
+            return self._hold(task, held, until=wait.until)
         refusal = self.budget(task.account.source, now).refusal(task.tier, task.stream.cost)
         if refusal:
             held = replace(blank, outcome="held", error="Budget", cause=refusal)
-            return self._hold(task, held, (task.tier,), until=now + SAY_HELD_EVERY)
+            return self._hold(task, held, until=now + SAY_HELD_EVERY)
         origin = self.origin(task.account.source, now)
         started = monotonic()
         if task.stream is not ACCOUNTS:
@@ -158,15 +158,21 @@ class Fetcher:
             days = DAYS_UNTIL_KNOWN if rows is None else plan.days_a_piece(rows)
             return plan.pieces(windows, account.timezone, min(days, self._days_at_most.get(key, days)))
 
-    def _hold(self, task: Task, held: Fetch, why: tuple[Tier, ...], *, until: datetime) -> Result:
-        """Say once that a stream (or, for want of operations, a tier of it) is held, not at every tick."""
-        key = (*task.owner, task.stream.name, *why)
+    def _hold(self, task: Task, held: Fetch, *, until: datetime) -> Result:
+        """Say once that a stream is held, not at every tick.
+
+        A held restatement is told by the log and the budget alone: the stream's watermark speaks of its
+        newest window, which may be fresh.
+        """
+        key = (*task.owner, task.stream.name, task.window is None)
         with self._lock:
             say = self._said.get(key, held.started) <= held.started
             if say:
                 self._said[key] = until
-        if say:
+        if say and task.window is None:
             self._record(held)
+        elif say:
+            _LOG.info("%s/%s %s: the past is held: %s", *task.owner, held.stream, held.cause)
         return Result(task, held)
 
     def _settle(
@@ -234,7 +240,7 @@ class Fetcher:
         )
         self._record(failed)
         with self._lock:
-            self._said[*task.owner, task.stream.name] = retry_at
+            self._said[*task.owner, task.stream.name, True] = retry_at
         _LOG.warning("%s/%s %s: %s: %s", *task.owner, fetch.stream, failed.error, failed.cause)
         return Result(task, failed, follow)
 

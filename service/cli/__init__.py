@@ -88,6 +88,7 @@ def poll(
     workspace: Folder = None,
     *,
     once: Annotated[bool, typer.Option("--once", help="One cycle, then end.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say each slice as it is stored.")] = False,
     now: Annotated[
         str, typer.Option(help="The moment to poll at, for a sandbox with a time of its own.", hidden=True)
     ] = "",
@@ -95,7 +96,7 @@ def poll(
     """Poll every account now: by the running app if there is one, otherwise here."""
     from service.commands import poll as command  # noqa: PLC0415
 
-    command.run(workspace, once=once, now=now)
+    command.run(workspace, once=once, verbose=verbose, now=now)
 
 
 @app.command()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["backfill", "run"]
 
 
-def run(folder: Path | None, *, once: bool, now: str) -> None:
+def run(folder: Path | None, *, once: bool, verbose: bool, now: str) -> None:
     """One cycle. Ends with 1 where an account could not be polled."""
     workspace = find(folder)
     app = running_app(workspace)
@@ -39,7 +39,7 @@ def run(folder: Path | None, *, once: bool, now: str) -> None:
             "No app runs on this workspace: start it with `paceline up`, or poll with --once.", err=True
         )
         raise typer.Exit(1)
-    logs.start(logging.WARNING)
+    logs.start(logging.INFO if verbose else logging.WARNING)
     service = Service(workspace, clock=_clock(now))
     try:
         results = service.poller.run_once()

@@ -1,0 +1,148 @@
+"""The service's own routes, asked over HTTP; they are not behind the pages' login."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+import requests
+import uvicorn
+from starlette.applications import Starlette
+
+from service import api
+from service.running import Service
+from service.versions import Versions
+from tests.service.conftest import SECRET
+
+FROM_OUTSIDE = {"X-Forwarded-For": "203.0.113.9"}
+
+
+class Client:
+    """Asks a server as somebody elsewhere would, through a proxy on the server's machine."""
+
+    def __init__(self, url):
+        self.url = url
+
+    def get(self, path, headers=FROM_OUTSIDE):
+        return requests.get(self.url + path, headers=headers, timeout=30)
+
+    def post(self, path, headers=FROM_OUTSIDE, json=None):
+        return requests.post(self.url + path, headers=headers, json=json, timeout=30)
+
+
+@contextmanager
+def served(service):
+    app = Starlette(routes=api.routes(lambda: service), middleware=api.middleware())
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield Client(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}")
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def service(workspace, clock):
+    made = Service(workspace, clock=clock)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def client(service):
+    with served(service) as client:
+        yield client
+
+
+@pytest.fixture
+def owner(service):
+    return {"Authorization": f"Bearer {service.workspace.token()}"}
+
+
+def test_health_is_open_and_tells_no_names(service, client, owner):
+    assert client.get("/healthz").json() == {"status": "ok", "problems": 0}
+    service.poller._watchdog.fault("example/a/delivery")
+    service.poller.start()
+    reply = client.get("/healthz")
+    assert (reply.status_code, reply.json()) == (503, {"status": "failing", "problems": 1})
+    told = client.get("/healthz", headers=owner).json()["problems"]
+    assert told == ["example/a/delivery: an error in the service itself, see the log"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/api/status"), ("POST", "/api/poll"), ("POST", "/api/backfill"), ("GET", "/metrics")]
+)  # fmt: skip
+def test_everything_else_wants_the_token(client, method, path):
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic eDp5"}):
+        reply = getattr(client, method.lower())(path, headers=FROM_OUTSIDE | headers)
+        assert reply.status_code == 401
+        assert "api_token" in reply.json()["error"]
+
+
+def test_the_token_is_the_owner_s_alone(workspace):
+    workspace.token()
+    assert stat.S_IMODE((workspace.state / "api_token").stat().st_mode) == 0o600
+
+
+def test_metrics_are_for_this_machine_unless_a_proxy_asks(client):
+    text = client.get("/metrics", headers={}).text
+    assert "paceline_db_bytes" in text
+    assert "paceline_data_version 1.0" in text
+    assert client.get("/metrics").status_code == 401
+
+
+def test_every_reply_has_the_security_headers(client):
+    headers = client.get("/healthz").headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["content-security-policy"] == "frame-ancestors 'self'"
+
+
+def test_poll_backfill_and_status(service, client, owner, platform):
+    service.poller.start_by_hand()
+    assert client.post("/api/poll", headers=owner).status_code == 202
+    assert service.poller.line.idle(60)
+    assert client.post("/api/backfill", headers=owner, json={"days": "x"}).status_code == 400
+    assert client.post("/api/backfill", headers=owner, json={"days": 0}).status_code == 400
+    assert client.post("/api/backfill", headers=owner, json={"days": 40}).status_code == 202
+    assert service._backfill.join(60)
+
+    said = client.get("/api/status", headers=owner).json()
+    assert (said["state"], said["accounts"], said["live_accounts"]) == ("ok", 2, 2)
+    # Ten days were there already; two accounts have thirty more.
+    assert (said["backfill"]["state"], said["backfill"]["days"], said["backfill"]["done"]) == ("done", 60, 60)
+    asked = [line["start"] for line in platform.asked("delivery", "a")]
+    assert min(asked) == "2026-10-14T22:00:00+00:00"  # 15 October in Berlin
+    assert SECRET not in str(said)
+    text = client.get("/metrics", headers=owner).text
+    assert 'paceline_fetches_total{outcome="ok",source="example",stream="campaigns"} 2.0' in text
+    assert 'paceline_operations_used{source="example"}' in text
+    assert 'paceline_freshness_seconds{account="a",source="example",stream="delivery"}' in text
+
+
+def test_before_the_service_is_up():
+    with served(None) as client:
+        assert client.get("/healthz").status_code == 503
+        assert client.get("/api/status").status_code == 503
+
+
+def test_versions_are_heard_of_at_once_and_at_the_end():
+    async def timeline():
+        versions = Versions()
+        versions.attach()
+        assert await versions.after(versions.current, 0.05) is None
+        waiting = asyncio.create_task(versions.after(1, 5))
+        await asyncio.sleep(0)
+        await asyncio.to_thread(versions.bump)
+        assert await waiting == 2
+        waiting = asyncio.create_task(versions.after(2, 5))
+        await asyncio.sleep(0)
+        await asyncio.to_thread(versions.close)
+        assert await waiting is None
+
+    asyncio.run(asyncio.wait_for(timeline(), 4))
