@@ -1,6 +1,10 @@
-"""Twelve metrics for every campaign: the last hour beside its 7-day average, over ten million rows of delivery.
+"""Twelve metrics of every campaign: the last hour beside its 7-day average, over ten million rows.
 
 Beside it the same answer by SQL written by hand for this one question. Run: python -m benchmarks.kpis
+
+Wall milliseconds are what a reader waits, and say little on a busy machine; the ratio is of CPU milliseconds.
+The two are asked in turns. `with_order_value` also spreads the days' purchases over their hours;
+`half_by_the_day` has half of the accounts at a source that gives conversions by the day only.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -22,9 +27,10 @@ from metrics.model import Metric, load, read_metric, views
 from warehouse.duck import DuckWarehouse
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-NAMES = (
-    "spend impressions clicks ctr cpc cpm conversions conversion_rate cpa revenue roas revenue_per_click"
-).split()
+NAMES = [
+    *("spend", "impressions", "clicks", "ctr", "cpc", "cpm", "conversions", "conversion_rate"),
+    *("cpa", "revenue", "roas", "revenue_per_click"),
+]
 PER_CLICK = """\
 -- title:    Revenue per click
 -- owner:    bench
@@ -51,11 +57,13 @@ def build(path: Path, campaigns: int, hours: int, *, silent: bool) -> None:
     with duckdb.connect(str(path)) as con:
         con.execute("SET TimeZone = 'UTC'")
         con.execute(
-            f"""INSERT INTO account SELECT DISTINCT {source}, 'a' || (c % 20), 'Account ' || (c % 20), 'EUR', 'UTC',
-                '', '' FROM range({campaigns}) t(c)"""
+            f"""INSERT INTO account
+                SELECT DISTINCT {source}, 'a' || (c % 20), 'Account', 'EUR', 'UTC', '', ''
+                FROM range({campaigns}) t(c)"""
         )
         con.execute(
-            f"""INSERT INTO delivery SELECT {source}, 'a' || (c % 20), 'c' || c, moment, CAST(moment AS DATE), hour(moment),
+            f"""INSERT INTO delivery
+                SELECT {source}, 'a' || (c % 20), 'c' || c, moment, CAST(moment AS DATE), hour(moment),
                     r % 900, r // 1000 % 40, r // 7 % 90000000,
                     CASE WHEN {known} THEN r // 11 % 5 END, CASE WHEN {known} THEN r // 13 % 400000000 END
                 FROM (SELECT c, h, TIMESTAMPTZ '{START:%Y-%m-%d} 00:00:00+00' + to_hours(h) AS moment,
@@ -85,10 +93,12 @@ def by_hand(warehouse: DuckWarehouse, end: datetime) -> pa.Table:
         )
     )
     figures = [
-        (f"s{x} / 1e6 / {n}", f"i{x} / {n}", f"k{x} / {n}", f"k{x} / nullif(i{x}, 0)")
-        + (f"s{x} / 1e6 / nullif(k{x}, 0)", f"s{x} / 1e6 / nullif(i{x}, 0) * 1000", f"c{x} / {n}")
-        + (f"c{x} / nullif(k{x}, 0)", f"s{x} / 1e6 / nullif(c{x}, 0)", f"v{x} / 1e6 / {n}")
-        + (f"v{x} / nullif(s{x}, 0)", f"v{x} / 1e6 / nullif(k{x}, 0)")
+        [
+            *(f"s{x} / 1e6 / {n}", f"i{x} / {n}", f"k{x} / {n}", f"k{x} / nullif(i{x}, 0)"),
+            *(f"s{x} / 1e6 / nullif(k{x}, 0)", f"s{x} / 1e6 / nullif(i{x}, 0) * 1000", f"c{x} / {n}"),
+            *(f"c{x} / nullif(k{x}, 0)", f"s{x} / 1e6 / nullif(c{x}, 0)", f"v{x} / 1e6 / {n}"),
+            *(f"v{x} / nullif(s{x}, 0)", f"v{x} / 1e6 / nullif(k{x}, 0)"),
+        ]
         for x, n in (("", 1), ("_b", 7.0))
     ]
     listed = ", ".join(
@@ -115,16 +125,20 @@ def asked(warehouse: DuckWarehouse, metrics: list[Metric], end: datetime) -> pa.
     return compare(warehouse, metrics, window, Comparison.WEEK_AVERAGE, ("campaign",)).table
 
 
-def timed(call, repeat: int) -> tuple[float, float]:
-    """Least wall and CPU milliseconds of `repeat` warm calls."""
-    call()
-    wall, cpu = [], []
-    for _ in range(repeat):
-        start, busy = time.perf_counter(), time.process_time()
-        call()
-        wall.append(time.perf_counter() - start)
-        cpu.append(time.process_time() - busy)
-    return min(wall) * 1e3, min(cpu) * 1e3
+def timed(repeat: int, **calls) -> dict[str, float]:
+    """Least wall and CPU milliseconds of `repeat` warm calls of each, taken in turns."""
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
+    for turn in range(repeat + 1):
+        for name, call in calls.items():
+            start, busy = time.perf_counter(), time.process_time()
+            call()
+            if turn:
+                found[name].append((time.perf_counter() - start, time.process_time() - busy))
+    return {
+        f"{name}_{kind}": round(1e3 * min(spent[at] for spent in each), 2)
+        for name, each in found.items()
+        for at, kind in enumerate(("ms", "cpu_ms"))
+    }
 
 
 def differences(ours: pa.Table, theirs: pa.Table) -> list[str]:
@@ -132,12 +146,12 @@ def differences(ours: pa.Table, theirs: pa.Table) -> list[str]:
     wrong = []
     for name in [n for n in theirs.column_names if n not in {"source", "account", "campaign"}]:
         pairs = zip(ours[name].to_pylist(), theirs[name].to_pylist(), strict=True)
-        if any((a is None) != (b is None) or (a is not None and abs(a - b) > 1e-9 * abs(b)) for a, b in pairs):
+        if any(a != b and (a is None or b is None or abs(a - b) > 1e-9 * abs(b)) for a, b in pairs):
             wrong.append(name)
     return wrong
 
 
-def measure(folder: Path, campaigns: int, hours: int, repeat: int) -> dict[str, object]:
+def measure(folder: Path, campaigns: int, hours: int, repeat: int) -> dict[str, Any]:
     metric = folder / "revenue_per_click.sql"
     metric.write_text(PER_CLICK, encoding="utf-8")
     mine = read_metric(metric, views())
@@ -145,21 +159,23 @@ def measure(folder: Path, campaigns: int, hours: int, repeat: int) -> dict[str, 
     book = {**load(), mine.name: mine}
     metrics = [book[name] for name in NAMES]
     end = START + timedelta(hours=hours - 9)
-    found: dict[str, object] = {"rows": campaigns * hours}
+    found: dict[str, Any] = {"rows": campaigns * hours}
     path = folder / "hourly.duckdb"
     build(path, campaigns, hours, silent=False)
     with DuckWarehouse.open(path, min_free=0) as warehouse:
         ours, theirs = asked(warehouse, metrics, end), by_hand(warehouse, end)
         found["groups"] = ours.num_rows
         found["different"] = differences(ours, theirs)
-        found["ours_ms"], found["ours_cpu_ms"] = timed(lambda: asked(warehouse, metrics, end), repeat)
-        found["by_hand_ms"], found["by_hand_cpu_ms"] = timed(lambda: by_hand(warehouse, end), repeat)
-        with_orders = [*metrics, book["average_order_value"]]
-        found["with_order_value_ms"], _ = timed(lambda: asked(warehouse, with_orders, end), repeat)
+        found |= timed(
+            repeat,
+            ours=lambda: asked(warehouse, metrics, end),
+            by_hand=lambda: by_hand(warehouse, end),
+            with_order_value=lambda: asked(warehouse, [*metrics, book["average_order_value"]], end),
+        )
     path.unlink()
     build(path, campaigns, hours, silent=True)
     with DuckWarehouse.open(path, min_free=0) as warehouse:
-        found["half_by_the_day_ms"], _ = timed(lambda: asked(warehouse, metrics, end), repeat)
+        found |= timed(repeat, half_by_the_day=lambda: asked(warehouse, metrics, end))
     return found
 
 
@@ -167,12 +183,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--campaigns", type=int, default=1000)
     parser.add_argument("--hours", type=int, default=10_000)
-    parser.add_argument("--repeat", type=int, default=15)
+    parser.add_argument("--repeat", type=int, default=30)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = measure(Path(folder), chosen.campaigns, chosen.hours, chosen.repeat)
-    print(json.dumps({k: round(v, 2) if isinstance(v, float) else v for k, v in found.items()}, indent=2))
-    met = not found["different"] and found["ours_ms"] < 60 and found["ours_ms"] <= 2 * found["by_hand_ms"]
+    found["ratio"] = round(found["ours_cpu_ms"] / found["by_hand_cpu_ms"], 2)
+    print(json.dumps(found, indent=2))
+    met = not found["different"] and found["ours_ms"] < 60 and found["ratio"] <= 2
     sys.exit(0 if met else 1)
 
 

@@ -28,8 +28,8 @@ class MixedCurrencies(ValueError):
     def __init__(self, currencies: Iterable[str]) -> None:
         listed = ", ".join(sorted(currencies))
         super().__init__(
-            f"these accounts spend in {listed}: convert them to one currency (`currency` in paceline.yaml, and the "
-            "source `fx`), or group by account or currency"
+            f"these accounts spend in {listed}: convert them to one currency (`currency` in paceline.yaml, "
+            "and the source `fx`), or group by account or currency"
         )
 
 

@@ -138,16 +138,19 @@ class Plan:
         """The whole statement that ends in `select`, and the parameters it uses."""
         listed = ",\n".join(f"{name} AS (\n{sql}\n)" for name, sql in self.relations.items())
         sql = f"WITH {listed}\n{select}" if listed else select
-        used = set(re.findall(r"\$(\w+)", sql))
-        return sql, {name: value for name, value in self.params.items() if name in used}
+        return sql, self._used(sql)
+
+    def _used(self, sql: str) -> dict[str, Any]:
+        """The parameters that stand in a text: the database refuses any other."""
+        named = set(re.findall(r"\$(\w+)", sql))
+        return {name: value for name, value in self.params.items() if name in named}
 
     def sums(self, view: View, extra: Mapping[str, str] | None = None) -> Sums:
         """Add the view's rows inside the windows; `extra` are further columns over `v`, by name."""
         metrics = [m for m in self.question.metrics if m.view is view]
         aggregates = tuple(dict.fromkeys(a for m in metrics for a in m.parts.aggregates))
         used = sorted({c for m in metrics for c in m.parts.columns})
-        prunable = all(a.function == "sum" for a in aggregates)
-        self._add_view(view, frozenset(used) if prunable else None)
+        self._add_view(view, self._summed(view, aggregates, used))
         dimensions = resolve(self.question.by, view, self.question.convention)
         keys = {name: sql for d in dimensions for name, sql in d.columns.items()}
         joins = {d.join for d in dimensions if d.join}
@@ -211,11 +214,20 @@ class Plan:
         )
         return wanted, True
 
+    def _summed(
+        self, view: View, aggregates: Iterable[Aggregate], used: Iterable[str]
+    ) -> frozenset[str] | None:
+        """The columns of the view that are all that is wanted of it, for sums alone; else None."""
+        stood_on = {name for other in self.views() for name in other.reads}
+        if f"{view.name}_rows" in stood_on or any(a.function != "sum" for a in aggregates):
+            return None
+        return frozenset(used)
+
     def _add_view(self, view: View, used: frozenset[str] | None) -> None:
         """The view's relation, after the tables it reads: as they stood, or as they are supplied."""
         if f"{view.name}_rows" in self.relations:
             return
-        self._add_reads(view.reads)
+        self._add_reads(view)
         self.relations[f"{view.name}_rows"] = branches.pruned(view, used, self._idle(view))
 
     def _idle(self, view: View) -> str:
@@ -223,19 +235,21 @@ class Plan:
         part, of = view.probe
         if not part or self.question.as_of is not None:
             return ""
-        sql, params = self.text(f"SELECT 1 FROM ({branches.relation(view, of)}) LIMIT 1")
-        return "" if self.warehouse.query(sql, params).num_rows else part
+        sql = f"SELECT 1 FROM ({branches.relation(view, of)}) LIMIT 1"
+        return "" if self.warehouse.query(sql, self._used(sql)).num_rows else part
 
-    def _add_reads(self, reads: Iterable[str]) -> None:
+    def _add_reads(self, view: View) -> None:
+        """What a view reads: another view, what the caller supplies, or a table as it stood."""
         moment = self.question.as_of
-        for name in sorted(reads, key=lambda n: not n.endswith("_ledger")):
+        for name in sorted(view.reads, key=lambda n: not n.endswith("_ledger")):
             base = name.removesuffix("_ledger")
             if name.endswith("_rows"):
                 self._add_view(views()[name.removesuffix("_rows")], None)
             elif name in self.question.relations:
                 self.relations[name] = self.question.relations[name]
             elif base not in _FACTS:
-                raise ValueError(f"a metric needs the relation `{name}`, which was not supplied")
+                wanting = ", ".join(m.name for m in self.question.metrics if m.view is view) or view.name
+                raise ValueError(f"{wanting} needs the relation `{name}`, which was not supplied")
             elif moment is not None and name not in self.relations:
                 if name == base:
                     self.relations[name] = as_of(_FACTS[base], moment)

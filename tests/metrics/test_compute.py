@@ -12,6 +12,7 @@ from connectors.contract import Window
 from metrics import windows
 from metrics.compute import evaluate, series
 from metrics.dimensions import Convention, UnknownDimension
+from metrics.model import Metric, read_metric, read_view, views
 from tests.metrics import reference
 from tests.metrics.conftest import Store, hour, midnight, total
 from warehouse.duck import DuckWarehouse
@@ -174,8 +175,6 @@ class TestByTheDay:
 
     def test_ads_devices_and_networks(self, world, book):
         # A metric is one expression over one view: an ad's figures are the same formula over the ads view.
-        from metrics.model import Metric, views  # noqa: PLC0415
-
         def over(view: str) -> Metric:
             spend = book["spend"]
             fields = {f: getattr(spend, f) for f in spend.__dataclass_fields__}
@@ -326,8 +325,6 @@ class TestSeries:
         assert table["source"].to_pylist() == ["google_ads"] * 4
 
     def test_extremes_roll_as_extremes(self, store, book, tmp_path):
-        from metrics.model import read_metric, views  # noqa: PLC0415
-
         text = book["spend"].path.read_text().replace("sum(cost) / 1e6", "max(clicks) + min(clicks)")
         path = tmp_path / "span.sql"
         path.write_text(text.replace("money", "count"))
@@ -457,12 +454,74 @@ def test_a_convention_that_names_nothing_is_refused(pattern, message):
         Convention(pattern)
 
 
-def test_a_relation_that_nobody_supplies_is_asked_for(world, book):
-    from dataclasses import replace  # noqa: PLC0415
+class TestRelations:
+    """A view may stand on another, and read what the caller supplies."""
 
-    spend = book["spend"]
-    view = replace(spend.view, reads=(*spend.view.reads, "completeness"))
-    window = Window(midnight(date(2026, 11, 2)), midnight(date(2026, 11, 3)))
+    HEADER = """\
+-- title:    Settled conversions by the hour
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+"""
+    VIEW = f"""{HEADER}-- grain:    hour
+-- time:     hour
+-- reads:    delivery_rows, completeness
+-- column:   source       dimension the source
+-- column:   account      dimension the account
+-- column:   campaign     dimension the campaign
+-- column:   hour         time      the hour
+-- column:   day          time      the day
+-- column:   conversions  count     conversions so far
+-- column:   completeness share     what part of them is known
+-- limits:   None.
+-- changes:  1 2026-11-01 first version
+SELECT d.source, d.account, d.campaign, d.hour, d.day, d.conversions, c.share AS completeness
+FROM delivery_rows AS d
+JOIN completeness AS c ON c.source = d.source AND c.account = d.account AND c.hour = d.hour
+"""
+    METRIC = f"""{HEADER}-- from:     settled
+-- unit:     count
+-- better:   higher
+-- limits:   None.
+-- changes:  1 2026-11-01 first version
+sum(conversions / completeness)
+"""
 
-    with pytest.raises(ValueError, match="needs the relation `completeness`, which was not supplied"):
-        evaluate(world.warehouse, [replace(spend, view=view)], window)
+    @pytest.fixture
+    def settled(self, tmp_path):
+        (tmp_path / "settled.sql").write_text(self.VIEW)
+        (tmp_path / "settled_conversions.sql").write_text(self.METRIC)
+        view = read_view(tmp_path / "settled.sql")
+        assert not isinstance(view, list), view
+        metric = read_metric(tmp_path / "settled_conversions.sql", {"settled": view})
+        assert not isinstance(metric, list), metric
+        return metric
+
+    def test_its_columns_count(self, store, book, settled):
+        store.account("meta_ads", "m1")
+        store.reply(
+            "meta_ads",
+            "m1",
+            [hour("1", f"2026-11-02T{h}:00", clicks=1, conversions=None) for h in ("09", "10")],
+        )
+        store.reply("meta_ads", "m1", [total("1", "2026-11-02", 6)])
+        start = midnight(date(2026, 11, 2))
+        window = Window(start, start + timedelta(days=1))
+        share = "SELECT 'meta_ads' AS source, 'm1' AS account, TIMESTAMPTZ '2026-11-02 {}:00+01' AS hour, {} AS share"
+        supplied = {"completeness": f"{share.format('09', 0.75)} UNION ALL {share.format('10', 0.5)}"}
+
+        found = evaluate(store.warehouse, [settled], window, relations=supplied)
+        by_hour = series(store.warehouse, [settled], window, relations=supplied)
+        beside = evaluate(store.warehouse, [book["clicks"], settled], window, relations=supplied)
+
+        # Three conversions stand in each of the two hours.
+        assert found["settled_conversions"].to_pylist() == [3 / 0.75 + 3 / 0.5]
+        assert [v for v in by_hour["settled_conversions"].to_pylist() if v] == [4, 6]
+        assert beside.to_pylist() == [{"clicks": 2, "settled_conversions": 10}]
+
+    def test_one_that_nobody_supplies_is_asked_for(self, world, settled):
+        window = Window(midnight(date(2026, 11, 2)), midnight(date(2026, 11, 3)))
+
+        with pytest.raises(ValueError, match="settled_conversions needs the relation `completeness`"):
+            evaluate(world.warehouse, [settled], window)
