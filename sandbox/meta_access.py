@@ -75,7 +75,9 @@ class Access:
     def _issued(self, token: str) -> datetime | None:
         """When a token of our own exchange was issued; None for any other."""
         stamp, _, seal = token.removeprefix("EAAX").partition("Z")
-        if not token.startswith("EAAX") or not hmac.compare_digest(seal, self._proof(stamp)[:40]):
+        if not token.startswith("EAAX") or not hmac.compare_digest(
+            seal.encode(), self._proof(stamp)[:40].encode()
+        ):
             return None
         return datetime.fromtimestamp(int(stamp, 16), UTC)
 

@@ -17,6 +17,7 @@ __all__ = ["PRESETS", "RETENTION_MONTHS", "Span", "months_before", "spans"]
 RETENTION_MONTHS = 37
 _MOST_INCREMENT = 90
 _MOST_RANGES = 100
+_FURTHEST = timedelta(days=366)
 
 
 class Span(NamedTuple):
@@ -121,6 +122,8 @@ def _range(value: Any, key: str, today: date) -> Span:
     span = Span(day(value["since"], f"{key}[since]"), day(value["until"], f"{key}[until]"))
     if span.since > span.until:
         raise bad_parameter(f"{key}[since] must not be later than {key}[until].")
+    if span.until > today + _FURTHEST:
+        raise bad_parameter(f"{key}[until] is too far in the future.")
     if span.since < months_before(today, RETENTION_MONTHS):
         raise GraphError(
             3018,
@@ -137,7 +140,7 @@ def _cut(whole: Span, increment: str) -> list[Span]:
         while (following := (starts[-1].replace(day=1) + timedelta(days=32)).replace(day=1)) <= whole.until:
             starts.append(following)
     else:
-        if not increment.isdigit() or not 1 <= int(increment) <= _MOST_INCREMENT:
+        if not increment.isdecimal() or not 1 <= int(increment) <= _MOST_INCREMENT:
             raise bad_parameter(
                 f"time_increment must be monthly, all_days or an integer between 1 and {_MOST_INCREMENT}"
             )

@@ -127,6 +127,8 @@ def conditions(params: Mapping[str, str], key: str = "filtering") -> list[Condit
         raise bad_parameter(f"param {key} must be an array.") from None
     if isinstance(listed, dict):
         listed = [listed]
+    if not isinstance(listed, list):
+        raise bad_parameter(f"param {key} must be an array.")
     found = []
     for index, item in enumerate(listed):
         if not isinstance(item, dict) or not {"field", "operator"} <= item.keys():

@@ -144,12 +144,12 @@ class Graph:
             return "user", int(USER), None
         if name == BUSINESS:
             return "business", int(BUSINESS), None
-        if name.startswith("act_") and name[4:].isdigit():
+        if name.startswith("act_") and name[4:].isdecimal():
             account = int(name[4:])
             if any(one.id == account for one in self._library.accounts(call.now)):
                 return "account", account, account
             raise no_such_object(call.method, name)
-        if not name.isdigit():
+        if not name.isdecimal():
             raise GraphError(
                 803, f"(#803) Some of the aliases you requested do not exist: {name}", status=404
             )

@@ -64,7 +64,7 @@ def number(params: Mapping[str, str], key: str, default: int, *, least: int = 0)
     text = params.get(key, "").strip().strip("\"'")
     if not text:
         return default
-    if not text.removeprefix("-").isdigit():
+    if not text.removeprefix("-").isdecimal():
         raise bad_parameter(f"param {key} must be an integer.")
     if int(text) < least:
         raise bad_parameter(f"Param {key} must be a number greater than or equal to {least}")
@@ -86,11 +86,11 @@ def flag(params: Mapping[str, str], key: str, *, default: bool = False) -> bool:
 def moment(text: str, key: str) -> datetime:
     """A moment, aware: seconds since 1970, a day, or ISO 8601 (UTC where it names no offset)."""
     text = text.strip().strip("\"'")
-    if text.removeprefix("-").isdigit():
-        return datetime.fromtimestamp(int(text), UTC)
     try:
+        if text.removeprefix("-").isdecimal():
+            return datetime.fromtimestamp(int(text), UTC)
         parsed = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         raise bad_parameter(f"param {key} must be a valid datetime.") from None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
