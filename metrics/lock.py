@@ -38,7 +38,10 @@ def verify(metrics: Iterable[Metric | View], path: Path, broken: Iterable[str] =
 
     broken: names of files that could not be read, which are reported for that and not as missing.
     """
-    locked = _read(path)
+    try:
+        locked = _read(path)
+    except DefinitionError as error:
+        return list(error.problems)
     problems: list[Problem] = []
     names = set(broken)
     for metric in metrics:

@@ -19,6 +19,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from metrics import expression
+from metrics import lock as locks
 from metrics.header import DefinitionError, Header, Problem, missing, nearest, parse
 
 if TYPE_CHECKING:
@@ -26,7 +27,18 @@ if TYPE_CHECKING:
 
     from metrics.expression import Parts
 
-__all__ = ["DEFINITIONS", "VIEWS", "Column", "Metric", "View", "check", "load", "read_metric", "views"]
+__all__ = [
+    "DEFINITIONS",
+    "VIEWS",
+    "Column",
+    "Metric",
+    "View",
+    "check",
+    "load",
+    "lock",
+    "read_metric",
+    "views",
+]
 
 DEFINITIONS: Final = Path(__file__).parent / "definitions"
 VIEWS: Final = Path(__file__).parent / "views"
@@ -127,39 +139,51 @@ def load(*folders: Path) -> dict[str, Metric]:
 
     Raises DefinitionError with every problem found.
     """
-    problems: list[Problem] = []
-    found: dict[str, Metric] = {}
-    for folder in (DEFINITIONS, *folders):
-        for path in sorted(folder.glob("*.sql")):
-            read = read_metric(path, views())
-            if isinstance(read, Metric):
-                found[read.name] = read
-            else:
-                problems.extend(read)
-    if problems:
+    read = [_folder(folder) for folder in (DEFINITIONS, *folders)]
+    if problems := [p for _, found in read for p in found]:
         raise DefinitionError(sorted(problems))
-    return found
+    return {metric.name: metric for good, _ in read for metric in good}
 
 
 def check(folder: Path, lock: Path | None = None) -> list[Problem]:
     """What is wrong with the definitions of a folder, and how to mend it; empty when all is well.
 
-    lock: the lock file that the bodies are compared with; by default `metrics.lock` in the folder.
+    lock: the lock file that the meanings are compared with; by default `metrics.lock` in the folder.
     """
-    from metrics import lock as locks  # noqa: PLC0415  # the lock knows the model
+    good, problems = _folder(folder)
+    broken = {p.path.stem for p in problems}
+    problems += locks.verify(good, lock or folder / locks.NAME, broken=broken)
+    if folder == DEFINITIONS:
+        problems += locks.verify(views().values(), VIEWS / locks.NAME)
+    return sorted(problems)
 
-    problems: list[Problem] = []
+
+def lock(folder: Path, path: Path | None = None) -> list[str]:
+    """Lock the definitions of a folder as they are; returns the names that are new, changed or gone.
+
+    path: the lock file; by default `metrics.lock` in the folder. Raises DefinitionError for a definition
+    with a problem, or whose meaning changed while its version did not.
+    """
+    good, problems = _folder(folder)
+    if problems:
+        raise DefinitionError(sorted(problems))
+    changed = locks.write(good, path or folder / locks.NAME)
+    if folder == DEFINITIONS:
+        changed += locks.write(views().values(), VIEWS / locks.NAME)
+    return changed
+
+
+def _folder(folder: Path) -> tuple[list[Metric], list[Problem]]:
+    """A folder's metrics, and what is wrong with the others."""
     good: list[Metric] = []
+    problems: list[Problem] = []
     for path in sorted(folder.glob("*.sql")):
         read = read_metric(path, views())
         if isinstance(read, Metric):
             good.append(read)
         else:
-            problems.extend(read)
-    problems.extend(locks.verify(good, lock or folder / locks.NAME, broken={p.path.stem for p in problems}))
-    if folder == DEFINITIONS:
-        problems.extend(locks.verify(views().values(), VIEWS / locks.NAME))
-    return sorted(problems)
+            problems += read
+    return good, problems
 
 
 @lru_cache(maxsize=1)

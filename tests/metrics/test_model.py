@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from metrics import lock
+from metrics import lock, model
 from metrics.expression import parts
 from metrics.header import DefinitionError
 from metrics.model import DEFINITIONS, VIEWS, Metric, check, load, read_metric, read_view, views
@@ -190,14 +190,9 @@ class TestLock:
     def locked(self, folder: Path) -> Path:
         written(folder, GOOD)
         path = folder / lock.NAME
-        assert lock.write([self.metric(folder)], path) == ["mine"]
+        assert model.lock(folder) == ["mine"]
         assert check(folder) == []
         return path
-
-    def metric(self, folder: Path) -> Metric:
-        metric = read_metric(folder / "mine.sql", views())
-        assert isinstance(metric, Metric)
-        return metric
 
     def test_spelling_is_not_meaning(self, tmp_path):
         self.locked(tmp_path)
@@ -218,11 +213,11 @@ class TestLock:
         assert (problem.line, problem.path.name) == (3, "mine.sql")
         assert "the meaning changed and the version is still 3" in problem.message
         with pytest.raises(DefinitionError, match="version is still 3"):
-            lock.write([self.metric(tmp_path)], path)
+            model.lock(tmp_path)
         assert path.read_text() == before
 
     def test_a_new_version_is_locked_on_request(self, tmp_path):
-        path = self.locked(tmp_path)
+        self.locked(tmp_path)
         text = GOOD.replace("version:  3", "version:  4").replace("sum(conversions)", "sum(purchases)")
         written(
             tmp_path,
@@ -230,7 +225,7 @@ class TestLock:
         )
 
         assert "run `paceline metrics lock`" in check(tmp_path)[0].message
-        assert lock.write([self.metric(tmp_path)], path) == ["mine"]
+        assert model.lock(tmp_path) == ["mine"]
         assert check(tmp_path) == []
 
     def test_an_older_version_a_missing_and_a_new_file_are_told(self, tmp_path):
@@ -256,8 +251,11 @@ class TestLock:
     def test_a_broken_lock_is_reported_at_its_place(self, tmp_path):
         self.locked(tmp_path).write_text("{\n  oops\n}")
 
-        with pytest.raises(DefinitionError, match=r"metrics\.lock:2:3: is not JSON"):
-            check(tmp_path)
+        (problem,) = check(tmp_path)
+
+        assert (problem.path.name, problem.line, problem.column) == ("metrics.lock", 2, 3)
+        with pytest.raises(DefinitionError, match="is not JSON"):
+            model.lock(tmp_path)
 
 
 @pytest.mark.parametrize(
