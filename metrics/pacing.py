@@ -67,11 +67,16 @@ class Pace:
 
     @property
     def state(self) -> str:
-        """on, over, under, or unplanned where there is no budget."""
+        """on, over, under, or unplanned where there is no budget.
+
+        Off plan is only what is off by now and will still be off tonight: an early hour alone is no verdict.
+        """
         if self.plan <= 0 or self.index is None:
             return "unplanned"
         allowed = tolerance(self.expected / self.plan)
-        return "over" if self.index > 1 + allowed else "under" if self.index < 1 - allowed else "on"
+        if self.index > 1 + allowed and self.mid > self.plan:
+            return "over"
+        return "under" if self.index < 1 - allowed and self.mid < self.plan else "on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,7 @@ def day(
         paces = [_ended(p) if off else p for p, off in zip(paces, halted, strict=True)]
         campaigns |= {(*key, name): pace for name, pace in zip(names, paces, strict=True)}
         if names:
-            # Together the campaigns that run; their plan is the sum of theirs, not one of the account's shape.
+            # Those that run, together; the plan is the sum of theirs, not one of the account's shape.
             on = spend[~halted].sum(0, keepdims=True)
             (running,) = _paces(on, plans[~halted].sum(keepdims=True), today, hour)
             accounts[key] = _added(running, paces, halted)

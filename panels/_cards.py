@@ -21,9 +21,17 @@ PACE = {
 """What each state of a pace looks like, and its word."""
 
 
-def ratio(over: float, under: float) -> float | None:
-    """A ratio of sums; None over nothing."""
-    return over / under if under > 0 else None
+TOO_EARLY = 0.05
+"""Below this share of arrived conversions a figure that rests on them says nothing."""
+
+
+TOO_FEW = 5
+"""Conversions, seen or usual by now, below which chance alone moves a ratio past any target."""
+
+
+def ratio(over: float | None, under: float | None) -> float | None:
+    """A ratio of sums; None over nothing, and of nothing known."""
+    return over / under if over is not None and under is not None and under > 0 else None
 
 
 def relative(value: float | None, usual: float | None) -> float | None:
@@ -69,22 +77,35 @@ def card(
 def cards(shown: Figures, roas_target: float | None, cpa_target: float | None, span: str) -> None:
     """The four numbers that a morning begins with."""
     currency, now, usual, hours = shown.scope.currency, shown.now, shown.usual, shown.hours
-    baseline = "vs prior 7 days" if span == "7d" else "vs same hours, 7-day avg"
-    if not shown.history:
+    days = "day before" if shown.periods == 1 else f"{shown.periods}-day avg"
+    baseline = "vs prior 7 days" if span == "7d" else f"vs same hours, {days}"
+    if not shown.periods:
         baseline = "nothing to compare with yet"
+    expected = max(now["conversions"], usual["conversions"] * shown.known)
+    early = shown.known < TOO_EARLY or expected < TOO_FEW
     provisional = shown.known < 0.985
+    arrived = shown.known if shown.known >= TOO_EARLY else None
     late = (
         f" About {f.percent(1 - shown.known, digits=0)} of the conversions of this window usually "
         "arrive later; the comparison and the state allow for it."
         if provisional
         else ""
     )
+    if early:
+        late = " Too few of this window's conversions can have arrived yet to judge by them."
 
     def against_target(
         settled: float | None, goal: float | None, shape: Callable[[float | None], str]
     ) -> str:
         parts = [f"settles near {shape(settled)}"] if provisional and settled is not None else []
         return " · ".join([*parts, *([f"target {shape(goal)}"] if goal is not None else [])])
+
+    def judged(status: Status, goal: float | None) -> str:
+        return "No target" if goal is None else "Too early" if early else status.value.word
+
+    def by_now(value: float) -> float | None:
+        """What of a usual figure has usually arrived by now."""
+        return value * arrived if arrived else None
 
     def cash(value: float | None) -> str:
         return f.plain(f.money(value, currency))
@@ -111,16 +132,16 @@ def cards(shown: Figures, roas_target: float | None, cpa_target: float | None, s
             "usual hours plan until then.",
         )
     roas = ratio(now["revenue"], now["spend"])
-    settled_roas = roas / shown.known if roas is not None else None
-    status = by_target(settled_roas, roas_target, better="higher")
+    settled_roas = roas / arrived if roas is not None and arrived else None
+    status = Status.none if early else by_target(settled_roas, roas_target, better="higher")
     with grid.cell():
         card(
             "ROAS",
             f.multiple(roas),
             status,
-            word=status.value.word if roas_target is not None else "No target",
+            word=judged(status, roas_target),
             note=against_target(settled_roas, roas_target, f.multiple),
-            delta=relative(roas, ratio(usual["revenue"] * shown.known, usual["spend"])),
+            delta=relative(roas, ratio(by_now(usual["revenue"]), usual["spend"])),
             against=baseline,
             better="higher",
             trend=tuple(ratio(r, s) or 0.0 for r, s in zip(hours["revenue"], hours["spend"], strict=True)),
@@ -128,16 +149,16 @@ def cards(shown: Figures, roas_target: float | None, cpa_target: float | None, s
             about=f"Conversion value over spend.{late}",
         )
     cpa = ratio(now["spend"], now["conversions"])
-    settled_cpa = cpa * shown.known if cpa is not None else None
-    status = by_target(settled_cpa, cpa_target, better="lower")
+    settled_cpa = cpa * arrived if cpa is not None and arrived else None
+    status = Status.none if early else by_target(settled_cpa, cpa_target, better="lower")
     with grid.cell():
         card(
             "Cost per result",
             f.money(cpa, currency),
             status,
-            word=status.value.word if cpa_target is not None else "No target",
+            word=judged(status, cpa_target),
             note=against_target(settled_cpa, cpa_target, cash),
-            delta=relative(cpa, ratio(usual["spend"], usual["conversions"] * shown.known)),
+            delta=relative(cpa, ratio(usual["spend"], by_now(usual["conversions"]))),
             against=baseline,
             better="lower",
             trend=tuple(
@@ -152,8 +173,10 @@ def cards(shown: Figures, roas_target: float | None, cpa_target: float | None, s
             f.count(now["conversions"]),
             Status.none,
             word="Provisional" if provisional else "Settled",
-            note=f"settles near {f.count(round(now['conversions'] / shown.known))}" if provisional else "",
-            delta=relative(now["conversions"], usual["conversions"] * shown.known),
+            note=f"settles near {f.count(round(now['conversions'] / arrived))}"
+            if provisional and arrived
+            else "",
+            delta=relative(now["conversions"], by_now(usual["conversions"])),
             against=baseline,
             better="higher",
             trend=hours["conversions"],

@@ -21,15 +21,23 @@ def _axis(currency: str) -> Spec:
     return {"title": _SIGNS.get(currency, currency), "titleAngle": 0, "titleAlign": "left", "format": "~s"}
 
 
+def _cone(pace: Pace, hour: int) -> list[Spec]:
+    """From what is spent to where the day will end, along the day's usual shape."""
+    now, plan = pace.actual[hour], pace.planned
+    left = max(plan[24] - plan[hour], 1e-9)
+    out = []
+    for at in range(hour, 25):
+        part = (plan[at] - plan[hour]) / left
+        ends = {"low": pace.low, "mid": pace.mid, "high": pace.high}
+        out.append({"hour": at, **{name: now + (end - now) * part for name, end in ends.items()}})
+    return out
+
+
 def spend_against_plan(pace: Pace, currency: str) -> Spec:
     """Cumulative spend of the day against its plan, with where the day will end; x: hours 0 to 24."""
     plan = [{"hour": h, "plan": v} for h, v in enumerate(pace.planned)]
     spent = [{"hour": h, "spent": v} for h, v in enumerate(pace.actual) if not math.isnan(v)]
-    last = spent[-1]
-    cone = [
-        {"hour": last["hour"], "low": last["spent"], "mid": last["spent"], "high": last["spent"]},
-        {"hour": 24, "low": pace.low, "mid": pace.mid, "high": pace.high},
-    ]
+    cone = _cone(pace, spent[-1]["hour"])
     x = {
         "field": "hour",
         "type": "quantitative",
@@ -102,15 +110,21 @@ def spend_by_campaign(lines: Sequence[CampaignLine], currency: str) -> Spec:
     values = [{"campaign": line.name, "id": line.campaign, "spend": line.spend} for line in lines]
     return {
         "height": max(28 * len(values), 60),
-        "data": {"values": values},
+        "data": {"name": "spend", "values": values},
         "mark": {"type": "bar", "cornerRadiusEnd": 3, "height": {"band": 0.7}},
         "encoding": {
             "y": {
-                "field": "campaign",
+                # By id: two accounts may have campaigns of one name.
+                "field": "id",
                 "type": "nominal",
                 "sort": None,
                 "title": None,
-                "axis": {"labelLimit": 190, "ticks": False, "domain": False},
+                "axis": {
+                    "labelLimit": 190,
+                    "ticks": False,
+                    "domain": False,
+                    "labelExpr": "data('spend')[indexof(pluck(data('spend'), 'id'), datum.value)].campaign",
+                },
             },
             "x": {
                 "field": "spend",

@@ -33,10 +33,13 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something that keeps an account's data from coming: cause, mend, since when, next try."""
+    """Something that keeps accounts' data from coming: cause, mend, since when, next try.
+
+    accounts: whom it hits; one dead token is one trouble, however many accounts it served.
+    """
 
     source: str
-    account: str
+    accounts: tuple[str, ...]
     stream: str
     cause: str
     mend: str
@@ -58,13 +61,14 @@ def _badge(name: str, title: str, marks: list[Watermark], now: datetime) -> Fres
     polled = [mark.polled_at for mark in marks if mark.polled_at is not None]
     if not polled:
         return Freshness(name, title, Status.none, f"{title} · no data yet", "The first poll is under way.")
-    late = [mark for mark in marks if mark.polled_at is None or now - mark.polled_at > _LATE]
+    refused = [mark for mark in marks if mark.error]
+    late = refused or [mark for mark in marks if mark.polled_at is None or now - mark.polled_at > _LATE]
     oldest = min(polled)
     status = Status.good if not late else Status.watch
     if late and (len(late) == len(marks) or now - oldest > _STALE):
         status = Status.act
     span = now - (max(polled) if status is Status.good else oldest)
-    word = "updated" if status is Status.good else "stale"
+    word = "updated" if status is Status.good else "failing, last good" if refused else "stale"
     ago = age(span) if age(span) == "now" else f"{age(span)} ago"
     of = f" ({len(late)} of {len(marks)} accounts)" if late and len(late) < len(marks) else ""
     vouched = [mark.data_as_of for mark in marks if mark.data_as_of is not None]
@@ -79,21 +83,25 @@ def _badge(name: str, title: str, marks: list[Watermark], now: datetime) -> Fres
 
 
 def troubles(marks: Iterable[Watermark]) -> list[Trouble]:
-    """What failed at its last attempt, one a (source, account, cause), the widest first."""
-    found: dict[tuple[str, str, str], Trouble] = {}
+    """What failed at its last attempt, one a (source, cause), the widest first."""
+    found: dict[tuple[str, str], list[Watermark]] = {}
     for mark in marks:
-        if not mark.error and mark.outcome != "held":
-            continue
-        key = (mark.source, mark.account, mark.cause)
-        if key not in found or mark.stream == LEADING:
-            found[key] = Trouble(
-                mark.source,
-                mark.account,
-                mark.stream,
-                mark.cause,
-                mark.mend,
-                mark.polled_at,
-                mark.retry_at,
-                held=mark.outcome == "held",
+        if mark.error or mark.outcome == "held":
+            found.setdefault((mark.source, mark.cause), []).append(mark)
+    told = []
+    for (source, cause), hit in found.items():
+        leading = next((m for m in hit if m.stream == LEADING), hit[0])
+        tries = [m.retry_at for m in hit if m.retry_at is not None]
+        told.append(
+            Trouble(
+                source,
+                tuple(sorted({m.account for m in hit if m.account})),
+                leading.stream,
+                cause,
+                leading.mend,
+                leading.polled_at,
+                min(tries, default=None),
+                held=all(m.outcome == "held" for m in hit),
             )
-    return sorted(found.values(), key=lambda t: (t.held, t.stream != LEADING, t.source, t.account))
+        )
+    return sorted(told, key=lambda t: (t.held, t.stream != LEADING, -len(t.accounts), t.source))

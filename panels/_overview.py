@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -27,6 +27,9 @@ Floats = npt.NDArray[np.float64]
 SPANS: Final = {"1h": "Last hour", "today": "Today", "7d": "7 days"}
 
 _WEEK: Final = 7
+_PRESENT: Final = timedelta(hours=12)
+"""Within this an account's watermark is of its present day or of the night before it."""
+
 _METRICS: Final = ("spend", "clicks", "conversions", "revenue")
 _USUAL_LAG: Final = Curve(PRIOR, np.zeros_like(PRIOR), 0.0)
 
@@ -79,8 +82,10 @@ class Figures:
     hours: Mapping[str, tuple[float, ...]]
     pace: pacing.Pace | None
     campaigns: tuple[CampaignLine, ...]
-    history: bool
-    """Whether there are seven days to compare with."""
+    periods: int
+    """Days (of seven) or weeks (of one) that there are to compare with."""
+    left_out: tuple[str, ...]
+    """Names of accounts that have no data of their present day."""
 
 
 def scopes(known: Mapping[AccountKey, Account]) -> list[Scope]:
@@ -102,13 +107,15 @@ def scopes(known: Mapping[AccountKey, Account]) -> list[Scope]:
 
 
 def figures(
-    warehouse: Warehouse, known: Mapping[AccountKey, Account], scope: Scope, span: str
+    warehouse: Warehouse, known: Mapping[AccountKey, Account], scope: Scope, span: str, now: datetime
 ) -> Figures | None:
-    """The Overview of a scope; None while none of its accounts has any data.
+    """The Overview of a scope; None while none of its accounts has any data of today.
 
-    span: a key of SPANS.
+    span: a key of SPANS. now: the present, aware. An account whose source has said nothing of its present day
+    is left out, and named: another day's numbers are not today's.
     """
-    until = windows.watermarks(warehouse, {key: known[key] for key in scope.accounts})
+    reach = windows.watermarks(warehouse, {key: known[key] for key in scope.accounts})
+    until = {key: end for key, end in reach.items() if now - end < _PRESENT}
     if not until:
         return None
     today = windows.today(known, until)
@@ -117,31 +124,38 @@ def figures(
         asked = windows.latest(1, until)
     elif span == "7d":
         asked = {k: windows.earlier(w, _WEEK - 1, known[k].timezone) for k, w in today.items()}
+    first = warehouse.query("SELECT min(hour) AS hour FROM delivery").to_pylist()[0]["hour"]
     before: list[Windows] = [
         {k: moved for k, w in asked.items() if (moved := windows.shift(w, -days, known[k].timezone))}
         for days in ([_WEEK] if span == "7d" else range(1, _WEEK + 1))
+        if first is not None and min(w.start for w in asked.values()) - timedelta(days=days) >= first
     ]
     defined = load()
     chosen = tuple(defined[name] for name in _METRICS)
     where = {"source": sorted({k[0] for k in until}), "account": sorted({k[1] for k in until})}
     bucket = "day" if span == "7d" else "hour_of_day"
-    by_bucket = answer(warehouse, Question(chosen, ("source", "account", bucket), where), [[asked], before])
+    by_bucket = answer(
+        warehouse,
+        Question(chosen, ("source", "account", bucket), where),
+        [[asked], before] if before else [[asked]],
+    )
     by_campaign = answer(warehouse, Question(chosen, ("source", "account", "campaign"), where), [[asked]])
     by_hour = answer(
         warehouse, Question(chosen[:1], ("source", "account", "campaign", "hour_of_day"), where), [[today]]
     )
     day = pacing.day(warehouse, known, today)
-    now = {name: _total(by_bucket, name) for name in _METRICS}
-    usual = {name: _total(by_bucket, f"{name}__1") / len(before) for name in _METRICS}
+    totals = {name: _total(by_bucket, name) for name in _METRICS}
+    usual = {name: _total(by_bucket, f"{name}__1") / len(before) if before else 0.0 for name in _METRICS}
     return Figures(
         scope=scope,
-        now=now,
+        now=totals,
         usual=usual,
         known=_known(by_bucket, bucket, asked, known),
         hours=_hours(by_bucket, bucket),
         pace=day.total(list(scope.accounts)),
         campaigns=_lines(warehouse, by_campaign, by_hour, day, until),
-        history=_total(by_bucket, "spend__1") > 0,
+        periods=len(before) if usual["spend"] > 0 else 0,
+        left_out=tuple(known[key].name for key in scope.accounts if key not in until),
     )
 
 
@@ -180,8 +194,9 @@ def _known(
     table: pa.Table, bucket: str, asked: Mapping[AccountKey, Window], known: Mapping[AccountKey, Account]
 ) -> float:
     """Share of the conversions of these buckets that has usually arrived by each watermark."""
-    usual = _column(table, "conversions__1")
-    if usual.sum() <= 0:  # no history yet: conversions follow the window's own clicks
+    usual = _column(table, "conversions__1" if "conversions__1" in table.column_names else "conversions")
+    if "conversions__1" not in table.column_names or usual.sum() <= 0:
+        # No history yet: conversions follow the window's own clicks.
         usual = _column(table, "clicks")
     if usual.sum() <= 0:
         return 1.0
@@ -194,7 +209,9 @@ def _known(
         if isinstance(key, int):
             ages.append((end.hour - key) % 24 or 24)
         else:
-            ages.append((end.date() - key).days * 24 + end.hour / 2 + 6)
+            # The mean over the day's hours; of the day that the window ends in, over those passed.
+            passed = (end.date() - key).days * 24 + end.hour
+            ages.append(passed - 11.5 if passed >= 24 else passed / 2)
     return float((usual * _USUAL_LAG.at(np.array(ages))).sum() / usual.sum())
 
 

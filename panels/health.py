@@ -34,7 +34,7 @@ def panels() -> None:
     of = process()
     assert of is not None
     now = datetime.now(UTC).astimezone(of.workspace.timezone)
-    marks = of.warehouse.watermarks()
+    marks = sorted(of.warehouse.watermarks(), key=lambda m: (not m.error, m.outcome == "ok"))
     names = {key: account.name for key, account in windows.accounts(of.warehouse).items()}
     titles = of.workspace.sources
     st.subheader("Data health", anchor=False)
@@ -44,7 +44,8 @@ def panels() -> None:
         st.success("Every account answers; nothing was held back.", icon=Status.good.value.icon)
     for trouble in found:
         box = st.warning if trouble.held else st.error
-        name = names.get((trouble.source, trouble.account), trouble.account)
+        hit = [names.get((trouble.source, a), a) for a in trouble.accounts]
+        name = ", ".join(hit) or "all accounts"
         mend = f"  \n**How to fix:** {f.plain(trouble.mend)}" if trouble.mend else ""
         good = f"  \nData up to {f.clock(trouble.polled_at, now)}." if trouble.polled_at else ""
         again = f" Next try {f.clock(trouble.retry_at, now)}." if trouble.retry_at else ""
@@ -74,9 +75,10 @@ def panels() -> None:
                 )
 
     backfill = status.get("backfill")
-    if backfill and backfill.get("state") == "running":
-        done, total = backfill.get("done", 0), max(backfill.get("total", 1), 1)
-        st.progress(done / total, text=f"Fetching history: {done} of {total} slices")
+    if backfill and backfill["state"] in ("running", "waiting", "compacting"):
+        done, days = backfill["done"], max(backfill["days"], 1)
+        why = f", waiting: {f.plain(backfill['waits_for'])}" if backfill["waits_for"] else ""
+        st.progress(min(done / days, 1.0), text=f"Fetching history: {done} of {days} days of streams{why}")
 
     st.markdown("**Streams**")
     frame = pd.DataFrame(

@@ -14,7 +14,7 @@ WALL = st.query_params.get("mode") == "wall"
 st.html("<style>@media (max-width: 640px) { .st-key-desk { display: none } }</style>")
 if WALL:
     st.html(
-        "<style>html{font-size:22px}[data-testid=stMetricValue]{font-size:3.2rem}.st-key-desk{display:none}</style>"
+        "<style>html{font-size:22px}[data-testid=stMetricValue]{font-size:3.2rem}.st-key-desk,.st-key-bars,.st-key-controls{display:none}</style>"
     )
 
 page = st.navigation(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
@@ -21,12 +22,12 @@ ROWS = 12
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def load(version: int, scope: Scope, span: str) -> Figures | None:
-    """The page's figures, once for each version of the data; `version` is the cache's key."""
+def load(version: int, hour: datetime, scope: Scope, span: str) -> Figures | None:
+    """The page's figures, once for each version of the data and each hour, which are the cache's key."""
     del version
-    now = process()
-    assert now is not None
-    return figures(now.warehouse, windows.accounts(now.warehouse), scope, span)
+    of = process()
+    assert of is not None
+    return figures(of.warehouse, windows.accounts(of.warehouse), scope, span, hour)
 
 
 def target(of: Process, scope: Scope, metric: str, accounts: dict[tuple[str, str], str]) -> float | None:
@@ -43,6 +44,14 @@ def target(of: Process, scope: Scope, metric: str, accounts: dict[tuple[str, str
         )
     ]
     return held[-1] if held else None
+
+
+def who(trouble: _freshness.Trouble, accounts: dict[tuple[str, str], str]) -> str:
+    """Whom a trouble hits: one account by name, several by their number."""
+    if len(trouble.accounts) > 1:
+        return f"{len(trouble.accounts)} accounts"
+    account = "".join(trouble.accounts)
+    return accounts.get((trouble.source, account), account) or "all accounts"
 
 
 def off_plan(lines: tuple[CampaignLine, ...]) -> list[tuple[CampaignLine, pacing.Pace]]:
@@ -77,11 +86,11 @@ def attention(
             st.caption(f"{f.plain(spent)} spent of {f.plain(plan)} a day")
     for trouble in found[:4]:
         title = of.workspace.sources.get(trouble.source, trouble.source)
-        name = f.plain(accounts.get((trouble.source, trouble.account), trouble.account))
+        name = f.plain(who(trouble, accounts))
         status = Status.watch if trouble.held else Status.act
         with st.container(gap=None):
             st.badge(f"{title} · {name}", icon=status.value.icon, color=status.value.color)  # type: ignore[arg-type]
-            st.markdown(f.plain(trouble.cause[:160]))
+            st.markdown(f.plain(textwrap.shorten(trouble.cause, 200, placeholder=" …")))
             if trouble.mend:
                 st.markdown(f"**How to fix:** {f.plain(trouble.mend)}")
             good = f"Data up to {f.clock(trouble.polled_at, now)}. " if trouble.polled_at else ""
@@ -182,12 +191,22 @@ def panels() -> None:
             help="Until the last full hour that the sources vouch for, on each account's own clock.",
         )
     scope = choices[key]
-    shown = load(of.data_version(), scope, span)
+    shown = load(of.data_version(), now.replace(minute=0, second=0, microsecond=0), scope, span)
     if shown is None:
         empty(of)
         return
     names = {k: a.name for k, a in known.items()}
     cards(shown, target(of, scope, "roas", names), target(of, scope, "cpa", names), span)
+    history = of.status().get("backfill")
+    if history and history["state"] in ("running", "waiting"):
+        part = f.percent(history["done"] / max(history["days"], 1), digits=0)
+        st.caption(
+            f":material/history: History is still being fetched ({part}): until it is there, pace and "
+            "comparisons rest on few days."
+        )
+    if shown.left_out:
+        names_left = ", ".join(f.plain(name) for name in shown.left_out)
+        st.caption(f":material/info: Not counted, for want of today's data: {names_left}. See Data health.")
     left, right = st.columns([2, 1])
     with left.container(border=True, height="stretch"):
         pace = shown.pace
@@ -208,7 +227,7 @@ def panels() -> None:
     with right.container(border=True, height="stretch"):
         attention(of, now, names, shown)
     bars, lines = st.columns([1, 2])
-    with bars.container(border=True, height="stretch"):
+    with bars.container(border=True, height="stretch", key="bars"):
         st.markdown(f"**Spend by campaign** · {SPANS[span].lower()}")
         top = shown.campaigns[:ROWS]
         if top:

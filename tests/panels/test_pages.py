@@ -1,12 +1,14 @@
 """Every page in every state, run by Streamlit itself against a real warehouse."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from connectors.contract import AccountRow
+from connectors.contract import AccountRow, Delivery, Window, to_batch
 from tests.panels.conftest import NOW, ROOT, failed, hours
+from warehouse.store import Fetch, Slice
 
 EARLY = pytest.mark.skipif(
     datetime.now(UTC).hour < 2, reason="the first hours of a day have nothing to compare yet"
@@ -98,11 +100,44 @@ def test_wall_hides_navigation_and_keeps_the_numbers(filled):
     assert len(app.metric) == 4
 
 
+@EARLY
 @pytest.mark.parametrize("window", ["1h", "today", "7d"])
 def test_every_window(filled, window):
-    app = opened(win=window)
+    app = opened()
+    app.get("button_group")[0].set_value(window).run()
     assert not app.exception
-    assert len(app.metric) == 4
+    assert app.session_state["win"] == window
+    assert app.metric[1].value == "4.00×"
+    hours = {"1h": 1, "today": NOW.hour, "7d": 6 * 24 + NOW.hour}[window]
+    assert app.metric[3].value == str(2 * hours)
+    if window == "1h":
+        assert "Too early" in text(app)
+
+
+@EARLY
+def test_an_account_without_todays_data_is_left_out_and_named(filled):
+    filled.write("meta_ads", "9", [AccountRow("Gone client", "EUR", "UTC")])
+    long_ago = Window(NOW - timedelta(days=90), NOW - timedelta(days=89))
+    hour = long_ago.start
+    piece = Slice("meta_ads", "9", "delivery", Delivery, long_ago, ZoneInfo("UTC"))
+    rows = [Delivery("old", hour, hour.date(), hour.hour, 1000, 50, 900_000_000, 1.0, 0)]
+    fetch = Fetch("meta_ads", "9", "delivery", long_ago, hour, 5, "ok")
+    filled.warehouse.write(
+        piece, [to_batch(Delivery, rows)], seen_at=long_ago.end, vouched=long_ago.end, fetch=fetch
+    )
+    app = opened()
+    assert not app.exception
+    assert app.metric[3].value == str(2 * NOW.hour)
+    assert "Gone client" in text(app)
+
+
+def test_a_backfill_shows_its_progress(filled):
+    plain = {"days": 40, "done": 10, "rows": 5, "state": "running", "waits_for": "", "given_up": ()}
+    filled.state["status"]["backfill"] = plain
+    app = opened()
+    app.switch_page("health.py").run()
+    assert not app.exception
+    assert "10 of 40 days" in app.get("progress")[0].proto.text
 
 
 @EARLY
