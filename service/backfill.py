@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from connectors.contract import Window
-from connectors.errors import Unauthorized
+from connectors.errors import Unauthorized, redact
 from service import plan
 from service.line import Task, Tier
 from warehouse.errors import StorageError
@@ -43,6 +43,8 @@ class Progress:
     """running, waiting (for operations, or after a failure), compacting, done, stopped"""
     waits_for: str = ""
     given_up: tuple[str, ...] = ()
+    cause: str = ""
+    """Why it stopped, where nobody asked it to."""
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -79,6 +81,7 @@ class Backfill:
         self._stop = threading.Event()
         self._rows = 0
         self._state = "running"
+        self._cause = ""
         self._lanes = {lane.name: lane for lane in self._plan()}
         self._total = sum(lane.days() for lane in self._lanes.values())
         self._thread = threading.Thread(target=self._run, name="backfill", daemon=True)
@@ -108,7 +111,7 @@ class Backfill:
             given_up = tuple(f"{lane.name}: {lane.given_up}" for lane in lanes if lane.given_up)
             busy = self._poller.line.waiting(Tier.BACKFILL)
             state = "waiting" if self._state == "running" and waits and not busy else self._state
-            return Progress(self._total, self._total - left, self._rows, state, waits, given_up)
+            return Progress(self._total, self._total - left, self._rows, state, waits, given_up, self._cause)
 
     def _plan(self) -> list[_Lane]:
         now = self._poller.clock()
@@ -127,6 +130,18 @@ class Backfill:
         return lanes
 
     def _run(self) -> None:
+        """Whatever happens has an end that can be seen; the next backfill goes on from there."""
+        try:
+            self._work()
+        except Exception as error:  # noqa: BLE001  # told in the log and in the progress
+            if isinstance(error, StorageError):
+                self._poller.guard.failed(error)
+            self._cause = redact(f"{type(error).__name__}: {error}")
+            self._state = "stopped"
+            self._poller.line.withdraw(Tier.BACKFILL)
+            _LOG.exception("backfill of %d days has stopped", self._days)
+
+    def _work(self) -> None:
         while not self._stop.is_set():
             with self._lock:
                 open_lanes = [lane for lane in self._lanes.values() if lane.missing and not lane.given_up]
@@ -160,8 +175,10 @@ class Backfill:
             self._give_up(lane, f"{wait.error}: {wait.cause}")
             return
         lane.waits_for = wait.cause if wait else budget.refusal(Tier.BACKFILL, lane.stream.cost)
-        if not lane.waits_for:
-            piece = poller.fetcher.cut(lane.account, lane.stream, lane.missing)[0]
+        with self._lock:
+            missing = list(lane.missing)  # a fetch may have brought the last of it since the lane was listed
+        if missing and not lane.waits_for:
+            piece = poller.fetcher.cut(lane.account, lane.stream, missing)[0]
             poller.line.offer(Task(lane.account, lane.stream, Tier.BACKFILL, piece))
 
     def _give_up(self, lane: _Lane, why: str) -> None:

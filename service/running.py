@@ -85,7 +85,8 @@ class Service:
         """Begin to fetch the missing history of the last `days`; one that is under way goes on instead."""
         with self._lock:
             running = self._backfill
-            if running is not None and running.progress().state not in ("done", "stopped"):
+            ended = running is None or running.join(0) or running.progress().state in ("done", "stopped")
+            if running is not None and not ended:
                 return running
             self._backfill = Backfill(self.poller, days)
             self._backfill.start()

@@ -70,6 +70,8 @@ def backfill(folder: Path | None, *, days: int, now: str) -> None:
     typer.echo(f"{ended['done']:,} of {ended['days']:,} days, {ended['rows']:,} rows")
     for why in ended["given_up"]:
         typer.echo(f"✗ {why}", err=True)
+    if ended["cause"]:
+        typer.echo(f"✗ {ended['cause']}", err=True)
     if ended["given_up"] or ended["state"] != "done":
         raise typer.Exit(1)
 
