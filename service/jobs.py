@@ -140,7 +140,7 @@ class Poller:
     def run_once(self) -> list[Result]:
         """Poll every stream and the past that is due, publish; what came of it all."""
         results: list[Result] = []
-        self._listeners.append(results.append)
+        self.listen(results.append)
         self.start_by_hand()
         self.offer_everything()
         self.line.idle()
@@ -155,8 +155,12 @@ class Poller:
         return sum(offered) + sum(self._offer_all(account) for account in self.accounts.known())
 
     def listen(self, listener: Callable[[Result], None]) -> None:
-        """Tell `listener` what comes of every task, from the fetching threads."""
-        self._listeners.append(listener)
+        """Tell `listener` what comes of every task, from the fetching threads, until `unlisten`."""
+        self._listeners = [*self._listeners, listener]
+
+    def unlisten(self, listener: Callable[[Result], None]) -> None:
+        """Tell it no more."""
+        self._listeners = [other for other in self._listeners if other != listener]
 
     def poll_now(self) -> int:
         """Ask everything again at once, what waits included; how many slices that put in line."""
@@ -276,7 +280,7 @@ class Poller:
             self.live.add(task.owner)
         if task.stream is not ACCOUNTS and fetch.outcome == "ok" and task.tier is not Tier.BACKFILL:
             self._offer_past(task.account, task.stream)
-        if task.window is None and fetch.retry_at is not None:
+        if task.window is None and fetch.retry_at is not None and not result.follow:  # its halves bring it
             self._later(task, fetch.retry_at)
 
     def _discovered(self, source: str) -> None:
