@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from connectors.contract import Account
 from service.budget import LOOK_BACK_EVERY
+from warehouse.errors import ReplyRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,8 +62,17 @@ class Accounts:
         """Take over what a discovery found.
 
         An account that is no longer listed is no longer polled, unless something could not be looked into.
+        Raises ReplyRefused for a list without any account where some are known: a login that has lost its
+        permissions can look like that, and they are polled on.
         """
         with self._lock:
+            known = sum(owner[0] == source for owner in self._known)
+            if known and not answer.accounts and not answer.unreachable:
+                raise ReplyRefused(
+                    f"the source lists no account at all, though {known} are known; they are polled on",
+                    mend="See that the login may still read its accounts. If they are gone for good, "
+                    "take the source out of paceline.yaml.",
+                )
             self._allowed[source] = answer.allowance
             listed = {(a.source, a.id): a for a in answer.accounts}
             if not answer.unreachable:
@@ -77,9 +87,9 @@ class Accounts:
             return stream.restate
         with self._lock:
             owner = (account.source, account.id)
-            if owner not in self._learned:
+            if owner not in self._restate:
                 return None
-            return self._restate.get(owner, {}).get(stream.name, UNKNOWN_LOOK_BACK)
+            return self._restate[owner].get(stream.name, UNKNOWN_LOOK_BACK)
 
     def look_back_is_due(self, account: Account, now: datetime) -> bool:
         """Whether to ask the account again how far back its past may change."""
@@ -88,9 +98,13 @@ class Accounts:
             return learned is None or now - learned >= LOOK_BACK_EVERY * 0.9  # the daily job has some jitter
 
     def learned(self, account: Account, restate: dict[str, timedelta], now: datetime) -> None:
-        """Note the account's answer; an empty one leaves what was known before."""
+        """Note the account's answer."""
         with self._lock:
             owner = (account.source, account.id)
             self._learned[owner] = now
-            if restate:
-                self._restate[owner] = restate
+            self._restate[owner] = restate
+
+    def untold(self, account: Account) -> None:
+        """The account was asked and did not say: what was known before stays, and it is due to be asked."""
+        with self._lock:
+            self._restate.setdefault((account.source, account.id), {})

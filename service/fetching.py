@@ -112,7 +112,10 @@ class Fetcher:
         if not self._accounts.look_back_is_due(task.account, now):
             return None
         learned = self._workers.horizons(origin, task.account)
-        self._accounts.learned(task.account, learned.restate, now)
+        if learned.error is None:
+            self._accounts.learned(task.account, learned.restate, now)
+        else:
+            self._accounts.untold(task.account)
         return self._settle(task, blank, learned, started, self._store_look_back)
 
     def origin(self, source: str, now: datetime) -> Origin:
@@ -224,7 +227,6 @@ class Fetcher:
 
     def _failed(self, task: Task, fetch: Fetch, error: SourceError, *, killed: bool) -> Result:
         follow: tuple[Task, ...] = ()
-        retry_at: datetime | None = None
         if isinstance(error, TooMuchData) and (halves := self._halve(task, fetch.window)):
             follow = tuple(replace(task, window=half) for half in halves)
             retry_at = fetch.started

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from apscheduler.schedulers.background import BackgroundScheduler
+
 from connectors.contract import Window
+from service.fetching import Result
 from service.jobs import Poller
+from service.line import Task, Tier
 from service.settings import load
 from tests.service.conftest import SECRET
+from warehouse.store import Fetch
 
 
 def totals(warehouse):
@@ -78,6 +84,45 @@ def test_days_switched_off_are_made_up_for(poller, platform, clock, warehouse):
     assert poller.line.idle(60)
     # From 14 Nov to 14 Dec 13:00 local: 30 days and 13 hours, though only ten days are restated.
     assert totals(warehouse)[0][:2] == ("a", 30 * 24 + 13)
+
+
+def test_an_account_that_does_not_tell_its_look_back_is_restated_30_days_and_asked_again(
+    poller, platform, clock, warehouse
+):
+    platform.behave(a__look_back="odd")
+    poller.run_once()
+    # From 25 October to 24 November 13:00 local; the repeated hour of 25 October counts once.
+    assert totals(warehouse)[0][:2] == ("a", 30 * 24 + 13)
+
+    platform.behave()
+    clock.advance(minutes=1)
+    poller.poll_now()
+    assert poller.line.idle(60)
+    assert len(platform.asked("look_back", "a")) == 2
+    [account, _] = poller.accounts.known()
+    delivery = poller.setup.sources["example"].connector.streams()[0]
+    assert poller.accounts.restate(account, delivery) == timedelta(days=10)
+
+
+def test_an_empty_list_of_accounts_ends_nobody_s_polling(poller, platform, clock, warehouse):
+    poller.run_once()
+    platform.set(accounts={})
+    clock.advance(minutes=5)
+    poller.poll_now()
+    assert poller.line.idle(60)
+
+    assert [account.id for account in poller.accounts.known()] == ["a", "b"]
+    [mark] = [m for m in warehouse.watermarks() if m.account == ""]
+    assert (mark.error, mark.cause) == (
+        "Unexpected",
+        "the source lists no account at all, though 2 are known; they are polled on",
+    )
+    assert "paceline.yaml" in mark.mend
+
+    platform.set(accounts={"b": "America/New_York"})
+    poller.poll_now()
+    assert poller.line.idle(60)
+    assert [account.id for account in poller.accounts.known()] == ["b"]
 
 
 def test_a_hang_costs_its_deadline_and_nobody_else(poller, platform, warehouse, clock, workers):
@@ -171,6 +216,26 @@ def test_too_much_data_is_asked_for_in_halves(poller, platform, warehouse):
         for line in platform.asked("delivery", "a")
     ]
     assert min(w.end - w.start for w in windows).days <= 2
+
+
+def test_a_newest_window_that_is_halved_is_not_asked_whole_again(poller, clock):
+    poller.run_once()
+    poller._scheduler = BackgroundScheduler(timezone=UTC)  # keeps jobs, and never runs them
+    [account, _] = poller.accounts.known()
+    stream = poller.setup.sources["example"].connector.streams()[0]
+    halves = [Window(clock() - timedelta(days=n), clock() - timedelta(days=n - 1)) for n in (1, 2)]
+    whole = Task(account, stream, Tier.TODAY)
+    fetch = Fetch(
+        "example", "a", stream.name, Window(halves[1].start, halves[0].end), clock(), 0, "retry",
+        error="TooMuchData", retry_at=clock(),
+    )  # fmt: skip
+
+    poller._follow_up(Result(whole, fetch))
+    assert [job.args[0] for job in poller._scheduler.get_jobs()] == [whole]
+    poller._scheduler.remove_all_jobs()
+
+    poller._follow_up(Result(whole, fetch, tuple(replace(whole, window=half) for half in halves)))
+    assert poller._scheduler.get_jobs() == []
 
 
 def test_the_owner_never_imports_an_ad_platform_s_client(poller):
