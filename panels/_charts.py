@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,7 +57,11 @@ def spend_against_plan(pace: Pace, currency: str) -> Spec:
         return {"field": field, "type": "quantitative", "title": title, "format": money}
 
     hour = {"field": "hour", "type": "quantitative", "title": "Hour"}
-    named = {"type": "nominal", "title": None, "legend": {"orient": "top", "symbolType": "stroke"}}
+    named = {
+        "type": "nominal",
+        "title": None,
+        "legend": {"orient": "top", "symbolType": "stroke", "labelLimit": 300},
+    }
     scale = {
         "domain": ["Spent", "Plan", "Projected, 80 % interval"],
         "range": ["#2563EB", "#64748B", "#2563EB"],
@@ -107,24 +112,26 @@ def spend_against_plan(pace: Pace, currency: str) -> Spec:
 
 def spend_by_campaign(lines: Sequence[CampaignLine], currency: str) -> Spec:
     """The campaigns that spent most, one bar each."""
-    values = [{"campaign": line.name, "id": line.campaign, "spend": line.spend} for line in lines]
+    seen = Counter(line.name for line in lines)
+    values = [
+        {
+            # Two accounts may have campaigns of one name.
+            "campaign": line.name if seen[line.name] == 1 else f"{line.name} ({line.campaign})",
+            "spend": line.spend,
+        }
+        for line in lines
+    ]
     return {
         "height": max(28 * len(values), 60),
-        "data": {"name": "spend", "values": values},
+        "data": {"values": values},
         "mark": {"type": "bar", "cornerRadiusEnd": 3, "height": {"band": 0.7}},
         "encoding": {
             "y": {
-                # By id: two accounts may have campaigns of one name.
-                "field": "id",
+                "field": "campaign",
                 "type": "nominal",
                 "sort": None,
                 "title": None,
-                "axis": {
-                    "labelLimit": 190,
-                    "ticks": False,
-                    "domain": False,
-                    "labelExpr": "data('spend')[indexof(pluck(data('spend'), 'id'), datum.value)].campaign",
-                },
+                "axis": {"labelLimit": 190, "ticks": False, "domain": False},
             },
             "x": {
                 "field": "spend",
