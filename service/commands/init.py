@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Answers", "run"]
 
-_IGNORED = """# Secrets and state stay on this machine.
-.streamlit/secrets.toml
-.paceline/
-"""
+_IGNORED = (secrets.FILE, ".paceline/")
+"""Secrets and state stay on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ class Answers:
 
 
 def run(folder: Path, answers: Answers, *, interactive: bool) -> None:
-    """Write paceline.yaml, secrets.toml and .gitignore. Nothing that exists is overwritten."""
+    """Write paceline.yaml, secrets.toml and .gitignore. What is there already stays, and is added to."""
     workspace = Workspace(folder.resolve())
     if workspace.settings_file.exists():
         typer.echo(
@@ -95,10 +93,17 @@ def run(folder: Path, answers: Answers, *, interactive: bool) -> None:
         said = f"no source called {', '.join(unknown)}" if unknown else "name at least one source: --source"
         typer.echo(f"{said} (there are: {', '.join(known)})", err=True)
         raise typer.Exit(2)
+    there, problems = secrets.read(workspace.folder)
+    if problems:
+        for problem in problems:
+            typer.echo(str(problem), err=True)
+        raise typer.Exit(1)
     sections: dict[str, dict[str, Any]] = {}
     held: dict[str, dict[str, str]] = {}
     for name in answers.sources:
-        sections[name], held[name] = _ask_source(registry.load(name)) if interactive else ({}, {})
+        sections[name], held[name] = {}, {}
+        if interactive:
+            sections[name], held[name] = _ask_source(registry.load(name), has_secrets=name in there)
     _write(workspace, answers, sections, held)
     _tell(workspace, interactive=interactive)
 
@@ -118,8 +123,8 @@ def _ask_general(answers: Answers, known: list[str]) -> Answers:
     )
 
 
-def _ask_source(connector: type[Connector]) -> tuple[dict[str, Any], dict[str, str]]:
-    """A source's plain settings and its secrets."""
+def _ask_source(connector: type[Connector], *, has_secrets: bool) -> tuple[dict[str, Any], dict[str, str]]:
+    """A source's plain settings and its secrets; the latter are not asked for where they stand already."""
     hidden = secrets.fields(connector.Settings)
     story, fields = GUIDE.get(connector.name, ("", ()))
     if not fields:
@@ -129,6 +134,9 @@ def _ask_source(connector: type[Connector]) -> tuple[dict[str, Any], dict[str, s
             if field.is_required()
         )
     typer.echo(f"\n{connector.title}. {story}")
+    if has_secrets:
+        typer.echo(f"  Its secrets stay as they stand in {secrets.FILE} under [{connector.name}].")
+        fields = tuple(field for field in fields if field.name not in hidden)
     plain: dict[str, Any] = {}
     private: dict[str, str] = {}
     for field in fields:
@@ -164,11 +172,21 @@ def _write(
     text += yaml.safe_dump(general, sort_keys=False, allow_unicode=True).replace(": null\n", ":\n")
     workspace.settings_file.write_text(text, encoding="utf-8")
     ignore = workspace.folder / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text(_IGNORED, encoding="utf-8")
+    _append(ignore, _IGNORED)
     path = workspace.folder / secrets.FILE
-    if any(held.values()) and not path.exists():
-        write_private(path, "\n".join(map(_section, held, held.values())))
+    new = [_section(source, values) for source, values in held.items() if values]
+    if new:
+        before = [path.read_text(encoding="utf-8").rstrip("\n") + "\n"] if path.exists() else []
+        write_private(path, "\n".join(before + new))
+
+
+def _append(path: Path, lines: tuple[str, ...]) -> None:
+    """Add the lines that a file does not have yet."""
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    missing = [line for line in lines if line not in before.splitlines()]
+    if missing:
+        gap = "" if before.endswith("\n") or not before else "\n"
+        path.write_text(before + gap + "".join(f"{line}\n" for line in missing), encoding="utf-8")
 
 
 def _section(source: str, values: Mapping[str, str]) -> str:
