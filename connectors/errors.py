@@ -35,8 +35,10 @@ __all__ = [
 
 _SECRET = re.compile(
     r"""(?ix)
-    ( (?: access_token | appsecret_proof | app_secret | client_secret | refresh_token | developer-token
-        | fb_exchange_token | input_token | code_verifier | assertion ) ["']? \s* [=:] \s* ["']? )
+    ( (?: access_token | appsecret_proof | app_secret | client_secret | refresh_token
+        | developer[-_]token | fb_exchange_token | input_token | code_verifier | assertion )
+      (?: (?: ["'] | %2[27] )? (?: \s* [=:] \s* | %3[DA] ) (?: b?["'] | %2[27] )?  # also percent-encoded
+        | ["'] \s* , \s* b?["'] ) )  # a pair, as headers and parameters are passed
       [^\s&"',;)}\]]+
     | ( \b(?: Bearer | OAuth ) \s+ ) (?= \S* \d ) [\w.~+/=-]{8,}  # not the words after OAuth
     | ( \b ) (?: ya29\.[\w.-]+ | EAA[A-Za-z0-9]{8,} | 1//[\w-]{8,} )
