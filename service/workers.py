@@ -25,7 +25,7 @@ from pebble import ProcessExpired, ProcessPool
 from connectors import registry
 from connectors.contract import Account, Connector, Usage, Window, schema
 from connectors.errors import SourceError, Unavailable, Unexpected, redact
-from service import secrets
+from service import logs, secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -207,8 +207,12 @@ def _scrub(text: str, values: list[str]) -> str:
 
 
 def _begin() -> None:
-    """Once in each worker: Ctrl-C is the owner's to handle, and a worker never outlives its owner."""
+    """Once in each worker: Ctrl-C is the owner's to handle, and a worker never outlives its owner.
+
+    What a client library logs here is redacted like the owner's own log.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logs.start(logging.WARNING)
     _spare_pandas()
     owner = multiprocessing.parent_process()
     assert owner is not None
