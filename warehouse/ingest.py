@@ -71,16 +71,17 @@ def store(cursor: DuckDBPyConnection, piece: Slice, reply: pa.Table, *, seen_at:
         return Written(rows=0, changed=0, newest=None)
     cursor.register("reply", reply)
     writing = _Writing(cursor, piece, describe(piece.row), seen_at)
+    newest = writing.newest()
     writing.narrow()
     {"fact": writing.facts, "attribute": writing.attributes, "event": writing.events}[piece.row.kind]()
     changed: int = writing.run("SELECT count(*) FROM changed")[0][0]
-    return Written(reply.num_rows, changed, writing.newest())
+    return Written(reply.num_rows, changed, newest)
 
 
 class _Writing:
     """One reply on its way into the tables of its row type.
 
-    where: the condition on the rows, of the reply and of the table, that this reply speaks for.
+    where: the condition on the rows of the table that this reply speaks for.
     """
 
     def __init__(self, cursor: DuckDBPyConnection, piece: Slice, table: Table, seen_at: datetime) -> None:
@@ -116,23 +117,30 @@ class _Writing:
         )
 
     def narrow(self) -> None:
-        """Set `where`: the window, less what a reply that was asked for later has said already."""
+        """Set `where`: the window, less what a reply that was asked for later has said already.
+
+        What that leaves out of the reply is taken from it.
+        """
         newer = self.run(
             """SELECT epoch_us(window_start), epoch_us(window_end) FROM journal
             WHERE source = $source AND account = $account AND stream = $stream
               AND outcome = 'ok' AND "rows" > 0 AND seen_at > $seen_at ORDER BY ALL"""
         )
-        if not self.table.time:
-            self.where = "false" if newer else "true"
-            return
-        column, asked = quoted(self.table.time), _span(self.piece.window, self.piece, self.table)
-        self.params |= {"low": asked.low, "high": asked.high}
-        parts = [f"{column} >= $low AND {column} < $high"]
-        for n, (start, end) in enumerate(_joined(newer)):
-            said = _span(Window(_instant(start), _instant(end)), self.piece, self.table)
-            self.params |= {f"low{n}": said.low, f"high{n}": said.high}
-            parts.append(f"NOT ({column} >= $low{n} AND {column} < $high{n})")
-        self.where = " AND ".join(parts)
+        if self.table.time:
+            column, asked = quoted(self.table.time), _span(self.piece.window, self.piece, self.table)
+            self.params |= {"low": asked.low, "high": asked.high}
+            parts = [f"{column} >= $low AND {column} < $high"]
+            for n, (start, end) in enumerate(_joined(newer)):
+                said = _span(Window(_instant(start), _instant(end)), self.piece, self.table)
+                self.params |= {f"low{n}": said.low, f"high{n}": said.high}
+                parts.append(f"NOT ({column} >= $low{n} AND {column} < $high{n})")
+            self.where = " AND ".join(parts)
+        elif newer:
+            self.where = "false"
+        if newer:
+            self.run(f"CREATE OR REPLACE TEMP TABLE spoken AS SELECT * FROM reply WHERE {self.where}")
+            self.cursor.unregister("reply")
+            self.run("CREATE TEMP VIEW reply AS FROM spoken")
 
     def facts(self) -> None:
         table, values, known = self.table, self.table.values, self.table.known()
@@ -158,9 +166,9 @@ class _Writing:
         stored = f"FROM {quoted(table.name)} WHERE source = $source AND account = $account AND {self.where}"
         self.run(
             f"""CREATE OR REPLACE TEMP TABLE changed AS
-            WITH r AS (SELECT true AS here, * FROM reply WHERE {self.where}),
-                 s AS (SELECT true AS here, * {stored})
-            SELECT r.here IS NULL AS gone, s.here IS NULL AS fresh, {", ".join(chosen)}
+            WITH r AS (SELECT true AS here, * FROM reply),
+                 s AS (SELECT true AS here, rowid AS place, * {stored})
+            SELECT r.here IS NULL AS gone, s.here IS NULL AS fresh, s.place, {", ".join(chosen)}
             FROM r FULL JOIN s ON {_same("r", "s", table.key)}
             WHERE r.here IS NULL OR s.here IS NULL OR {differs}"""
         )
@@ -170,14 +178,13 @@ class _Writing:
             f"""SELECT count(*) FILTER (fresh), count(DISTINCT ({columns(table.key)})) FILTER (fresh),
                 count(*) FILTER (gone) FROM changed"""
         )
-        [(said, kept)] = self.run(
-            f"SELECT (SELECT count(*) FROM reply WHERE {self.where}), (SELECT count(*) {stored})"
-        )
+        [(said, kept)] = self.run(f"SELECT (SELECT count(*) FROM reply), (SELECT count(*) {stored})")
         if fresh != keys or said - fresh != kept - gone:
             self.refuse_doubles()
         same = " AND ".join(f"{quoted('+' + m)} = 0" for m in values)
         self.run(f"DELETE FROM changed WHERE gone AND {same}")
-        self.replace("changed")
+        self.run(f"DELETE FROM {quoted(table.name)} WHERE rowid IN (SELECT place FROM changed)")
+        self.insert("changed")
         noted = (*labels, *values, *(f"{m}_known" for m in known))
         taken = ", ".join(f"c.{quoted('+' + c if c in values else c)}" for c in noted)
         bounds = "window_start AS low, window_end AS high"
@@ -211,17 +218,19 @@ class _Writing:
         differs = " OR ".join(f"r.{quoted(c)} IS DISTINCT FROM s.{quoted(c)}" for c in others)
         self.run(
             f"""CREATE OR REPLACE TEMP TABLE changed AS
-            WITH r AS (SELECT true AS here, $account AS account, * FROM reply WHERE {self.where}),
+            WITH r AS (SELECT true AS here, $account AS account, * FROM reply),
                  s AS (SELECT true AS here, * FROM {history}
                        WHERE source = $source AND account = $account AND valid_to IS NULL AND {self.where})
             SELECT r.here AS here, {", ".join(chosen)} FROM r FULL JOIN s ON {_same("r", "s", match)}
             WHERE r.here IS NULL OR s.here IS NULL OR {differs or "false"}"""
         )
         self.run("CREATE OR REPLACE TEMP TABLE present AS SELECT * FROM changed WHERE here")
-        self.replace("present")
-        # Closed by DELETE + INSERT: after an UPDATE an open reader holds up the next checkpoint.
         same = _same("h", "c", match)
-        open_ = "h.source = $source AND h.account = $account AND h.valid_to IS NULL"
+        mine = "h.source = $source AND h.account = $account"
+        self.run(f"DELETE FROM {quoted(table.name)} h USING present c WHERE {mine} AND {same}")
+        self.insert("present")
+        # Closed by DELETE + INSERT: after an UPDATE an open reader holds up the next checkpoint.
+        open_ = f"{mine} AND h.valid_to IS NULL"
         self.run(
             f"""CREATE OR REPLACE TEMP TABLE ended AS
             SELECT h.* REPLACE ($seen_at AS valid_to) FROM {history} h JOIN changed c ON {same}
@@ -239,7 +248,7 @@ class _Writing:
         names, name = columns(self.table.types), quoted(self.table.name)
         self.run(
             f"""CREATE OR REPLACE TEMP TABLE changed AS
-            WITH r AS (SELECT * FROM reply WHERE {self.where}),
+            WITH r AS (SELECT * FROM reply),
                  s AS (SELECT * FROM {name} WHERE source = $source AND account = $account AND {self.where})
             SELECT r.* FROM r ANTI JOIN s ON {_same("r", "s", self.table.key)}"""
         )
@@ -248,18 +257,13 @@ class _Writing:
             SELECT $source, $account, {names}, $seen_at FROM changed ORDER BY {quoted(self.table.time)}"""
         )
 
-    def replace(self, by: str) -> None:
-        """Put the rows of `by` in the place of those with their keys, in the order of time."""
-        name, names = quoted(self.table.name), columns(self.table.types)
-        self.run(
-            f"""DELETE FROM {name} WHERE rowid IN (
-                SELECT rowid FROM {name} s WHERE source = $source AND account = $account AND {self.where}
-                AND EXISTS (FROM {by} c WHERE {_same("s", "c", self.table.key) or "true"}))"""
-        )
+    def insert(self, rows: str) -> None:
+        """Add the rows of a temporary table to the current state, in the order of time."""
+        names = columns(self.table.types)
         order = f" ORDER BY {quoted(self.table.time)}" if self.table.time else ""
         self.run(
-            f"INSERT INTO {name} (source, account, {names}) "
-            f"SELECT $source, $account, {names} FROM {by}{order}"
+            f"INSERT INTO {quoted(self.table.name)} (source, account, {names}) "
+            f"SELECT $source, $account, {names} FROM {rows}{order}"
         )
 
     def newest(self) -> datetime | None:
@@ -269,7 +273,8 @@ class _Writing:
             return None
         measures = table.values if self.piece.row.kind == "fact" else ()
         holds = " OR ".join(f"{quoted(m)} <> 0" for m in measures) or "true"
-        found = self.run(f"SELECT epoch_us(max({quoted(table.time)})) FROM reply WHERE {holds}")[0][0]
+        newest = f"max({quoted(table.time)}) FILTER ({holds})"
+        found = self.run(f"SELECT epoch_us({newest}) FROM reply")[0][0]
         if found is None:
             return None
         at = _instant(found)
