@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import webbrowser
 from contextlib import ExitStack, suppress
@@ -28,7 +30,7 @@ from service.workspace import Workspace, write_private
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["run", "write_workspace"]
+__all__ = ["hint", "run", "write_workspace"]
 
 SANDBOX_WITHIN = 60.0
 HEALTHY_WITHIN = 90.0
@@ -43,7 +45,9 @@ def run(*, port: int, days: int, seed: int, headless: bool) -> None:
     if running is not None:
         typer.echo(f"The demo is running already: {running.url}")
         return
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, _interrupt)
     with ExitStack() as processes:
         try:
             _start(processes, workspace, port=port, days=days, seed=seed, headless=headless)
@@ -56,8 +60,7 @@ def _start(
 ) -> None:
     began = time.monotonic()
     typer.echo("Starting the sandbox: Google Ads and Meta as they are on the wire, over a made-up world …")
-    sandbox, said = _sandbox(workspace, seed=seed, days=days)
-    processes.callback(_stop, sandbox)
+    sandbox, said = _sandbox(processes, workspace, seed=seed, days=days)
     write_workspace(workspace, said)
     setup = settings.load(workspace.folder)
     log = processes.enter_context((workspace.state / "app.log").open("a", encoding="utf-8"))
@@ -77,13 +80,25 @@ def _start(
     typer.echo(
         "  · top left: is today on plan? Amber and red say where to look first; follow the cards down."
     )
-    typer.echo("  · two or three incidents are running: `paceline sandbox incident list` names them.")
+    typer.echo(f"  · two or three incidents are running: `{hint('sandbox', 'incident', 'list')}` names them.")
+    status = hint("status", "-w", os.path.relpath(workspace.folder))
+    typer.echo(f"  · `{status}` says how fresh each account is; any command takes that -w.")
     typer.echo(f"  · log: {workspace.state / 'app.log'} · Ctrl-C stops everything and keeps the data.")
     app.post("/api/backfill", {"days": days})
     if not headless:
         webbrowser.open(app.url)
     for line in _history(app, server, sandbox):
         typer.echo(line)
+
+
+def hint(*words: str) -> str:
+    """A command line of ours as it can be typed in the current folder, in a checkout or installed."""
+    script = serve.HOME / "paceline"  # in the installed package there is no such file
+    name = "paceline"
+    if script.is_file():
+        name = os.path.relpath(script)
+        name = name if os.sep in name else f".{os.sep}{name}"
+    return shlex.join((name, *words))
 
 
 def _workspace(seed: int) -> Workspace:
@@ -97,7 +112,9 @@ def _workspace(seed: int) -> Workspace:
     return workspace
 
 
-def _sandbox(workspace: Workspace, *, seed: int, days: int) -> tuple[subprocess.Popen[str], dict[str, Any]]:
+def _sandbox(
+    processes: ExitStack, workspace: Workspace, *, seed: int, days: int
+) -> tuple[subprocess.Popen[str], dict[str, Any]]:
     words = [sys.executable, "-m", "sandbox", "up", "--json", "--incidents", "demo"]
     words += ["--seed", str(seed), "--days", str(days + 30)]
     log = (workspace.state / "sandbox.log").open("a", encoding="utf-8")
@@ -110,10 +127,16 @@ def _sandbox(workspace: Workspace, *, seed: int, days: int) -> tuple[subprocess.
             text=True,
             start_new_session=True,
         )
+    processes.callback(_stop, process)
     assert process.stdout is not None
-    line = process.stdout.readline()
-    if not line:
-        process.wait(SANDBOX_WITHIN)
+    late = threading.Timer(SANDBOX_WITHIN, process.kill)  # which ends the reading below
+    late.daemon = True
+    late.start()
+    try:
+        line = process.stdout.readline()
+    finally:
+        late.cancel()
+    if not line.endswith("\n"):
         raise _failed("the sandbox did not start", workspace.state / "sandbox.log")
     said: dict[str, Any] = json.loads(line)
     return process, said
@@ -199,6 +222,8 @@ def _stop(process: subprocess.Popen[Any]) -> None:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a closing terminal hangs up more than once
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
