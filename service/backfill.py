@@ -133,6 +133,10 @@ class Backfill:
         """Whatever happens has an end that can be seen; the next backfill goes on from there."""
         try:
             self._work()
+            if self._stop.is_set():
+                self._state = "stopped"
+            else:
+                self._finish()
         except Exception as error:  # noqa: BLE001  # told in the log and in the progress
             if isinstance(error, StorageError):
                 self._poller.guard.failed(error)
@@ -140,6 +144,8 @@ class Backfill:
             self._state = "stopped"
             self._poller.line.withdraw(Tier.BACKFILL)
             _LOG.exception("backfill of %d days has stopped", self._days)
+        finally:
+            self._poller.unlisten(self._heard)
 
     def _work(self) -> None:
         while not self._stop.is_set():
@@ -152,16 +158,12 @@ class Backfill:
                 self._offer(lane, budgets[lane.account.source])
             self._woken.wait(2)
             self._woken.clear()
-        if self._stop.is_set():
-            self._state = "stopped"
-            return
+
+    def _finish(self) -> None:
         self._state = "compacting"
-        try:
-            for row in {lane.stream.row for lane in self._lanes.values() if self._rows}:
-                self._poller.warehouse.compact(row)
-            self._poller.warehouse.publish()
-        except StorageError as error:
-            self._poller.guard.failed(error)
+        for row in {lane.stream.row for lane in self._lanes.values() if self._rows}:
+            self._poller.warehouse.compact(row)
+        self._poller.warehouse.publish()
         self._state = "done"
         _LOG.info("backfill of %d days is done: %d rows", self._days, self._rows)
 
