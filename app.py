@@ -23,6 +23,8 @@ import streamlit as st
 from panels import _slot
 from service import api, logs, workspace
 from service.running import Service
+from service.settings import SettingsError
+from warehouse.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -32,6 +34,8 @@ STOP_WITHIN = 8.0
 
 RESTART = 75
 """Exit code (EX_TEMPFAIL) that asks a supervisor for a fresh process."""
+
+CANNOT_START = 2
 
 HEAVY = ("numpy", "pandas", "altair", "pyarrow.compute", "metrics.compute")
 """What the first page needs: imported before the first visitor, not by him."""
@@ -48,7 +52,7 @@ def _service() -> Service | None:
 async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any] | None]:
     """Open the warehouse and poll, from before the first visitor until after the last."""
     logs.start()
-    service = await anyio.to_thread.run_sync(Service, workspace.find())
+    service = await anyio.to_thread.run_sync(_open)
     service.versions.attach()
     service.on_lost = partial(os.kill, os.getpid(), signal.SIGTERM)
     _end_streams_at_signals(service)
@@ -67,6 +71,16 @@ async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any] | None]:
         if service.lost.is_set():
             logging.shutdown()
             os._exit(RESTART)
+
+
+def _open() -> Service:
+    try:
+        return Service(workspace.find())
+    except (SettingsError, StorageError) as error:
+        # A person can mend it: say so in words. Raised here, the server would print its own traceback.
+        _LOG.critical("cannot start: %s", error)
+        logging.shutdown()
+        os._exit(CANNOT_START)
 
 
 def _shown(service: Service) -> _slot.Process:

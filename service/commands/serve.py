@@ -9,6 +9,8 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+import typer
+
 from service import settings
 from service.workspace import VARIABLE, find
 
@@ -55,6 +57,10 @@ def up(folder: Path | None, *, port: int | None, address: str | None) -> NoRetur
     """Become the app's process: whoever started us supervises it directly. Raises SettingsError."""
     workspace = find(folder)
     words = command(settings.load(workspace.folder), port=port, address=address)
+    running = workspace.running()
+    if running is not None:
+        typer.echo(f"The app runs on this workspace already: {running.url} (process {running.pid})", err=True)
+        raise typer.Exit(1)
     # Streamlit looks for secrets.toml, where the login's settings are, in the working directory.
     os.chdir(workspace.folder)
     os.execve(words[0], words, environment(workspace))  # noqa: S606  # our own interpreter
