@@ -65,6 +65,7 @@ class Poll:
     def wait(self):
         code = self.process.wait(150)
         self._reader.join(30)
+        self.process.stdout.close()
         return code
 
 
@@ -78,7 +79,7 @@ def journal(warehouse):
 def doubles(warehouse):
     found = {}
     for row in ROWS:
-        keys = ", ".join(("source", "account", *row.key))
+        keys = ", ".join(f'"{name}"' for name in ("source", "account", *row.key))
         sql = f"SELECT count(*) - count(DISTINCT ({keys})) AS n FROM {row.table}"
         found[row.table] = warehouse.query(sql)["n"][0].as_py()
     return {table: n for table, n in found.items() if n}

@@ -29,7 +29,15 @@ def test_a_closed_terminal_leaves_no_sandbox_behind(tmp_path, number):
     log = (tmp_path / "log").open("w+")
     env = serve.environment() | {"PACELINE_SANDBOX_STATE": str(tmp_path / "sandbox.json")}
     command = [sys.executable, "-m", "service.cli", "demo", "--headless", "--port", "0", "--days", "1"]
-    process = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=log, stderr=log)
+    # Whoever runs the tests may ignore hang-ups (nohup); a terminal does not.
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=env,
+        stdout=log,
+        stderr=log,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509  # no threads here yet
+    )
     try:
         end = time.monotonic() + WITHIN
         while not (started := sandboxes(process.pid)):
