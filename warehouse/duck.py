@@ -4,8 +4,6 @@ Every call takes a cursor of its own (a shared connection gives wrong answers) a
 open one holds up checkpoints). Writes queue behind one lock; reads go on beside them.
 """
 
-# ruff: noqa: S608  # the parts put into SQL are names of row types and columns, quoted; values are bound
-
 from __future__ import annotations
 
 import shutil
@@ -20,12 +18,12 @@ import duckdb
 
 from connectors.contract import ROWS
 from warehouse import ingest, journal
+from warehouse.compact import compact
 from warehouse.errors import ReplyRefused, StorageBroken, StorageFull
 from warehouse.instance import STORAGE_ERRORS, Instance
 from warehouse.migrations import migrate
 from warehouse.publish import publish
 from warehouse.reader import only_select
-from warehouse.tables import columns, describe, layout, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -128,22 +126,9 @@ class DuckWarehouse:
             journal.mark(cursor, fetch)
 
     def compact(self, row: type[Row]) -> None:
-        """Put a table back in the order of time, which a backfill breaks and every query profits from."""
-        table = describe(row)
-        if not table.time:
-            return
-        types = layout(row)[table.name]
-        listed, fresh = columns(types), quoted(f"{table.name}_compacted")
+        """Put a table back in the order of time: after a backfill, and now and then."""
         with self._transaction() as cursor:
-            kinds = ", ".join(f"{quoted(c)} {kind}" for c, kind in types.items())
-            order = columns((table.time, "source", "account"))
-            for statement in (
-                f"CREATE TABLE {fresh} ({kinds})",
-                f"INSERT INTO {fresh} SELECT {listed} FROM {quoted(table.name)} ORDER BY {order}",
-                f"DROP TABLE {quoted(table.name)}",
-                f"ALTER TABLE {fresh} RENAME TO {quoted(table.name)}",
-            ):
-                cursor.execute(statement).fetchall()
+            compact(cursor, row)
 
     def publish(self) -> None:
         """See `Warehouse.publish`. Does nothing where nothing was written since the last time."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.contract import ROWS, Delivery
+from connectors.contract import Delivery
 from tests.warehouse.store_kit import at, delivery, put, rows
 from warehouse.duck import DuckWarehouse
 from warehouse.errors import StorageBroken, StorageHeld
@@ -137,28 +137,6 @@ def test_readers_see_whole_writes_while_others_write(warehouse):
         ("2", 50 * writes),
     ]
     assert warehouse.data_version == 2 * writes
-
-
-def test_compacting_keeps_every_row_and_puts_them_in_the_order_of_time(warehouse):
-    for hour in (5, 3, 9, 1):
-        put(warehouse, [delivery("b", hour, hour), delivery("a", hour, 1)], seen=20, hours=(hour, hour + 1))
-    assert rows(warehouse, "SELECT hour_of_day FROM delivery WHERE campaign = 'b'") == [
-        (5,),
-        (3,),
-        (9,),
-        (1,),
-    ]
-    before = rows(warehouse, "FROM delivery ORDER BY hour, campaign")
-    for row in ROWS:
-        warehouse.compact(row)
-    assert rows(warehouse, "SELECT hour_of_day FROM delivery WHERE campaign = 'b'") == [
-        (1,),
-        (3,),
-        (5,),
-        (9,),
-    ]
-    assert rows(warehouse, "FROM delivery ORDER BY hour, campaign") == before
-    assert put(warehouse, [delivery("b", 5, 6), delivery("a", 5, 1)], seen=21, hours=(5, 6)).changed == 1
 
 
 def test_closing_interrupts_a_question_that_does_not_end(tmp_path):
