@@ -74,7 +74,7 @@ class Polling(Part):
     streams: dict[str, Annotated[Duration, _between("5m", "7d")]] = Field(default_factory=dict)
     discover: Annotated[Duration, _between("5m", "1d")] = timedelta(hours=1)
     deadline: Annotated[Duration, _between("5s", "30m")] = timedelta(minutes=2)
-    workers: Annotated[int, Field(ge=1, le=16)] = 3
+    workers: Annotated[int, Field(ge=1, le=16)] = 2
     reserve: Share = 0.05
 
 
