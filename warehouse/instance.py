@@ -68,6 +68,7 @@ class Instance:
         self._prepare = prepare
         self._broken = ""
         self._closed = False
+        self._reviving = False
         self._cursors: set[duckdb.DuckDBPyConnection] = set()
         self._changed = threading.Condition()
         with _held_lock:
@@ -133,10 +134,19 @@ class Instance:
             self.descriptor = -1
 
     def _revive(self) -> None:
-        self._release()
-        if self._broken:  # another thread may have opened it while this one waited
-            self._connect()
-            self._broken = ""
+        """Open the file anew, one thread for all: releasing gives up the lock while it waits."""
+        if self._reviving:
+            self._changed.wait(0.05)
+            return
+        self._reviving = True
+        try:
+            self._release()
+            if not self._closed:
+                self._connect()
+                self._broken = ""
+        finally:
+            self._reviving = False
+            self._changed.notify_all()
 
     def _understood(self, error: Exception) -> StorageError | None:
         """The storage's part in `error`, or None where the statement is to blame."""

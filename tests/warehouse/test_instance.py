@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from connectors.contract import Delivery
 from tests.warehouse.store_kit import at, delivery, put, rows
 from warehouse.duck import DuckWarehouse
 from warehouse.errors import StorageBroken, StorageHeld
+from warehouse.instance import Instance
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
@@ -159,3 +161,37 @@ def test_closing_interrupts_a_question_that_does_not_end(tmp_path):
     thread.join(10)
     assert len(failures) == 1
     assert "is closed" in failures[0]
+
+
+def test_one_thread_opens_a_given_up_file_anew_for_all(tmp_path):
+    instance = Instance(tmp_path / "w.duckdb", read_only=False, prepare=lambda _: None)
+    answers, problems, held, let_go = [], [], threading.Event(), threading.Event()
+
+    def holding():
+        with instance.cursor():
+            held.set()
+            let_go.wait(10)
+
+    def asking():
+        try:
+            with instance.cursor() as cursor:
+                answers.append(cursor.execute("SELECT 42").fetchall())
+                time.sleep(0.2)  # still in use when the next one would release it
+                answers.append(cursor.execute("SELECT 42").fetchall())
+        except Exception as error:  # noqa: BLE001 (reported by the main thread)
+            problems.append(error)
+
+    holder = threading.Thread(target=holding)
+    holder.start()
+    assert held.wait(10)
+    instance._broken = "given up"  # as after a FatalException of the database
+    askers = [threading.Thread(target=asking) for _ in range(3)]
+    for thread in askers:
+        thread.start()
+    time.sleep(0.3)
+    let_go.set()
+    for thread in (holder, *askers):
+        thread.join(10)
+    assert problems == []
+    assert answers == [[(42,)]] * 6
+    instance.close()
