@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -107,11 +108,18 @@ def scopes(known: Mapping[AccountKey, Account]) -> list[Scope]:
 
 
 def figures(
-    warehouse: Warehouse, known: Mapping[AccountKey, Account], scope: Scope, span: str, now: datetime
+    warehouse: Warehouse,
+    known: Mapping[AccountKey, Account],
+    scope: Scope,
+    span: str,
+    now: datetime,
+    *,
+    own: Path,
 ) -> Figures | None:
     """The Overview of a scope; None while none of its accounts has any data of today.
 
-    span: a key of SPANS. now: the present, aware. An account whose source has said nothing of its present day
+    span: a key of SPANS. own: the folder of the team's own metrics, which may replace built-in ones.
+    now: the present, aware. An account whose source has said nothing of its present day
     is left out, and named: another day's numbers are not today's.
     """
     reach = windows.watermarks(warehouse, {key: known[key] for key in scope.accounts})
@@ -130,7 +138,7 @@ def figures(
         for days in ([_WEEK] if span == "7d" else range(1, _WEEK + 1))
         if first is not None and min(w.start for w in asked.values()) - timedelta(days=days) >= first
     ]
-    defined = load()
+    defined = load(*([own] if own.is_dir() else []))
     chosen = tuple(defined[name] for name in _METRICS)
     where = {"source": sorted({k[0] for k in until}), "account": sorted({k[1] for k in until})}
     bucket = "day" if span == "7d" else "hour_of_day"

@@ -27,7 +27,8 @@ def load(version: int, hour: datetime, scope: Scope, span: str) -> Figures | Non
     del version
     of = process()
     assert of is not None
-    return figures(of.warehouse, windows.accounts(of.warehouse), scope, span, hour)
+    known = windows.accounts(of.warehouse)
+    return figures(of.warehouse, known, scope, span, hour, own=of.workspace.folder / "metrics")
 
 
 def target(of: Process, scope: Scope, metric: str, accounts: dict[tuple[str, str], str]) -> float | None:

@@ -137,9 +137,9 @@ def query(
 )
 def sandbox(context: typer.Context) -> None:
     """The ad platforms' real protocols over a made-up world: `sandbox up`, `sandbox incident start NAME`."""
-    from service.commands import serve  # noqa: PLC0415
+    from service.commands import demo  # noqa: PLC0415
 
-    serve.become("sandbox", *context.args)
+    demo.talk_to_sandbox(*context.args)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from connectors.contract import Usage
+from metrics import model
 from service import budget, secrets, settings
 from service.commands.ask import running_app
 from service.line import Tier
@@ -60,6 +61,7 @@ def run(folder: Path | None) -> None:
     if secrets.exposed(workspace.folder):
         path = workspace.folder / secrets.FILE
         report.bad(f"{path} can be read by other users of this machine", f"chmod 600 {path}")
+    _metrics(workspace, report)
     _disk(workspace, report)
     _app(workspace, report)
     workers = Workers(setup.settings.polling.workers, deadline=setup.settings.polling.deadline)
@@ -70,6 +72,15 @@ def run(folder: Path | None) -> None:
     _budgets([found for found in budgets if found is not None], report)
     if report.failed:
         raise typer.Exit(1)
+
+
+def _metrics(workspace: Workspace, report: _Report) -> None:
+    folder = workspace.folder / "metrics"
+    problems = [*model.check(model.DEFINITIONS), *(model.check(folder) if folder.is_dir() else ())]
+    for problem in problems:
+        report.bad(str(problem))
+    if not problems:
+        report.good(f"metrics: {len(model.load(*([folder] if folder.is_dir() else [])))} definitions")
 
 
 def _disk(workspace: Workspace, report: _Report) -> None:

@@ -16,7 +16,7 @@ import webbrowser
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import requests
 import typer
@@ -30,7 +30,9 @@ from service.workspace import Workspace, write_private
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["hint", "run", "write_workspace"]
+__all__ = ["hint", "run", "sandbox_state", "talk_to_sandbox", "write_workspace"]
+
+SANDBOX_STATE = "PACELINE_SANDBOX_STATE"
 
 SANDBOX_WITHIN = 60.0
 HEALTHY_WITHIN = 90.0
@@ -91,6 +93,19 @@ def _start(
         typer.echo(line)
 
 
+def sandbox_state(workspace: Workspace) -> Path:
+    """Where the demo's sandbox leaves word of itself: others on this machine keep theirs elsewhere."""
+    return workspace.state / "sandbox.json"
+
+
+def talk_to_sandbox(*words: str) -> NoReturn:
+    """Run a command of the sandbox; the demo of the current folder is the one that is meant, if it runs."""
+    state = sandbox_state(Workspace(_folder(1)))
+    if SANDBOX_STATE not in os.environ and state.exists():
+        os.environ[SANDBOX_STATE] = str(state)
+    serve.become("sandbox", *words)
+
+
 def hint(*words: str) -> str:
     """A command line of ours as it can be typed in the current folder, in a checkout or installed."""
     script = serve.HOME / "paceline"  # in the installed package there is no such file
@@ -101,11 +116,15 @@ def hint(*words: str) -> str:
     return shlex.join((name, *words))
 
 
-def _workspace(seed: int) -> Workspace:
+def _folder(seed: int) -> Path:
     """The demo's own folder below the current one, or in the temporary folder where that is not writable."""
     here = Path.cwd()
     home = here if os.access(here, os.W_OK) else Path(tempfile.gettempdir()) / f"paceline-demo-{os.getuid()}"
-    folder = home / ".paceline" / ("demo" if seed == 1 else f"demo-{seed}")
+    return home / ".paceline" / ("demo" if seed == 1 else f"demo-{seed}")
+
+
+def _workspace(seed: int) -> Workspace:
+    folder = _folder(seed)
     folder.mkdir(parents=True, exist_ok=True)
     workspace = Workspace(folder)
     workspace.state.mkdir(exist_ok=True)
@@ -121,7 +140,7 @@ def _sandbox(
     with log:
         process = subprocess.Popen(  # noqa: S603  # our own interpreter
             words,
-            env=serve.environment(),
+            env={SANDBOX_STATE: str(sandbox_state(workspace)), **serve.environment()},
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
