@@ -73,6 +73,9 @@ _QUOTAS = {"explorer": 2_880, "basic": 15_000, "standard": None}
 
 _MINUTES, _HOURS, _DAYS = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
+_WITHDRAWN = 14 * _DAYS
+"""Time after an account's last counting day in which returns and cancellations are usually uploaded."""
+
 
 class Settings(BaseModel):
     """What it takes to read Google Ads.
@@ -172,7 +175,11 @@ class GoogleAds(Connector):
         return self._search(query, account, ("segments.date", days[0], days[-1]))
 
     def click_lookback(self, account: Account) -> timedelta:
-        """How long after a click the account still counts a conversion: its longest action's or 30 days."""
+        """How long after a click its conversions may still change.
+
+        The longest window in which the account's actions count a conversion (30 days where it has none, at
+        most 90), and the time in which one that was counted at its very end may still be withdrawn.
+        """
         longest = max(
             (
                 row["conversion_action.click_through_lookback_window_days"]
@@ -182,7 +189,7 @@ class GoogleAds(Connector):
             ),
             default=0,
         )
-        return timedelta(days=min(longest or 30, 90))
+        return timedelta(days=min(longest or 30, 90)) + _WITHDRAWN
 
     @stream(
         Delivery,

@@ -185,4 +185,4 @@ def test_the_past_is_asked_again_as_far_as_the_longest_lookback(google, account,
             for n, (back, status) in enumerate(actions)
         ]
     )
-    assert google.connector().click_lookback(account) == timedelta(days=days)
+    assert google.connector().click_lookback(account) == timedelta(days=days + 14)
