@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
+from service.commands import serve
 from service.commands.demo import write_workspace
 from service.running import Service
 from service.workspace import Workspace
@@ -105,7 +106,11 @@ def main() -> int:
                 write_workspace(workspace, sandbox.at)
                 command = [sys.executable, "-m", "benchmarks.memory", "--days", str(days), "--one"]
                 done = subprocess.run(
-                    [*command, str(workspace.folder)], check=True, stdout=subprocess.PIPE, text=True
+                    [*command, str(workspace.folder)],
+                    check=True,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    env=serve.environment(),
                 )
             said[days] = json.loads(done.stdout.splitlines()[-1])
             print(

@@ -26,6 +26,7 @@ from connectors import registry
 from connectors.contract import Account, Connector, Usage, Window, schema
 from connectors.errors import SourceError, Unavailable, Unexpected, redact
 from service import logs, secrets
+from service.lean import LEAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -291,6 +292,8 @@ class Workers:
             self._pool.join()
 
     def _build(self) -> ProcessPool:
+        for name, value in LEAN.items():  # a spawned process reads them as it starts
+            os.environ.setdefault(name, value)
         return ProcessPool(
             max_workers=self._count,
             max_tasks=RECYCLE_AFTER,
