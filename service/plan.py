@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ROWS_A_PIECE", "days_a_piece", "halves", "midnight", "missing", "newest", "past", "pieces"]
 
-ROWS_A_PIECE = 250_000
+ROWS_A_PIECE = 120_000
 """A slice is cut to about this many rows, so that memory stays flat however long the window is."""
 
 LONGEST_PIECE = 92
