@@ -37,6 +37,8 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.5.0",  # so that tools which still carry DuckDB 1.5 read the file
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
+    "allocator_background_threads": "true",  # memory goes back between writes
+    "allocator_flush_threshold": "16MB",
 }
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 _NO_ROOM = re.compile(r"No space left|File too large|Disk quota exceeded", re.IGNORECASE)
