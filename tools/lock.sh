@@ -4,6 +4,6 @@ set -eu
 uv=.venv/uv/bin/uv
 compile() { "$uv" pip compile -q --universal --generate-hashes --python-version 3.11 --no-header "$@"; }
 compile pyproject.toml -o requirements.lock
-compile pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+compile pyproject.toml --extra models --group dev -c requirements.lock -o requirements-dev.lock
 compile pyproject.toml --group bench -o requirements-bench.lock
 echo 'uv>=0.9' | compile - -o tools/uv.lock
