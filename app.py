@@ -88,6 +88,7 @@ def _shown(service: Service) -> _slot.Process:
     targets = tuple(_slot.Target(**target.model_dump()) for target in settings.targets)
     return _slot.Process(
         warehouse=service.warehouse,
+        book=service.book,
         workspace=_slot.Workspace(
             name=settings.name,
             folder=service.workspace.folder,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
+    from warehouse.book import Book
     from warehouse.store import Warehouse
 
 __all__ = ["Process", "Target", "Workspace", "process", "process_slot"]
@@ -62,6 +63,7 @@ class Process:
     """
 
     warehouse: Warehouse
+    book: Book
     workspace: Workspace
     status: Callable[[], Mapping[str, Any]] = field(repr=False)
     data_version: Callable[[], int] = field(repr=False)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from service import settings
 from service.backfill import Backfill
 from service.jobs import Poller, utc_now
 from service.versions import Versions
 from service.workers import Workers
+from warehouse.book import Book, Chapter
 from warehouse.duck import DuckWarehouse
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["Service"]
 
 _LOG = logging.getLogger(__name__)
+
+CHAPTERS: Final[tuple[Chapter, ...]] = ()
+"""The book's tables, room by room."""
 
 
 class Service:
@@ -45,6 +49,7 @@ class Service:
                 "what it held is pulled again",
                 self.warehouse.quarantined,
             )
+        self.book = Book.open(workspace.book, CHAPTERS)
         polling = self.setup.settings.polling
         self.workers = Workers(polling.workers, deadline=polling.deadline)
         self.poller = Poller(
@@ -78,6 +83,7 @@ class Service:
             self._backfill.stop()
         self.poller.stop()
         self.workers.close()
+        self.book.close()
         self.warehouse.close()
         _LOG.info("stopped")
 

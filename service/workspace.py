@@ -3,7 +3,7 @@
 paceline.yaml              what to poll (see service.settings)
 metrics/*.sql              the team's own metrics
 .streamlit/secrets.toml    secrets, for the owner's eyes only
-.paceline/                 state: paceline.duckdb, published.duckdb, api_token, running.json
+.paceline/                 state: paceline.duckdb, published.duckdb, book.sqlite, api_token, running.json
 """
 
 from __future__ import annotations
@@ -54,6 +54,11 @@ class Workspace:
     def database(self) -> Path:
         """The warehouse; one process at a time has it open."""
         return self.state / "paceline.duckdb"
+
+    @property
+    def book(self) -> Path:
+        """What the process decided and what people said of it (see warehouse.book)."""
+        return self.state / "book.sqlite"
 
     @property
     def published(self) -> Path:

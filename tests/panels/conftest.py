@@ -11,6 +11,7 @@ import streamlit as st
 
 from connectors.contract import AccountRow, Budget, Campaign, Delivery, Row, Window, to_batch
 from panels import _slot
+from warehouse.book import Book
 from warehouse.duck import DuckWarehouse
 from warehouse.store import Fetch, Slice
 
@@ -24,9 +25,11 @@ def running(tmp_path: Path) -> Iterator[SimpleNamespace]:
     """The process, its warehouse, and `write(source, account, rows)` for one complete reply."""
     st.cache_data.clear()
     warehouse = DuckWarehouse.open(tmp_path / "w.duckdb")
+    book = Book.open(tmp_path / "book.sqlite")
     state = {"version": 1, "status": {"budgets": [], "failing_accounts": [], "problems": []}}
     _slot.process_slot()["process"] = _slot.Process(
         warehouse=warehouse,
+        book=book,
         workspace=_slot.Workspace(
             name="Example team",
             folder=tmp_path,
@@ -47,8 +50,9 @@ def running(tmp_path: Path) -> Iterator[SimpleNamespace]:
         warehouse.write(piece, [to_batch(kind, rows)], seen_at=NOW, vouched=NOW, fetch=fetch)
         state["version"] += 1
 
-    yield SimpleNamespace(warehouse=warehouse, write=write, state=state)
+    yield SimpleNamespace(warehouse=warehouse, book=book, write=write, state=state)
     _slot.process_slot().clear()
+    book.close()
     warehouse.close()
 
 
