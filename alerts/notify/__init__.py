@@ -1,0 +1,1 @@
+"""How people hear: one file a channel, each behind the same protocol."""
