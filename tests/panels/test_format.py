@@ -70,3 +70,20 @@ def test_clock_is_the_readers():
 def test_hostile_names_are_shown_letter_by_letter():
     assert f.plain(":red[x] $a$ <b>") == r"\:red\[x\] \$a\$ \<b\>"
     assert f.plain("in\u202evoice\u0000") == "invoice"
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        (18.4, "money", "€18.40"),
+        (678, "count", "678"),
+        (0.0321, "percent", "3.2 %"),
+        (3.417, "multiple", "3.42×"),
+        (1.5, "ratio", "1.50"),
+        (2.5, "days", "2.5 days"),
+        (None, "days", "—"),
+        (float("nan"), "money", "—"),
+    ],
+)
+def test_a_figure_in_its_own_unit(value, unit, shown):
+    assert f.figure(value, unit, "EUR") == shown
