@@ -38,7 +38,8 @@ def explain(
         loc = tuple(fault["loc"])
         path = (*prefix, *loc)
         kind, text = fault["type"], _plain(fault["msg"])
-        value = _shown(fault["input"], path)
+        secret = bool(loc) and loc[0] in secrets.fields(model)
+        value = "the value" if secret else _shown(fault["input"], path)
         match kind:
             case "extra_forbidden":
                 holder = _model_at(model, loc[:-1])
@@ -55,7 +56,7 @@ def explain(
                     marked.problem(path, f"{value} is not allowed{nearest(str(fault['input']), choices)}")
                 )
             case "value_error":
-                found.append(marked.problem(path, f"{value} {text}"))
+                found.append(marked.problem(path, text if value == "a section" else f"{value} {text}"))
             case _:
                 found.append(marked.problem(path, f"{text[:1].lower()}{text[1:]} (got {value})"))
     return found

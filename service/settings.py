@@ -8,13 +8,14 @@ name where one was misspelt; all faults are told at once. Secrets are never in t
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
+from alerts.notify.settings import CHANNELS, ChannelSettings
 from connectors import registry
 from service import secrets
 from service.faults import explain, nearest
@@ -27,7 +28,18 @@ if TYPE_CHECKING:
 
     from connectors.contract import Connector, Stream
 
-__all__ = ["FILE", "Polling", "Server", "Settings", "SettingsError", "Setup", "Source", "Target", "load"]
+__all__ = [
+    "FILE",
+    "Alerts",
+    "Polling",
+    "Server",
+    "Settings",
+    "SettingsError",
+    "Setup",
+    "Source",
+    "Target",
+    "load",
+]
 
 FILE = "paceline.yaml"
 
@@ -92,6 +104,12 @@ class Target(Part):
     campaign: str = "*"
 
 
+class Alerts(Part):
+    """How people hear. channels: each channel's own settings, by its name (see docs/channels.md)."""
+
+    channels: dict[str, dict[str, Any] | None] = Field(default_factory=dict)
+
+
 class Settings(Part):
     """The whole file.
 
@@ -105,6 +123,7 @@ class Settings(Part):
     polling: Polling = Polling()
     sources: dict[str, dict[str, Any] | None] = Field(min_length=1)
     targets: list[Target] = Field(default_factory=list)
+    alerts: Alerts = Alerts()
     demo: bool = False
 
 
@@ -125,10 +144,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """A workspace that is ready to run: its settings and its sources."""
+    """A workspace that is ready to run: its settings, its sources, and the channels that were set up."""
 
     settings: Settings
     sources: Mapping[str, Source]
+    channels: Mapping[str, ChannelSettings] = field(default_factory=dict)
 
 
 class SettingsError(Exception):
@@ -164,13 +184,16 @@ def load(folder: Path, environ: Mapping[str, str] = os.environ) -> Setup:
         except registry.BrokenSource as error:
             problems.append(marked.problem(("sources", name), f"cannot be loaded: {error}", at_key=True))
             continue
-        values, faults = _values(marked, connector, written or {}, held, environ)
+        place = ("sources", str(name))
+        values, faults = _values(marked, place, connector.Settings, written or {}, held=held, environ=environ)
         problems += faults
         try:
             found[name] = connector, connector.Settings.model_validate(values)
         except ValidationError as error:
             problems += explain(marked, error, connector.Settings, ("sources", name))
     problems += _cross_checks(marked, found)
+    channels, faults = _channels(marked, held, environ)
+    problems += faults
     if problems or settings is None:
         raise SettingsError(problems)
     return Setup(
@@ -179,33 +202,62 @@ def load(folder: Path, environ: Mapping[str, str] = os.environ) -> Setup:
             name: Source(name, connector, own, _intervals(connector, settings.polling))
             for name, (connector, own) in found.items()
         },
+        channels,
     )
+
+
+def _channels(
+    marked: Marked, held: Mapping[str, Any], environ: Mapping[str, str]
+) -> tuple[dict[str, ChannelSettings], list[Problem]]:
+    """The channels that are set up, secrets included."""
+    alerts = marked.data.get("alerts")
+    given = alerts.get("channels") if isinstance(alerts, dict) else None
+    found: dict[str, ChannelSettings] = {}
+    problems: list[Problem] = []
+    for name, written in (given if isinstance(given, dict) else {}).items():
+        place = ("alerts", "channels", str(name))
+        if name not in CHANNELS:
+            problems.append(
+                marked.problem(place, f"is no channel{nearest(str(name), CHANNELS)}", at_key=True)
+            )
+            continue
+        model = CHANNELS[name]
+        own = written if isinstance(written, dict) else {}
+        values, faults = _values(marked, place, model, own, held=held, environ=environ)
+        problems += faults
+        try:
+            found[name] = model.model_validate(values)
+        except ValidationError as error:
+            problems += explain(marked, error, model, place)
+    return found, problems
 
 
 def _values(
     marked: Marked,
-    connector: type[Connector],
+    place: tuple[str, ...],
+    model: type[BaseModel],
     written: dict[str, Any],
+    *,
     held: Mapping[str, Any],
     environ: Mapping[str, str],
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """A source's settings from all three places; a secret in the YAML is refused, and not used."""
-    source = connector.name
-    section = held.get(source, {})
+    """The settings at `place` from all three places; a secret in the YAML is refused, and not used."""
+    name = place[-1]
+    section = held.get(name, {})
     if not isinstance(section, dict):
-        return {}, [Problem(secrets.FILE, 0, 0, source, f"must be a section: write [{source}]")]
-    hidden = secrets.fields(connector.Settings)
+        return {}, [Problem(secrets.FILE, 0, 0, name, f"must be a section: write [{name}]")]
+    hidden = secrets.fields(model)
     problems = [
         marked.problem(
-            ("sources", source, name),
+            (*place, key),
             "is a secret, and this file is shared and kept in version control: remove it here, "
-            f"{secrets.where(source, name)}; renew it if the file has been shared already",
+            f"{secrets.where(name, key)}; renew it if the file has been shared already",
             at_key=True,
         )
-        for name in written
-        if name in hidden
+        for key in written
+        if key in hidden
     ]
-    return written | section | secrets.from_environment(source, connector.Settings, environ), problems
+    return written | section | secrets.from_environment(name, model, environ), problems
 
 
 def _cross_checks(marked: Marked, found: Mapping[str, tuple[type[Connector], BaseModel]]) -> list[Problem]:
