@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from warehouse.store import Warehouse
 
-__all__ = ["MissingRate", "MixedCurrencies", "Rates", "rates"]
+__all__ = ["MissingRate", "MixedCurrencies", "Rates", "rate", "rates"]
 
 _STALE: Final = timedelta(days=10)
 """No holiday of the central bank lasts as long: an older rate means that nobody fetched."""
@@ -76,6 +76,17 @@ def rates(warehouse: Warehouse, currencies: Iterable[str], to: str, first: date,
                 found.day.append(day)
                 found.rate.append(dense[to][day] / dense[currency][day])
     return found
+
+
+def rate(warehouse: Warehouse, currency: str, to: str, day: date) -> float:
+    """The factor from one currency to another on a day. Raises MissingRate."""
+    if currency == to:
+        return 1.0
+    found = rates(warehouse, [currency], to, day, day)
+    known = dict(zip(found.currency, found.rate, strict=True))
+    if currency not in known:
+        raise MissingRate(f"{currency} {day}", to)
+    return known[currency]
 
 
 def _dense(known: Mapping[date, float], days: Iterable[date]) -> dict[date, float]:

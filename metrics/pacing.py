@@ -65,6 +65,11 @@ class Pace:
         """Spent as a multiple of expected; None before anything was expected."""
         return self.spent / self.expected if self.expected > 0 else None
 
+    def converted(self, rate: float) -> Pace:
+        """The same in another currency, of which one unit of this one buys `rate`."""
+        money = ("plan", "spent", "expected", "low", "mid", "high", "planned", "actual")
+        return replace(self, **{name: getattr(self, name) * rate for name in money})
+
     @property
     def state(self) -> str:
         """on, over, under, or unplanned where there is no budget.

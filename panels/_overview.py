@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from connectors.contract import Account, Window
-from metrics import pacing, windows
+from metrics import money, pacing, windows
 from metrics.compute import answer
 from metrics.maturity import PRIOR, Curve
 from metrics.model import load
@@ -37,12 +37,16 @@ _USUAL_LAG: Final = Curve(PRIOR, np.zeros_like(PRIOR), 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which accounts a page is about: all of one currency, or a single one."""
+    """Which accounts a page is about: all of them, all of one currency, or a single one.
+
+    currency: of the page's money. converted: whether accounts of other currencies are among them.
+    """
 
     key: str
     label: str
     currency: str
     accounts: tuple[AccountKey, ...]
+    converted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +93,11 @@ class Figures:
     """Names of accounts that have no data of their present day."""
 
 
-def scopes(known: Mapping[AccountKey, Account]) -> list[Scope]:
-    """What can be chosen: each currency's accounts together, most accounts first, then single accounts."""
+def scopes(known: Mapping[AccountKey, Account], currency: str = "") -> list[Scope]:
+    """What can be chosen: each currency's accounts together, most accounts first, then single accounts.
+
+    currency: that of reports, where rates are polled: all accounts together in it come first.
+    """
     by_currency: dict[str, list[AccountKey]] = {}
     for key, account in known.items():
         by_currency.setdefault(account.currency, []).append(key)
@@ -104,7 +111,8 @@ def scopes(known: Mapping[AccountKey, Account]) -> list[Scope]:
         Scope("/".join(key), f"{account.name} ({account.id})", account.currency, (key,))
         for key, account in known.items()
     ]
-    return together + single
+    everything = [Scope("all", f"All accounts, in {currency}", currency, tuple(known), converted=True)]
+    return (everything if currency and len(by_currency) > 1 else []) + together + single
 
 
 def figures(
@@ -120,7 +128,7 @@ def figures(
 
     span: a key of SPANS. own: the folder of the team's own metrics, which may replace built-in ones.
     now: the present, aware. An account whose source has said nothing of its present day
-    is left out, and named: another day's numbers are not today's.
+    is left out, and named: another day's numbers are not today's. Raises MissingRate.
     """
     reach = windows.watermarks(warehouse, {key: known[key] for key in scope.accounts})
     until = {key: end for key, end in reach.items() if now - end < _PRESENT}
@@ -140,18 +148,20 @@ def figures(
     ]
     defined = load(*([own] if own.is_dir() else []))
     chosen = tuple(defined[name] for name in _METRICS)
+    currency = scope.currency if scope.converted else None
     where = {"source": sorted({k[0] for k in until}), "account": sorted({k[1] for k in until})}
     bucket = "day" if span == "7d" else "hour_of_day"
     by_bucket = answer(
         warehouse,
-        Question(chosen, ("source", "account", bucket), where),
+        Question(chosen, ("source", "account", bucket), where, currency=currency),
         [[asked], before] if before else [[asked]],
     )
-    by_campaign = answer(warehouse, Question(chosen, ("source", "account", "campaign"), where), [[asked]])
+    of_campaign = ("source", "account", "campaign")
+    by_campaign = answer(warehouse, Question(chosen, of_campaign, where, currency=currency), [[asked]])
     by_hour = answer(
-        warehouse, Question(chosen[:1], ("source", "account", "campaign", "hour_of_day"), where), [[today]]
+        warehouse, Question(chosen[:1], (*of_campaign, "hour_of_day"), where, currency=currency), [[today]]
     )
-    day = pacing.day(warehouse, known, today)
+    day = _day(warehouse, known, today, currency)
     totals = {name: _total(by_bucket, name) for name in _METRICS}
     usual = {name: _total(by_bucket, f"{name}__1") / len(before) if before else 0.0 for name in _METRICS}
     return Figures(
@@ -164,6 +174,31 @@ def figures(
         campaigns=_lines(warehouse, by_campaign, by_hour, day, until),
         periods=len(before) if usual["spend"] > 0 else 0,
         left_out=tuple(known[key].name for key in scope.accounts if key not in until),
+    )
+
+
+def _day(
+    warehouse: Warehouse,
+    known: Mapping[AccountKey, Account],
+    today: Mapping[AccountKey, Window],
+    currency: str | None,
+) -> pacing.Day:
+    """The day's pace; in one currency, by the rate of each account's day, where one is given."""
+    day = pacing.day(warehouse, known, today)
+    if currency is None:
+        return day
+    rates = {
+        key: money.rate(
+            warehouse,
+            known[key].currency,
+            currency,
+            window.start.astimezone(known[key].timezone).date(),
+        )
+        for key, window in today.items()
+    }
+    return pacing.Day(
+        {key: pace.converted(rates[key]) for key, pace in day.accounts.items()},
+        {key: pace.converted(rates[key[:2]]) for key, pace in day.campaigns.items()},
     )
 
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import pandas as pd
 import streamlit as st
 
-from metrics import windows
 from panels import _format as f
 from panels import _freshness, _live
 from panels._slot import process
@@ -35,7 +34,8 @@ def panels() -> None:
     assert of is not None
     now = datetime.now(UTC).astimezone(of.workspace.timezone)
     marks = sorted(of.warehouse.watermarks(), key=lambda m: (not m.error, m.outcome == "ok"))
-    names = {key: account.name for key, account in windows.accounts(of.warehouse).items()}
+    listed = of.warehouse.query("SELECT source, account, name FROM account").to_pylist()
+    names = {(row["source"], row["account"]): row["name"] for row in listed}
     titles = of.workspace.sources
     st.subheader("Data health", anchor=False)
 

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 import pandas as pd
 import streamlit as st
 
-from metrics import pacing, windows
+from metrics import money, pacing, windows
 from panels import _charts, _freshness, _live
 from panels import _format as f
 from panels._cards import PACE, cards
@@ -32,7 +32,12 @@ def load(version: int, hour: datetime, scope: Scope, span: str) -> Figures | Non
 
 
 def target(of: Process, scope: Scope, metric: str, accounts: dict[tuple[str, str], str]) -> float | None:
-    """The workspace's target for all accounts of the scope; the last that matches all of them holds."""
+    """The workspace's target for all accounts of the scope; the last that matches all of them holds.
+
+    A target of money is in an account's own currency: accounts of several have none together.
+    """
+    if scope.converted and metric != "roas":
+        return None
     held = [
         t.value
         for t in of.workspace.targets
@@ -156,7 +161,8 @@ def panels() -> None:
     assert of is not None
     now = datetime.now(UTC).astimezone(of.workspace.timezone)
     known = windows.accounts(of.warehouse)
-    choices = {scope.key: scope for scope in scopes(known)}
+    reporting = of.workspace.currency if "fx" in of.workspace.sources else ""
+    choices = {scope.key: scope for scope in scopes(known, reporting)}
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(f.plain(of.workspace.name), anchor=False)
         if of.workspace.demo:
@@ -179,7 +185,9 @@ def panels() -> None:
             key="scope",
             bind="query-params",
             width=320,
-            help="Money of different currencies is never added up.",
+            help="Money of different currencies is added up by each day's reference rate of the ECB."
+            if reporting
+            else "Money of different currencies is never added up; the source `fx` converts it.",
         )
         span = st.segmented_control(
             "Window",
@@ -192,7 +200,13 @@ def panels() -> None:
             help="Until the last full hour that the sources vouch for, on each account's own clock.",
         )
     scope = choices[key]
-    shown = load(of.data_version(), now.replace(minute=0, second=0, microsecond=0), scope, span)
+    try:
+        shown = load(of.data_version(), now.replace(minute=0, second=0, microsecond=0), scope, span)
+    except money.MissingRate as missing:
+        st.warning(
+            f"**Not shown in {scope.currency}:** {f.plain(str(missing))}.", icon=Status.watch.value.icon
+        )
+        return
     if shown is None:
         empty(of)
         return

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox import google_ads, http, meta, tls, truth
+from sandbox import fx, google_ads, http, meta, tls, truth
 from sandbox.clock import SandboxClock
 from sandbox.credentials import Credentials
 from sandbox.world import World
@@ -25,7 +25,7 @@ __all__ = ["Options", "Sandbox", "begin_demo", "running"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a sandbox is like. port_base: the first of four ports in a row, or 0 for any free ones."""
+    """What a sandbox is like. port_base: the first of five ports in a row, or 0 for any free ones."""
 
     seed: int = 1
     accounts: int = 6
@@ -88,6 +88,8 @@ def running(options: Options) -> Iterator[Sandbox]:
             port=next(port),
         )
         undo.callback(graph.stop)
+        bank = http.start(fx.app(clock, seed=options.seed), port=next(port), name="fx")
+        undo.callback(bank.stop)
         sandbox = Sandbox(world, clock, credentials)
         sandbox.announcement = {
             "pid": os.getpid(),
@@ -96,6 +98,7 @@ def running(options: Options) -> Iterator[Sandbox]:
             "google_ads_rest": google.rest_url,
             "oauth_token_url": google.oauth_token_url,
             "meta": graph.url,
+            "fx": bank.url,
             "truth": control.url,
             "ca_file": str(certificate.ca_file),
             "credentials": _keys(world, credentials),

@@ -113,7 +113,8 @@ class Service:
             "problems": problems,
             "started": self.started.isoformat(),
             "data_version": self.versions.current,
-            "accounts": len(self.poller.accounts.known()),
+            # What has no currency spends nothing: the central bank, a website.
+            "accounts": sum(bool(account.currency) for account in self.poller.accounts.known()),
             "failing_accounts": [f"{source}/{account}" for source, account in failing],
             "live_accounts": len(self.poller.live),
             "waiting": self.poller.line.waiting(),

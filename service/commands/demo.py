@@ -179,6 +179,7 @@ def write_workspace(workspace: Workspace, said: dict[str, Any]) -> None:
             "graph_url": said["meta"],
             "ca_file": said["ca_file"],
         },
+        "fx": {"url": said["fx"]},
     }
     text = "# Written anew at each start of the demo.\n" + yaml.safe_dump(template, sort_keys=False)
     workspace.settings_file.write_text(text, encoding="utf-8")

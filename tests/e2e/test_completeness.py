@@ -11,15 +11,19 @@ import subprocess
 import sys
 from collections import defaultdict
 from contextlib import contextmanager
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.request import urlopen
+from xml.etree import ElementTree as ET
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from connectors.contract import ROWS, Delivery
+from connectors.contract import ROWS, Delivery, Window
+from metrics.compute import evaluate
+from metrics.model import load
 from service.budget import tier
 from service.commands.demo import write_workspace
 from service.fetching import ACCOUNTS, everything
@@ -124,7 +128,7 @@ def story(tmp_path_factory):
             poller.poll_now()
             assert poller.line.idle(600)
             yield SimpleNamespace(
-                accounts=poller.accounts.known(),
+                accounts=[a for a in poller.accounts.known() if a.source in PLATFORM],
                 clients=clients,
                 heard=heard,
                 sandbox=sandbox,
@@ -157,7 +161,7 @@ def poll_a_day(service, sandbox, clock, clients):
         assert poller.line.idle(300)
         if moment - listened >= LISTEN_EVERY:
             listened = moment
-            for account in poller.accounts.known():
+            for account in (a for a in poller.accounts.known() if a.source in PLATFORM):
                 today = moment.astimezone(account.timezone).date()
                 heard[moment, account] = today, clients.ask(account, today, today)["totals"]
     return heard
@@ -219,6 +223,33 @@ def test_totals_are_the_worlds(story):
         want = truth(story, account, beginning(account)[1], CATCH_UP, CATCH_UP)
         same(stored(story, account), want)
         assert len({day for _, day in want}) == DAYS + 3  # today, and the two days until the catch-up
+
+
+def test_money_in_one_currency_is_the_worlds_at_the_banks_rates(story):
+    with urlopen(story.sandbox.at["fx"] + "/eurofxref-hist-90d.xml", timeout=30) as reply:
+        days = [cube for cube in ET.parse(reply).iter() if "time" in cube.attrib]
+    fixed = {
+        (date.fromisoformat(day.attrib["time"]), cube.attrib["currency"]): float(cube.attrib["rate"])
+        for day in days
+        for cube in day
+    }
+
+    def per_eur(currency, day):
+        if currency == "EUR":
+            return 1.0
+        while (day, currency) not in fixed:
+            day -= timedelta(days=1)
+        return fixed[day, currency]
+
+    want = sum(
+        row["cost_micros"] / 1e6 / per_eur(account.currency, row["start"].astimezone(account.timezone).date())
+        for account in story.accounts
+        for row in story.sandbox.truth(account.id, beginning(account)[1], CATCH_UP, CATCH_UP)
+    )
+    assert len({account.currency for account in story.accounts}) > 1
+    windows = {(a.source, a.id): Window(beginning(a)[1], CATCH_UP) for a in story.accounts}
+    (row,) = evaluate(story.warehouse, [load()["spend"]], windows, currency="EUR").to_pylist()
+    assert row == {"spend": pytest.approx(want, rel=1e-9), "currency": "EUR"}
 
 
 def test_conversions_by_action_are_the_worlds(story):

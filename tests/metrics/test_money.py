@@ -7,7 +7,7 @@ import pytest
 from connectors.contract import Rate, Window
 from connectors.fx import Fx, FxSettings
 from metrics.compute import evaluate, series
-from metrics.money import MissingRate, MixedCurrencies
+from metrics.money import MissingRate, MixedCurrencies, rate
 from sandbox import fx, http
 from sandbox.clock import SandboxClock
 from tests.metrics.conftest import BERLIN, hour
@@ -129,6 +129,16 @@ def test_an_old_rate_is_no_rate(mixed, pick):
 
     with pytest.raises(MissingRate):
         evaluate(mixed.warehouse, pick("spend"), WINDOW, currency="EUR")
+
+
+def test_one_rate_is_the_factor_of_its_day(mixed):
+    rated(mixed)
+
+    assert rate(mixed.warehouse, "EUR", "EUR", date(1990, 1, 1)) == 1
+    assert rate(mixed.warehouse, "USD", "EUR", FRIDAY) == pytest.approx(1 / 1.2)
+    assert rate(mixed.warehouse, "EUR", "USD", SATURDAY) == pytest.approx(1.2)
+    with pytest.raises(MissingRate, match=r"no rate from ISK to EUR"):
+        rate(mixed.warehouse, "ISK", "EUR", FRIDAY)
 
 
 def test_the_banks_own_files_convert(mixed, pick):

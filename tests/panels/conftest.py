@@ -1,6 +1,7 @@
 """A running process with a real warehouse, as the app's lifespan would hand it to the pages."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import streamlit as st
 
-from connectors.contract import AccountRow, Budget, Campaign, Delivery, Row, Window, to_batch
+from connectors.contract import AccountRow, Budget, Campaign, Delivery, Rate, Row, Window, to_batch
 from panels import _slot
 from warehouse.book import Book
 from warehouse.duck import DuckWarehouse
@@ -86,6 +87,22 @@ def filled(running: SimpleNamespace) -> SimpleNamespace:
         )
         running.write(source, account, hours(f"c{account}"))
     return running
+
+
+@pytest.fixture
+def banked(filled: SimpleNamespace) -> SimpleNamespace:
+    """The same with the central bank among the sources, which has said nothing yet."""
+    held = _slot.process_slot()
+    team = held["process"].workspace
+    sources = {**team.sources, "fx": "ECB reference rates"}
+    held["process"] = replace(held["process"], workspace=replace(team, sources=sources))
+    filled.write("fx", "ecb", [AccountRow("European Central Bank", "", "Europe/Berlin")])
+    return filled
+
+
+def rates(running: SimpleNamespace, *, usd: float) -> None:
+    """One rate for each of the last sixty days."""
+    running.write("fx", "ecb", [Rate((NOW - timedelta(days=n)).date(), "USD", usd) for n in range(59)])
 
 
 def failed(running: SimpleNamespace, *, cause: str, mend: str) -> None:

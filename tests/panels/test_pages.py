@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from connectors.contract import AccountRow, Delivery, Window, to_batch
-from tests.panels.conftest import NOW, ROOT, failed, hours
+from tests.panels.conftest import NOW, ROOT, failed, hours, rates
 from warehouse.store import Fetch, Slice
 
 EARLY = pytest.mark.skipif(
@@ -23,7 +23,7 @@ def opened(**query: str) -> AppTest:
 
 
 def text(app: AppTest) -> str:
-    return "\n".join(m.value for m in [*app.markdown, *app.caption, *app.error, *app.success])
+    return "\n".join(m.value for m in [*app.markdown, *app.caption, *app.error, *app.success, *app.warning])
 
 
 def test_before_the_process_is_up_the_page_says_so():
@@ -66,6 +66,44 @@ def test_currencies_are_chosen_and_never_added_up(filled):
     app.selectbox(key="scope").set_value("google_ads/3").run()
     assert not app.exception
     assert app.metric[2].value == "$10.00"
+
+
+@EARLY
+def test_all_accounts_in_the_reporting_currency(banked):
+    rates(banked, usd=1.25)
+    app = opened()
+    assert not app.exception
+    assert list(app.selectbox(key="scope").options) == [
+        "All accounts, in EUR",
+        "All in EUR · 2 accounts",
+        "Account 1 (1)",
+        "Account 3 (3)",
+        "Account 2 (2)",
+    ]
+    pacing, roas, cost, conversions = app.metric
+    # Two accounts spend 10 euros an hour each, the third 10 dollars, which are 8 euros.
+    assert pacing.value == (f"€{28 * NOW.hour}" if NOW.hour >= 4 else f"€{28 * NOW.hour:.2f}")
+    assert roas.value == "4.00×"
+    assert cost.value == "€9.33"
+    assert conversions.value == str(3 * NOW.hour)
+    assert sorted(app.dataframe[0].value["spend"]) == [8 * NOW.hour, 10 * NOW.hour, 10 * NOW.hour]
+
+
+@EARLY
+def test_a_missing_rate_is_told_and_one_currency_still_shown(banked):
+    app = opened()
+    assert not app.exception
+    assert "Not shown in EUR" in text(app)
+    assert "no rate from USD to EUR" in text(app)
+    assert not app.metric
+    app.selectbox(key="scope").set_value("EUR").run()
+    assert not app.exception
+    assert app.metric[3].value == str(2 * NOW.hour)
+
+
+def test_the_bank_is_no_account_that_can_be_chosen(banked):
+    app = opened()
+    assert not any("Central Bank" in label for label in app.selectbox(key="scope").options)
 
 
 def test_a_failed_account_shows_cause_and_mend(filled):
