@@ -6,14 +6,14 @@ tested against its published vectors. For tests that are looked at again and aga
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-__all__ = ["Arm", "Effect", "Fixed", "compare_arms", "fixed"]
+__all__ = ["Arm", "Effect", "Fixed", "compare_arms", "compare_logs", "fixed"]
 
 Side = Literal["two-sided", "greater", "less"]
 
@@ -102,6 +102,22 @@ def compare_arms(a: Arm, b: Arm, *, relative: bool = True) -> Effect:
         return Effect(float("nan") if a.mean == 0 else (b.mean - a.mean) / a.mean, 0.0, n, degrees, relative)
     error = float(np.sqrt(vb / a.mean**2 + va * b.mean**2 / a.mean**4))
     return Effect((b.mean - a.mean) / a.mean, error, n, degrees, relative)
+
+
+def compare_logs(a: Arm, b: Arm) -> Effect:
+    """The log of B's mean over A's. Unknown where a mean is not above 0, or an arm has no variance.
+
+    The scale for judging small counts: it is symmetric in the arms, and its error does not shrink and swell
+    with the estimate. Under peeking at a rate of 0.5 % the relative scale declares winners among equals in
+    5.6 % of tests, this one in 0.9 %, and it finds a rise of 20 % in 62 % instead of 45 %
+    (benchmarks/experiments.py).
+    """
+    plain = compare_arms(a, b, relative=False)
+    va, vb = a.squared_error, b.squared_error
+    if not (a.mean > 0 and b.mean > 0 and va > 0 and vb > 0):
+        return replace(plain, estimate=float("nan"), error=0.0, relative=True)
+    error = float(np.sqrt(va / a.mean**2 + vb / b.mean**2))
+    return replace(plain, estimate=float(np.log(b.mean / a.mean)), error=error, relative=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from metrics.arms import Arm, compare_arms, fixed
+from metrics.arms import Arm, compare_arms, compare_logs, fixed
 from metrics.sequential import (
     EProcess,
     best_rho,
@@ -140,7 +140,7 @@ def peeked(lift: float, reps: int, looks: int = 56, per_look: int = 300, rate: f
         for k in range(looks):
             if min(ca[k], cb[k]) < 5:
                 continue
-            effect = compare_arms(Arm.rate(ca[k], visits[0][k]), Arm.rate(cb[k], visits[1][k]))
+            effect = compare_logs(Arm.rate(ca[k], visits[0][k]), Arm.rate(cb[k], visits[1][k]))
             if sequence(effect, planned=planned).p < 0.05:
                 found += 1
                 break

@@ -1,0 +1,158 @@
+"""Tests read from stored delivery: arms by campaign, units by what the source knows, faults in words."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from connectors.contract import Campaign, DayTotal, Experiment
+from metrics.experiments import Group, Test, platform_tests, read, resolve, results
+from metrics.verdict import State
+from metrics.windows import accounts
+from tests.metrics.conftest import hour
+
+GOOGLE = ("google_ads", "1")
+
+
+def days_of(campaign, *, first, count, clicks, conversions, cost=10.0):
+    """Every hour alike, but for one that is half as good, so that there is some variance."""
+    return [
+        hour(
+            campaign,
+            f"{(date.fromisoformat(first) + timedelta(days=n // 24)).isoformat()}T{n % 24:02d}:00",
+            impressions=clicks * 10,
+            clicks=clicks,
+            cost=cost,
+            conversions=conversions / 2 if n % 5 == 0 else conversions,
+            value=conversions * 50,
+        )
+        for n in range(24 * count)
+    ]
+
+
+def arm_row(arm, name, campaign):
+    return Experiment(
+        experiment="7",
+        arm=arm,
+        name="Bidding",
+        arm_name=name,
+        status="running",
+        control=name == "Control",
+        split=0.5,
+        campaigns=campaign,
+        starts=date(2026, 10, 5),
+        ends=date(2026, 10, 18),
+    )
+
+
+@pytest.fixture
+def filled(store):
+    store.account(*GOOGLE)
+    store.campaign(*GOOGLE, *(Campaign(c, f"Brand {c}", "enabled", "", "search") for c in ("11", "12", "13")))
+    store.reply(
+        *GOOGLE,
+        days_of("11", first="2026-10-05", count=14, clicks=20, conversions=1)
+        + days_of("12", first="2026-10-05", count=14, clicks=20, conversions=2)
+        + days_of("13", first="2026-10-05", count=14, clicks=20, conversions=9),
+    )
+    return store
+
+
+def test_the_platforms_own_tests_are_read(filled):
+    filled.reply(
+        *GOOGLE,
+        [
+            arm_row("71", "Control", "11"),
+            arm_row("72", "Treatment", "12"),
+        ],
+    )
+    (test,) = platform_tests(filled.warehouse)
+    assert [arm.name for arm in test.arms] == ["Control", "Treatment"]
+    (result,) = results(filled.warehouse, accounts(filled.warehouse), [test])
+    ((arm, said),) = result.judgements
+    assert arm.name == "Treatment"
+    # 24 * 14 hours, of which those with n % 5 == 0 count half: 68 of 336.
+    assert said.control == pytest.approx((336 - 34) * 1 / (336 * 20))
+    assert said.treatment == pytest.approx((336 - 34) * 2 / (336 * 20))
+    assert said.effect == pytest.approx(1.0)
+    assert result.data[0].units == 336
+    assert said.state is State.BETTER
+
+
+def test_a_written_test_finds_its_campaigns_by_name(filled):
+    names = {(*GOOGLE, c): f"Brand {c}" for c in ("11", "12", "13")}
+    test = Test(
+        "t",
+        "T",
+        "",
+        (Group("old", patterns=("*11",)), Group("new", patterns=("12", "Brand 13"))),
+        date(2026, 10, 5),
+    )
+    found = resolve(test, names)
+    assert [[key[2] for key in arm.campaigns] for arm in found.arms] == [["11"], ["12", "13"]]
+    (data,), unit, as_of = read(filled.warehouse, accounts(filled.warehouse), found)
+    assert unit == timedelta(hours=1)
+    assert data.days == 14
+    assert data.treatment["conversions"].sum() == pytest.approx((336 - 34) * 11)
+    assert as_of == datetime(2026, 10, 18, 22, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("arms", "fault"),
+    [
+        ((Group("only", patterns=("*",)),), "fewer than two arms"),
+        ((Group("a", patterns=("11",)), Group("b", patterns=("99",))), "No campaign belongs to b"),
+        ((Group("a", patterns=("11",)), Group("b", patterns=("*",))), "Campaign 11 belongs to a and to b"),
+    ],
+)
+def test_a_test_that_cannot_be_judged_says_why(filled, arms, fault):
+    names = {(*GOOGLE, c): f"Brand {c}" for c in ("11", "12", "13")}
+    test = resolve(Test("t", "T", "", arms, date(2026, 10, 5)), names)
+    assert fault in test.fault
+    (result,) = results(filled.warehouse, accounts(filled.warehouse), [test])
+    assert result.judgements == ()
+
+
+def test_days_are_the_units_where_conversions_are_known_by_the_day(store):
+    meta = ("meta_ads", "5")
+    store.account(*meta)
+    store.campaign(*meta, *(Campaign(c, c, "enabled", "", "prospecting") for c in ("21", "22")))
+    rows = []
+    for campaign in ("21", "22"):
+        for n in range(24 * 10):
+            day = date(2026, 10, 5) + timedelta(days=n // 24)
+            rows.append(
+                hour(
+                    campaign,
+                    f"{day}T{n % 24:02d}:00",
+                    clicks=10,
+                    cost=5,
+                    impressions=100,
+                    conversions=None,
+                    value=None,
+                )
+            )
+    store.reply(*meta, rows)
+    totals = [
+        DayTotal(
+            campaign=campaign,
+            action="purchase",
+            day=date(2026, 10, 5) + timedelta(days=n),
+            category="purchase",
+            primary=True,
+            conversions=n + 1,
+            conversion_value=0,
+        )
+        for campaign in ("21", "22")
+        for n in range(10)
+    ]
+    store.reply(*meta, totals)
+    test = Test(
+        "t",
+        "T",
+        "meta_ads",
+        (Group("a", campaigns=((*meta, "21"),)), Group("b", campaigns=((*meta, "22"),))),
+        date(2026, 10, 5),
+    )
+    (data,), unit, _ = read(store.warehouse, accounts(store.warehouse), test)
+    assert unit == timedelta(days=1)
+    assert data.control["conversions"] == pytest.approx([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
