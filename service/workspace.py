@@ -21,7 +21,7 @@ from service import settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["VARIABLE", "Running", "Workspace", "find", "write_private"]
+__all__ = ["VARIABLE", "Running", "Workspace", "elsewhere", "find", "write_private"]
 
 VARIABLE = "PACELINE_WORKSPACE"
 
@@ -103,6 +103,14 @@ def find(explicit: Path | None = None, environ: Mapping[str, str] = os.environ) 
     if environ.get(VARIABLE):
         return Workspace(Path(environ[VARIABLE]).resolve())
     return Workspace(here if (here / settings.FILE).exists() else here / "workspace")
+
+
+def elsewhere(workspace: Workspace) -> str:
+    """A hint where the demo runs in this folder and another workspace was asked; else nothing."""
+    demo = Workspace(Path.cwd() / ".paceline" / "demo")
+    if demo.folder == workspace.folder or demo.running() is None:
+        return ""
+    return " The demo runs here: add `-w .paceline/demo` to ask it."
 
 
 def write_private(path: Path, text: str) -> None:

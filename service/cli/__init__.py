@@ -131,6 +131,26 @@ def query(
     command.run(workspace, sql, form)
 
 
+metrics = typer.Typer(help="The definitions that hold: list them, lock them.", no_args_is_help=True)
+app.add_typer(metrics, name="metrics")
+
+
+@metrics.command("list")
+def metrics_list(workspace: Folder = None) -> None:
+    """Every metric with its version, its owner and who approved it."""
+    from service.commands import metrics as command  # noqa: PLC0415
+
+    command.show(workspace)
+
+
+@metrics.command("lock")
+def metrics_lock(workspace: Folder = None) -> None:
+    """Keep the hash of each of the team's definitions, so that no meaning changes unseen."""
+    from service.commands import metrics as command  # noqa: PLC0415
+
+    command.lock(workspace)
+
+
 @app.command(
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     add_help_option=False,
@@ -153,14 +173,17 @@ def version() -> None:
 def main() -> None:
     """Run the command line; what a person can mend is told without a traceback."""
     try:
-        app()
+        app(prog_name="paceline")
     except Exception as error:
+        from service import workspace  # noqa: PLC0415
         from service.settings import SettingsError  # noqa: PLC0415
         from warehouse.errors import StorageError  # noqa: PLC0415
 
         if isinstance(error, SettingsError):
             for problem in error.problems:
                 typer.echo(problem, err=True)
+            if hint := workspace.elsewhere(workspace.find()):
+                typer.echo(hint.strip(), err=True)
             raise SystemExit(2) from None
         if isinstance(error, StorageError):
             typer.echo(f"{error.cause}\n{error.mend}", err=True)

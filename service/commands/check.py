@@ -17,7 +17,7 @@ from service import budget, secrets, settings
 from service.commands.ask import running_app
 from service.line import Tier
 from service.workers import Origin, Workers
-from service.workspace import find
+from service.workspace import elsewhere, find
 from warehouse.duck import MIN_FREE
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def run(folder: Path | None) -> None:
     except settings.SettingsError as error:
         for problem in error.problems:
             report.bad(str(problem))
+        if hint := elsewhere(workspace):
+            typer.echo(hint.strip())
         raise typer.Exit(1) from None
     report.good(
         f"{workspace.settings_file}: {len(setup.sources)} sources, {len(setup.settings.targets)} targets"

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.workspace import find
+from service.workspace import elsewhere, find
 from warehouse.reader import read
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def run(folder: Path | None, sql: str, form: str) -> None:
         raise typer.BadParameter(f"{form!r} is none of {', '.join(FORMATS)}")
     workspace = find(folder)
     if not workspace.published.exists():
-        typer.echo("Nothing is published yet: `paceline up` or `paceline poll --once` does it.", err=True)
+        mend = f"`paceline up` or `paceline poll --once` does it.{elsewhere(workspace)}"
+        typer.echo(f"Nothing is published in {workspace.folder} yet: {mend}", err=True)
         raise typer.Exit(1)
     try:
         answer = read(workspace.published, sql)

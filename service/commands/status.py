@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from service.commands.ask import running_app
-from service.workspace import find
+from service.workspace import elsewhere, find
 from warehouse.reader import read
 
 if TYPE_CHECKING:
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 _SQL = """SELECT source, account, count(*) AS streams, count_if(error = '') AS fine,
-      max(data_as_of) FILTER (WHERE stream = 'delivery') AS data_as_of, max(polled_at) AS polled_at,
-      list(stream || ': ' || cause || ' ' || mend ORDER BY stream) FILTER (WHERE error <> '') AS wrong
+      max(data_as_of) FILTER (WHERE stream = 'delivery') AS data_as_of, max(polled_at) AS polled_at
     FROM watermark GROUP BY ALL ORDER BY ALL"""
+_WRONG = """SELECT source, account, cause, mend, list(stream ORDER BY stream) AS streams
+    FROM watermark WHERE error <> '' GROUP BY ALL ORDER BY ALL"""
 
 
 def run(folder: Path | None) -> None:
@@ -31,7 +32,7 @@ def run(folder: Path | None) -> None:
     app = running_app(workspace)
     state = "down"
     if app is None:
-        typer.echo("The app does not run on this workspace (`paceline up`).")
+        typer.echo(f"The app does not run on {workspace.folder} (`paceline up`).{elsewhere(workspace)}")
     else:
         said = app.get("/api/status")
         state = said["state"]
@@ -44,15 +45,18 @@ def run(folder: Path | None) -> None:
     if workspace.published.exists():
         table = Table("source", "account", "delivery as of", "last success", "streams", box=None)
         now = datetime.now(UTC)
-        rows = read(workspace.published, _SQL).to_pylist()
-        for row in rows:
+        for row in read(workspace.published, _SQL).to_pylist():
             ages = (_ago(row["data_as_of"], now), _ago(row["polled_at"], now))
             fine = f"{row['fine']} of {row['streams']} fine"
             table.add_row(*map(Text, (row["source"], row["account"] or "(all)", *ages, fine)))
         Console().print(table)
-        for row in rows:
-            for words in row["wrong"] or ():
-                typer.echo(f"✗ {row['source']}/{row['account']} {words}")
+        for row in read(workspace.published, _WRONG).to_pylist():
+            streams = (
+                ", ".join(row["streams"]) if len(row["streams"]) < 4 else f"{len(row['streams'])} streams"
+            )
+            typer.echo(f"✗ {row['source']}/{row['account']} ({streams}): {row['cause']}")
+            if row["mend"]:
+                typer.echo(f"  → {row['mend']}")
     if state not in ("ok", "degraded"):
         raise typer.Exit(1)
 
