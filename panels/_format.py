@@ -11,6 +11,7 @@ from metrics.words import NOTHING, change, count, figure, money, multiple, perce
 __all__ = [
     "NOTHING",
     "age",
+    "bare",
     "change",
     "clock",
     "count",
@@ -43,11 +44,15 @@ def clock(at: datetime, now: datetime) -> str:
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")
 
 
+def bare(text: str) -> str:
+    """A name from outside, without control and bidirectional characters; for places that show plain text."""
+    return "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Co", "Cs"))
+
+
 def plain(text: str) -> str:
     """A name from outside, as Streamlit's markdown shows it letter by letter.
 
     Names of campaigns are hostile input: control and bidirectional characters are dropped, every mark
     that markdown, LaTeX or a colour directive knows is escaped.
     """
-    kept = "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Co", "Cs"))
-    return _MARKDOWN.sub(r"\\\1", kept)
+    return _MARKDOWN.sub(r"\\\1", bare(text))

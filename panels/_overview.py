@@ -16,7 +16,7 @@ from connectors.contract import Account, Window
 from metrics import money, pacing, windows
 from metrics.compute import answer
 from metrics.maturity import PRIOR, Curve
-from metrics.model import load
+from metrics.model import Metric, load
 from metrics.plan import Question
 from metrics.windows import AccountKey, Windows
 from warehouse.store import Warehouse
@@ -91,6 +91,10 @@ class Figures:
     """Days (of seven) or weeks (of one) that there are to compare with."""
     left_out: tuple[str, ...]
     """Names of accounts that have no data of their present day."""
+    as_of: datetime
+    """Up to when all of the counted accounts' sources vouch for the figures."""
+    metrics: Mapping[str, Metric]
+    """The definitions that they follow, by name."""
 
 
 def scopes(known: Mapping[AccountKey, Account], currency: str = "") -> list[Scope]:
@@ -174,6 +178,8 @@ def figures(
         campaigns=_lines(warehouse, by_campaign, by_hour, day, until),
         periods=len(before) if usual["spend"] > 0 else 0,
         left_out=tuple(known[key].name for key in scope.accounts if key not in until),
+        as_of=min(until.values()),
+        metrics={name: defined[name] for name in (*_METRICS, "roas")},
     )
 
 

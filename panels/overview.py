@@ -6,7 +6,6 @@ import textwrap
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
-import pandas as pd
 import streamlit as st
 
 from metrics import money, pacing, windows
@@ -16,9 +15,10 @@ from panels._cards import PACE, cards
 from panels._overview import SPANS, CampaignLine, Figures, Scope, figures, scopes
 from panels._slot import Process, process
 from panels._status import Status
+from panels._table import About, Column, Pill, of_metric, table, versions
 
 ROWS = 12
-"""Campaigns in the bars and the table; all of them in the table's search."""
+"""Campaigns in the bars, and in the table before it scrolls."""
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -107,50 +107,40 @@ def attention(
         st.caption(f"and {len(found) - 4} more under Data health")
 
 
-def table(lines: tuple[CampaignLine, ...], currency: str, of: Process) -> None:
-    """The campaigns: sortable, searchable, exported from its own toolbar."""
-    frame = pd.DataFrame(
+def campaigns(shown: Figures, of: Process, span: str) -> None:
+    """The campaigns of the window, most money first."""
+    lines, currency = shown.campaigns, shown.scope.currency
+    table(
         {
             "campaign": [line.name for line in lines],
             "source": [of.workspace.sources.get(line.source, line.source) for line in lines],
             "spend": [line.spend for line in lines],
             "conversions": [line.conversions for line in lines],
             "roas": [line.roas for line in lines],
-            "pace": [
-                line.pace.index * 100 if line.pace and line.pace.index is not None else None for line in lines
-            ],
-            "state": [
-                [f"{PACE[line.pace.state][0].value.mark} {PACE[line.pace.state][1]}"] if line.pace else []
-                for line in lines
-            ],
-            "trend": [list(line.trend) for line in lines],
-        }
-    )
-    words = {f"{status.value.mark} {word}": status.value.color for status, word in PACE.values()}
-    st.dataframe(
-        frame,
-        hide_index=True,
-        height=min(38 * (len(lines) + 1), 38 * (ROWS + 1)),
-        alt="Campaigns with spend, conversions, return, pace and state",
-        column_config={
-            "campaign": st.column_config.TextColumn("Campaign", pinned=True, width="medium"),
-            "source": st.column_config.TextColumn("Source", width="small"),
-            "spend": st.column_config.NumberColumn(f"Spend, {currency}", format="localized", width="small"),
-            "conversions": st.column_config.NumberColumn("Conversions", format="%.1f", width="small"),
-            "roas": st.column_config.NumberColumn("ROAS", format="%.2f×", width="small"),
-            "pace": st.column_config.ProgressColumn(
-                "Pace today",
-                min_value=0,
-                max_value=200,
-                format="%.0f %%",
-                width="small",
-                help="Spent over planned by now.",
-            ),
-            "state": st.column_config.MultiselectColumn(
-                "State", options=list(words), color=list(words.values())
-            ),
-            "trend": st.column_config.BarChartColumn("Spend by hour", y_min=0, width="medium"),
+            "pace": [line.pace.index if line.pace else None for line in lines],
+            "state": [Pill(*PACE[line.pace.state]) if line.pace else None for line in lines],
+            "trend": [line.trend for line in lines],
+            "account": [line.account for line in lines],
+            "id": [line.campaign for line in lines],
         },
+        [
+            Column("campaign", "Campaign", "name"),
+            Column("source", "Source"),
+            of_metric(shown.metrics["spend"], currency),
+            of_metric(shown.metrics["conversions"]),
+            of_metric(shown.metrics["roas"], title="ROAS"),
+            Column("pace", "Pace today", "progress", "Spent over planned by now."),
+            Column("state", "State", "state"),
+            Column("trend", "Spend by hour", "bars", width="medium"),
+            Column("account", "Account id", shown=False),
+            Column("id", "Campaign id", shown=False),
+        ],
+        key="campaigns",
+        title="Campaigns",
+        alt="Campaigns with spend, conversions, return, pace and state",
+        about=About("Campaigns", SPANS[span], shown.as_of, versions(shown.metrics.values())),
+        empty="No campaign delivered in this window.",
+        rows=ROWS,
     )
 
 
@@ -250,11 +240,7 @@ def panels() -> None:
         else:
             st.markdown(":material/inbox: Nothing was spent in this window.")
     with lines.container(border=True, height="stretch", key="desk"):
-        st.markdown("**Campaigns**")
-        if shown.campaigns:
-            table(shown.campaigns, scope.currency, of)
-        else:
-            st.markdown(":material/inbox: No campaign delivered in this window.")
+        campaigns(shown, of, span)
 
 
 def empty(of: Process) -> None:
