@@ -7,6 +7,7 @@ made of (`Aggregate`) is what the rest computes: once per group, once per bucket
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +21,7 @@ from metrics.header import nearest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["DIALECT", "Aggregate", "Parts", "faults", "normal", "parts"]
+__all__ = ["DIALECT", "Aggregate", "Parts", "Quotient", "faults", "normal", "parts", "quotient"]
 
 DIALECT: Final = "duckdb"
 
@@ -72,6 +73,15 @@ class Parts:
     outer: str
     columns: frozenset[str]
     additive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Quotient:
+    """`scale` x over / under; under is None for a plain sum."""
+
+    over: Aggregate
+    under: Aggregate | None
+    scale: float
 
 
 def _start(node: exp.Expr) -> int:
@@ -189,6 +199,46 @@ def parts(body: str) -> Parts:
     for index in range(len(found)):
         outer = outer.replace(f"__{index}__", f"{{{index}}}")
     return Parts(tuple(found), outer, columns, additive)
+
+
+@lru_cache(maxsize=1024)
+def quotient(body: str) -> Quotient | None:
+    """`body` (without faults) as one sum, or one sum over another; None where it is neither."""
+    taken = parts(body)
+    tree = _parse(re.sub(r"{(\d+)}", r"__\1__", taken.outer))
+    found = _powers(tree)
+    if found is None:
+        return None
+    scale, powers = found
+    over = [n for n, power in powers.items() if power == 1]
+    under = [n for n, power in powers.items() if power == -1]
+    if len(over) != 1 or len(under) > 1 or len(powers) != len(over) + len(under):
+        return None
+    named = [taken.aggregates[n] for n in (*over, *under)]
+    if any(a.rolls != "sum" for a in named):
+        return None
+    return Quotient(named[0], named[1] if under else None, scale)
+
+
+def _powers(tree: exp.Expr) -> tuple[float, dict[int, int]] | None:
+    """A product as its constant and the power of each aggregate in it; None where it is no product."""
+    if isinstance(tree, (exp.Paren, exp.Cast, exp.Nullif)):
+        return _powers(tree.this)
+    if isinstance(tree, exp.Neg):
+        inner = _powers(tree.this)
+        return inner and (-inner[0], inner[1])
+    if isinstance(tree, exp.Literal) and not tree.is_string:
+        return float(tree.this), {}
+    if isinstance(tree, exp.Column):
+        return 1.0, {int(tree.name.strip("_")): 1}
+    if isinstance(tree, (exp.Mul, exp.Div)):
+        left, right = _powers(tree.this), _powers(tree.expression)
+        sign = 1 if isinstance(tree, exp.Mul) else -1
+        if left is None or right is None or (sign < 0 and right[0] == 0):
+            return None
+        powers = {n: left[1].get(n, 0) + sign * right[1].get(n, 0) for n in left[1] | right[1]}
+        return left[0] * right[0] ** sign, {n: power for n, power in powers.items() if power}
+    return None
 
 
 def normal(body: str) -> str:
