@@ -53,17 +53,20 @@ class _Step:
     scale: float = 1.0
 
 
-_FUNNEL: Final[Mapping[str, _Step]] = {
-    "impressions": _Step("", "impressions", "count"),
-    "cost": _Step("impressions", "CPM", "money", 1e-3),
-    "clicks": _Step("impressions", "click-through rate", "percent"),
-    "conversions": _Step("clicks", "conversion rate", "percent"),
-    "conversion_value": _Step("conversions", "value per conversion", "money", 1e-6),
-    "leads": _Step("clicks", "lead rate", "percent"),
-    "purchases": _Step("clicks", "purchase rate", "percent"),
-    "purchase_value": _Step("purchases", "average order value", "money", 1e-6),
+_FUNNEL: Final[Mapping[str, tuple[_Step, ...]]] = {
+    "impressions": (_Step("", "impressions", "count"),),
+    "cost": (_Step("impressions", "CPM", "money", 1e-3), _Step("clicks", "cost per click", "money", 1e-6)),
+    "clicks": (_Step("impressions", "click-through rate", "percent"), _Step("", "clicks", "count")),
+    "conversions": (_Step("clicks", "conversion rate", "percent"),),
+    "conversion_value": (_Step("conversions", "value per conversion", "money", 1e-6),),
+    "leads": (_Step("clicks", "lead rate", "percent"),),
+    "purchases": (_Step("clicks", "purchase rate", "percent"),),
+    "purchase_value": (_Step("purchases", "average order value", "money", 1e-6),),
+    "settled_conversions": (_Step("clicks", "settled conversion rate", "percent"),),
+    "settled_value": (_Step("settled_conversions", "settled value per conversion", "money", 1e-6),),
+    "settled_leads": (_Step("clicks", "settled lead rate", "percent"),),
 }
-"""Each column's place; money is in micros, a CPM is of a thousand."""
+"""Each column's place, the first that its view has room for. Money is in micros, a CPM of a thousand."""
 
 _NAMES: Final = {
     "account": "SELECT source, account, name FROM account",
@@ -101,7 +104,8 @@ def explain(
     view = _home(metric, by, convention)
     if view is not metric.view and view.grain == "day":
         _whole_days(now, windows.accounts(warehouse, where), by)
-    chain = _chain(asked)
+    steps = _steps(view)
+    chain = _chain(asked, steps)
     sums = _sums(asked, chain)
     wanted = tuple(replace(metric, name=f"sum_{n}", sql=s, view=view) for n, s in enumerate(sums.values()))
     extra = {"as_of": as_of, "currency": currency, "convention": convention, "relations": relations or {}}
@@ -130,7 +134,7 @@ def explain(
             rate=None,
             view="" if view is metric.view else view.title,
         ),
-        _Found(asked, chain, old, new, keys, _named(warehouse, keys, by)),
+        _Found(asked, chain, steps, old, new, keys, _named(warehouse, keys, by)),
     )
 
 
@@ -140,6 +144,7 @@ class _Found:
 
     asked: Quotient
     chain: Sequence[Factor]
+    steps: Mapping[str, _Step]
     old: Mapping[str, Floats]
     new: Mapping[str, Floats]
     keys: Sequence[tuple[str, ...]]
@@ -199,7 +204,7 @@ def _effects(found: _Found, values: tuple[float, float]) -> list[Effect]:
     told = []
     amounts = decompose.effects(found.chain, old, new, values)
     for factor, amount in zip(found.chain, amounts, strict=True):
-        step = _FUNNEL[factor.over]
+        step = found.steps[factor.over]
         before, now = (_over(s[factor.over], s.get(factor.under, 1.0), step.scale) for s in (old, new))
         lead, part = _lead(found, factor)
         told.append(Effect(step.name, step.unit, before, now, amount, None, lead, part))
@@ -223,21 +228,31 @@ def _lead(found: _Found, factor: Factor) -> tuple[str, float]:
     return found.names[first], float(moved[first]) / whole
 
 
-def _chain(asked: Quotient) -> list[Factor]:
+def _steps(view: View) -> dict[str, _Step]:
+    """The funnel as far as a view knows it, by column."""
+    found = {}
+    for name, places in _FUNNEL.items():
+        fits = [step for step in places if not step.under or step.under in view.columns]
+        if name in view.columns and fits:
+            found[name] = fits[0]
+    return found
+
+
+def _chain(asked: Quotient, steps: Mapping[str, _Step]) -> list[Factor]:
     """The factors of numerator over denominator, what both share left out; [] off the funnel."""
     paths = []
     for aggregate in (asked.over, asked.under):
         path: list[str] = []
         if aggregate is not None:
-            if aggregate.function != "sum" or aggregate.condition or aggregate.inner not in _FUNNEL:
+            name = _spelled(aggregate)
+            if name not in steps:
                 return []
-            name = aggregate.inner
             while name:
                 path.insert(0, name)
-                name = _FUNNEL[name].under
+                name = steps[name].under
         paths.append(path)
     own, other = ([name for name in path if name not in rest] for path, rest in (paths, paths[::-1]))
-    return [Factor(n, _FUNNEL[n].under, 1) for n in own] + [Factor(n, _FUNNEL[n].under, -1) for n in other]
+    return [Factor(n, steps[n].under, 1) for n in own] + [Factor(n, steps[n].under, -1) for n in other]
 
 
 def _sums(asked: Quotient, chain: Sequence[Factor]) -> dict[str, str]:

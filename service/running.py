@@ -7,6 +7,7 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from metrics import notes
 from service import settings
 from service.backfill import Backfill
 from service.jobs import Poller, utc_now
@@ -24,7 +25,7 @@ __all__ = ["Service"]
 
 _LOG = logging.getLogger(__name__)
 
-CHAPTERS: Final[tuple[Chapter, ...]] = ()
+CHAPTERS: Final[tuple[Chapter, ...]] = (notes.CHAPTER,)
 """The book's tables, room by room."""
 
 
