@@ -106,7 +106,7 @@ def read(book: Book, window: Window, where: Mapping[str, Any] | None = None) -> 
     """
     rows = book.read(
         "SELECT id, at, source, account, campaign, text, author, created FROM note "
-        "WHERE taken_back IS NULL AND at >= ? AND at < ? ORDER BY at, created, id",
+        "WHERE taken_back IS NULL AND at >= ? AND at < ? ORDER BY at, created, rowid",
         [_said(window.start), _said(window.end)],
     )
     kept = {name: _listed((where or {}).get(name)) for name in ("source", "account", "campaign")}
