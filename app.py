@@ -22,6 +22,7 @@ import streamlit as st
 
 from panels import _slot
 from service import api, logs, workspace
+from service.plans import planned
 from service.running import Service
 from service.settings import SettingsError
 from warehouse.errors import StorageError
@@ -96,6 +97,7 @@ def _shown(service: Service) -> _slot.Process:
             timezone=settings.timezone,
             sources={name: source.connector.title for name, source in service.setup.sources.items()},
             targets=targets,
+            plans=tuple(planned(plan, settings.currency) for plan in settings.plans),
             demo=settings.demo,
         ),
         status=service.status,

@@ -32,7 +32,7 @@ _WEEKS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """What the whole flight may spend, as decided on a day: it holds from `since` on (None: from the start)."""
+    """What the whole flight may spend; it holds from `since` on (None: from the start)."""
 
     value: float
     since: date | None = None
@@ -106,9 +106,9 @@ def flight(plan: SpendPlan, today: date) -> Flight:
 def spread(plan: SpendPlan, over: Flight, usual: Floats) -> Floats:
     """Each day's part of the amount, shape (days,), in units of the plan's currency.
 
-    usual: seven factors by weekday, Monday first, for the curve `weekday` (see `weekday_index`). The parts sum
-    to the amount that holds on the last day. From the day of a later amount on, what it leaves over what was
-    planned before is spread by the same curve; an amount below what was planned before scales that down, and
+    usual: seven factors by weekday, Monday first, for the curve `weekday` (see `weekday_index`). The parts
+    sum to the amount that holds on the last day. From the day of a later amount on, what it leaves over what
+    was planned before is spread by the same curve; one below what was planned before scales that down, and
     plans nothing more.
     """
     weights = _weights(plan.curve, over, usual)

@@ -10,7 +10,8 @@ each day is clipped by what the platform allows. Accuracy: benchmarks/projection
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
@@ -24,8 +25,11 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 DRAWS: Final = 500
-_WIDEN: Final = 1.4
-"""Conformal factor on the draws' deviations from their median (measured: benchmarks/projection.py)."""
+_WIDEN: Final = (1.1, 1.4)
+"""Conformal factor on the draws' deviations from their median, for one coming day and for fifteen and more
+(measured: benchmarks/projection.py): the further ahead, the more four weeks of history mislead."""
+
+_FAR_AHEAD: Final = 15
 
 _FAR: Final = float(np.log(3))
 """A day that is further off its weekday's level than this says nothing of the days after it."""
@@ -55,6 +59,11 @@ class Past:
     spent: Floats
     usual: Floats
 
+    def cut(self, part: slice) -> Past:
+        """Some of the purses."""
+        today = Projection(*(getattr(self.today, f.name)[part] for f in fields(Projection)))
+        return Past(self.history[part], self.weekday[part], today, self.spent[part], self.usual[part])
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -68,6 +77,10 @@ class Limits:
     day: Floats
     block: Ints
     left: Floats
+
+    def cut(self, part: slice) -> Limits:
+        """Some of the purses."""
+        return Limits(self.day[part], self.block[part], self.left[part])
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +105,25 @@ class _Model:
     shocks: Floats
     together: float
 
+    def cut(self, part: slice) -> _Model:
+        """Some of the purses."""
+        return _Model(self.level[part], self.spread[part], self.phi[part], self.shocks[part], self.together)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chance:
+    """What the purses share. picked: (draws, N) the past day whose shocks each coming day takes."""
+
+    rng: np.random.Generator
+    picked: Ints
+    common: Mapping[str, Floats]
+    together: float
+
+    def normal(self, name: str, purses: int) -> Floats:
+        """Standard normal draws, shape (purses, draws), correlated between purses by `together`."""
+        own = self.rng.normal(size=(purses, len(self.picked)))
+        return np.asarray(np.sqrt(self.together) * self.common[name] + np.sqrt(1 - self.together) * own)
+
 
 def outlook(
     past: Past, runs: npt.NDArray[np.bool_], limits: Limits, *, draws: int = DRAWS, seed: int = 0
@@ -100,14 +132,14 @@ def outlook(
     rng = np.random.default_rng(seed)
     purses, ahead = runs.shape
     model = _model(past, rng)
+    names = ("today", "level", *(f"weekday {n}" for n in range(7)))
     picked = rng.integers(0, model.shocks.shape[1], (draws, ahead))
-    common = {"today": rng.normal(size=draws), "level": rng.normal(size=draws)}
-    common |= {f"weekday {n}": rng.normal(size=draws) for n in range(7)}
+    chance = _Chance(rng, picked, {name: rng.normal(size=draws) for name in names}, model.together)
     days, rest = np.zeros((draws, 1 + ahead)), np.zeros(purses)
     for begin in range(0, purses, _CHUNK):
         part = slice(begin, begin + _CHUNK)
-        first, coming = _draw(past, model, part, runs[part], picked, common, rng)
-        capped = _capped(first, coming, limits, part, past.spent[part])
+        first, coming = _draw(past.cut(part), model.cut(part), runs[part], chance)
+        capped = _capped(first, coming, limits.cut(part), past.spent[part])
         days += capped.sum(0)
         rest[part] = capped[:, :, 1:].sum(2).mean(1)
     return Outlook(days, rest)
@@ -176,55 +208,39 @@ def _together(ratios: Floats, spread: Floats) -> float:
     return float(np.clip((of_sum - count) / (count * (count - 1)), 0.0, 0.9))
 
 
-def _draw(
-    past: Past,
-    model: _Model,
-    part: slice,
-    runs: npt.NDArray[np.bool_],
-    picked: Ints,
-    common: dict[str, Floats],
-    rng: np.random.Generator,
-) -> tuple[Floats, Floats]:
+def _draw(past: Past, model: _Model, runs: npt.NDArray[np.bool_], chance: _Chance) -> tuple[Floats, Floats]:
     """Today's totals (purses, draws) and the coming days' (purses, draws, N), before any limit."""
-    draws, ahead = picked.shape
-    purses = len(runs)
-
-    def normal(name: str) -> Floats:
-        own = rng.normal(size=(purses, draws))
-        return np.asarray(np.sqrt(model.together) * common[name] + np.sqrt(1 - model.together) * own)
-
-    mid, sigma = past.today.mid[part, None], past.today.sigma[part, None]
-    spent = past.spent[part, None]
-    first = np.where(sigma > 0, np.maximum(mid * np.exp(sigma * normal("today")), spent), mid)
-    phi, spread = model.phi[part, None], model.spread[part, None]
-    enough = (past.history[part] > 0).sum(1)[:, None] >= _ENOUGH
+    draws, ahead = chance.picked.shape
+    purses, rows = len(runs), np.arange(len(runs))
+    mid, sigma = past.today.mid[:, None], past.today.sigma[:, None]
+    today = np.maximum(mid * np.exp(sigma * chance.normal("today", purses)), past.spent[:, None])
+    first = np.where(sigma > 0, today, mid)
+    phi, spread = model.phi[:, None], model.spread[:, None]
+    enough = (past.history > 0).sum(1)[:, None] >= _ENOUGH
     of_level = np.where(enough, np.sqrt((1 + phi) / (1 - phi) / past.history.shape[1]), 1.0)
-    offset = spread * of_level * normal("level")
+    offset = spread * of_level * chance.normal("level", purses)
     of_weekday = np.where(enough, 1.25 * spread * np.sqrt((1 - phi) / 4), 0.0)
-    weekday = past.weekday[part]
-    level, shocks = model.level[part], model.shocks[part]
-    bias = [of_weekday * normal(f"weekday {n}") for n in range(7)]
-    rows = np.arange(purses)
-    ratio = np.log(np.maximum(first, _TINY)) - level[rows, weekday][:, None]
+    bias = np.stack([of_weekday * chance.normal(f"weekday {n}", purses) for n in range(7)])
+    ratio = np.log(np.maximum(first, _TINY)) - model.level[rows, past.weekday][:, None]
     now = np.where(first > 0, np.clip(ratio, -_FAR, _FAR), 0.0)
     coming = np.zeros((purses, draws, ahead))
     for day in range(ahead):
-        now = phi * now + shocks[:, picked[:, day]]
-        on = (weekday + day + 1) % 7
-        error = offset + np.stack(bias)[on, rows]
-        spend = np.exp(level[rows, on][:, None] + now + error)
+        now = phi * now + model.shocks[:, chance.picked[:, day]]
+        on = (past.weekday + day + 1) % 7
+        spend = np.exp(model.level[rows, on][:, None] + now + offset + bias[on, rows])
         coming[:, :, day] = np.where(runs[:, day, None], spend, 0.0)
     total = coming.sum(2)
     middle = np.median(total, axis=1, keepdims=True)
+    factor = _WIDEN[0] + (_WIDEN[1] - _WIDEN[0]) * min(ahead / _FAR_AHEAD, 1.0)
     away = np.log(np.maximum(total, _TINY) / np.maximum(middle, _TINY))
-    wider = np.where(middle > 0, np.exp((_WIDEN - 1) * away), 1.0)
+    wider = np.where(middle > 0, np.exp((factor - 1) * away), 1.0)
     return first, coming * wider[:, :, None]
 
 
-def _capped(first: Floats, coming: Floats, limits: Limits, part: slice, spent: Floats) -> Floats:
+def _capped(first: Floats, coming: Floats, limits: Limits, spent: Floats) -> Floats:
     """Today and the coming days (purses, draws, 1 + N), each at most what its day and its stretch leave."""
-    day, block = limits.day[part, None], limits.block[part]
-    left = np.repeat(limits.left[part][:, None, :], first.shape[1], axis=1)
+    day, block = limits.day[:, None], limits.block
+    left = np.repeat(limits.left[:, None, :], first.shape[1], axis=1)
     done = spent[:, None]
     today = np.maximum(np.minimum(np.minimum(first, day), done + left[:, :, 0]), done)
     out = np.empty((*first.shape, 1 + coming.shape[2]))

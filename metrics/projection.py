@@ -1,7 +1,7 @@
-"""Where spend will end: the day's total from the hours seen so far, the rest of a flight from its days.
+"""Where the day's spend will end, from the hours seen so far; for a flight's rest see `metrics.outlook`.
 
-Both work on logarithms of spend, for many entities at once, on the account's own calendar. The method and
-its accuracy are measured in `benchmarks/projection.py` and described in docs/pacing.md.
+On logarithms of spend, for many entities at once, on the account's own calendar. The method and its accuracy
+are measured in `benchmarks/projection.py` and described in docs/pacing.md.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Projection", "cumulative_share", "day_shares", "project_day", "project_days"]
+__all__ = ["Projection", "cumulative_share", "day_shares", "project_day"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -21,9 +21,6 @@ _Z80 = 1.2815515655446004
 
 _WIDEN_DAY = 1.3
 """In-sample errors are too small by this factor (measured: benchmarks/projection.py)."""
-
-_WIDEN_REST = 1.3
-"""The same for the rest of a flight: a conformal factor on the bootstrap's deviations from its median."""
 
 _DECAY = 0.8
 """Weight of a day's level relative to the day after it."""
@@ -187,42 +184,3 @@ def _median_or(values: Floats, otherwise: Floats) -> Floats:
     if seen.any():
         out[seen] = np.nanmedian(values[seen], axis=1)
     return out
-
-
-def project_days(totals: Floats, weekdays: Ints, ahead: Ints, *, draws: int = 500, seed: int = 0) -> Floats:
-    """Draws of one entity's total over coming days, shape (draws,), in the unit of the spend.
-
-    A bootstrap of day levels: weekday medians, times an AR(1) level whose innovations are drawn from the
-    past ones, with the uncertainty of the medians themselves; its deviations from the median are widened
-    by a measured factor. totals: shape (days,), complete days, oldest first, at least fourteen of them
-    with spend, else the draws are around their mean with a wide spread. ahead: weekdays of the coming days.
-    """
-    rng = np.random.default_rng(seed)
-    active = totals > 0
-    if active.sum() < 14:
-        usual = float(totals[active].mean()) if active.any() else 0.0
-        return usual * len(ahead) * np.exp(rng.normal(0, 0.35, draws))
-    overall = float(np.median(totals[active]))
-    level = np.array(
-        [
-            np.median(totals[active & (weekdays == d)]) if (active & (weekdays == d)).any() else overall
-            for d in range(7)
-        ]
-    )
-    kept = np.flatnonzero(active)
-    ratios = np.log(totals[kept] / level[weekdays[kept]])
-    n = len(ratios)
-    lag_one = np.corrcoef(ratios[:-1], ratios[1:])[0, 1] if ratios.std() > 0 else 0.0
-    phi = float(np.clip(lag_one + (1 + 3 * lag_one) / n, 0.3, 0.9))
-    shocks = ratios[1:] - phi * ratios[:-1]
-    shocks -= shocks.mean()
-    spread = float(ratios.std())
-    now = np.full(draws, np.average(ratios[-3:], weights=[1, 2, 3]))
-    offset = rng.normal(0, spread * np.sqrt((1 + phi) / (1 - phi) / n), draws)
-    of_weekday = rng.normal(0, 1.25 * spread * np.sqrt((1 - phi) / 4), (draws, 7))
-    out = np.zeros(draws)
-    for day in ahead:
-        now = phi * now + rng.choice(shocks, draws)
-        out += level[day] * np.exp(now + offset + of_weekday[:, day])
-    middle = np.log(np.median(out))
-    return np.asarray(np.exp(middle + _WIDEN_REST * (np.log(out) - middle)))

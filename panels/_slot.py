@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
+    from metrics.flights import SpendPlan
     from warehouse.book import Book
     from warehouse.store import Warehouse
 
@@ -51,6 +52,7 @@ class Workspace:
     timezone: ZoneInfo
     sources: Mapping[str, str]
     targets: tuple[Target, ...] = ()
+    plans: tuple[SpendPlan, ...] = ()
     demo: bool = False
 
 

@@ -80,6 +80,8 @@ def _model_at(model: type[BaseModel], loc: tuple[Step, ...]) -> type[BaseModel] 
     """The model that describes the section at `loc`, if a model does."""
     here: Any = model
     for step in loc:
+        if isinstance(step, int):
+            continue  # an item of a list: `here` is what the list holds
         if isinstance(here, type) and issubclass(here, BaseModel):
             field = here.model_fields.get(str(step))
             if field is None:

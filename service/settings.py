@@ -13,13 +13,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, PositiveFloat, ValidationError
 
 from alerts.notify.settings import CHANNELS, ChannelSettings
 from connectors import registry
 from service import secrets
 from service.faults import explain, nearest
 from service.marks import Marked, Problem, read
+from service.part import Part
+from service.plans import Plan
+from service.plans import faults as plan_faults
 from service.units import Currency, Duration, Share, TimeZone, duration
 
 if TYPE_CHECKING:
@@ -56,12 +59,6 @@ def _between(least: str, most: str) -> AfterValidator:
         return span
 
     return AfterValidator(check)
-
-
-class Part(BaseModel):
-    """A section of the file: unknown keys are faults, and nothing changes after it is read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
 class Server(Part):
@@ -123,6 +120,7 @@ class Settings(Part):
     polling: Polling = Polling()
     sources: dict[str, dict[str, Any] | None] = Field(min_length=1)
     targets: list[Target] = Field(default_factory=list)
+    plans: list[Plan] = Field(default_factory=list)
     alerts: Alerts = Alerts()
     demo: bool = False
 
@@ -277,7 +275,7 @@ def _cross_checks(marked: Marked, found: Mapping[str, tuple[type[Connector], Bas
         if source != "*" and source not in found:
             message = f"{source!r} is no configured source{nearest(str(source), found)}"
             problems.append(marked.problem(("targets", index, "source"), message))
-    return problems
+    return problems + plan_faults(marked, found)
 
 
 def _intervals(connector: type[Connector], polling: Polling) -> dict[str, timedelta]:

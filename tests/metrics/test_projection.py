@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from benchmarks import projection as measured
-from metrics.projection import cumulative_share, day_shares, project_day, project_days
+from metrics.projection import cumulative_share, day_shares, project_day
 
 WEEKDAYS = np.arange(28) % 7
 
@@ -63,17 +63,6 @@ def test_shares_sum_to_one():
     rng = np.random.default_rng(1)
     shares = day_shares(rng.gamma(1, 1, (5, 28, 24)), WEEKDAYS, 3)
     assert shares.sum(1) == pytest.approx(np.ones(5))
-
-
-def test_coming_days_follow_their_weekdays():
-    totals = np.where(WEEKDAYS >= 5, 50.0, 100.0)
-    draws = project_days(totals, WEEKDAYS, np.arange(7))
-    assert np.median(draws) == pytest.approx(5 * 100 + 2 * 50)
-
-
-def test_short_history_is_said_with_a_wide_interval():
-    low, high = np.quantile(project_days(np.full(5, 100.0), np.arange(5), np.arange(4)), [0.1, 0.9])
-    assert low < 300 < 400 < 500 < high
 
 
 def test_accuracy_on_synthetic_accounts():
