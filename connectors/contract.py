@@ -61,6 +61,7 @@ __all__ = [
     "Delivery",
     "Experiment",
     "Micros",
+    "PageCheck",
     "Quantity",
     "Rate",
     "Row",
@@ -405,6 +406,35 @@ class Experiment(Row):
 
 
 @dataclass(frozen=True, slots=True)
+class PageCheck(Row):
+    """One look at a landing page, as a visitor who clicked an ad would have had it.
+
+    failure: "" where the page can do its work, else one word for what is wrong: blocked (not asked: a
+    private address), dns, connect, certificate, timeout, status, redirect (it leads off the site), tag
+    (the page came without it); words say the same for people.
+    """
+
+    table: ClassVar[str] = "page_check"
+    key: ClassVar[tuple[str, ...]] = ("url", "checked")
+    kind: ClassVar[Literal["event"]] = "event"
+    time: ClassVar[str] = "checked"
+
+    url: str
+    checked: datetime
+    failure: str
+    words: str
+    final_url: str
+    redirects: int
+    status: int | None = None
+    first_byte_ms: int | None = None
+    total_ms: int | None = None
+    certificate_ends: date | None = None
+    """The last day of the site's certificate; None over plain HTTP."""
+    tagged: bool | None = None
+    """Whether the configured tag was in the page; None where none is configured or no page came."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rate(Row):
     """A day's reference rate of a currency: how many of its units one euro buys (ECB's own form)."""
 
@@ -434,6 +464,7 @@ ROWS: tuple[type[Row], ...] = (
     ConversionAction,
     Change,
     Experiment,
+    PageCheck,
     Rate,
 )
 """Every row type of the built-in streams; each is a table of the warehouse."""
@@ -597,6 +628,16 @@ class Connector(ABC):
             if hasattr(method, "__stream__")
         }
         return list(found.values())
+
+    @classmethod
+    def inputs(cls, query: Callable[[str], pa.Table]) -> dict[str, Any]:
+        """What a fetch needs of what other sources brought: values for fields of `Settings`.
+
+        Called by the owner of the warehouse before each fetch; `query` answers one SELECT. A fetch stays a
+        function of its settings.
+        """
+        del query
+        return {}
 
     def operations_per_day(self) -> int | None:
         """The source's daily allowance of operations over all accounts; None where there is none."""

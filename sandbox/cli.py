@@ -120,6 +120,7 @@ def start(
     lasts: Annotated[str, typer.Option("--for", help="How long, such as 90s, 20m, 2h or 3d.")] = "",
     size: Annotated[float | None, typer.Option(help="Its size, where the kind has one.")] = None,
     url: Annotated[str, typer.Option(help="Hit ads that lead below this address.")] = "",
+    how: Annotated[str, typer.Option(help="How a page is down: error, slow or redirect.")] = "",
 ) -> None:
     """Begin an incident; prints it as JSON."""
     body = {
@@ -131,6 +132,7 @@ def start(
         "seconds": _span(lasts).total_seconds() if lasts else None,
         "size": size,
         "url": url or None,
+        "how": how or None,
     }
     typer.echo(json.dumps(_call("POST", "/incidents", {k: v for k, v in body.items() if v is not None})))
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox import fx, google_ads, http, meta, tls, truth
+from sandbox import fx, google_ads, http, meta, sites, tls, truth
 from sandbox.clock import SandboxClock
 from sandbox.credentials import Credentials
 from sandbox.world import World
@@ -25,7 +25,7 @@ __all__ = ["Options", "Sandbox", "begin_demo", "running"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a sandbox is like. port_base: the first of five ports in a row, or 0 for any free ones."""
+    """What a sandbox is like. port_base: the first of ten ports in a row, or 0 for any free ones."""
 
     seed: int = 1
     accounts: int = 6
@@ -65,7 +65,7 @@ def running(options: Options) -> Iterator[Sandbox]:
         world.source_lag = options.source_lag
         if options.demo:
             begin_demo(world)
-        certificate = tls.issue(folder)
+        certificate = tls.issue(folder, world.hosts())
         credentials = Credentials.derive(options.seed, folder)
         port = _ports(options.port_base)
         control = http.start(truth.app(world, clock), port=next(port), name="truth")
@@ -90,6 +90,8 @@ def running(options: Options) -> Iterator[Sandbox]:
         undo.callback(graph.stop)
         bank = http.start(fx.app(clock, seed=options.seed), port=next(port), name="fx")
         undo.callback(bank.stop)
+        shops = http.start(sites.app(world, clock), tls=certificate, port=next(port), name="sites")
+        undo.callback(shops.stop)
         sandbox = Sandbox(world, clock, credentials)
         sandbox.announcement = {
             "pid": os.getpid(),
@@ -99,6 +101,7 @@ def running(options: Options) -> Iterator[Sandbox]:
             "oauth_token_url": google.oauth_token_url,
             "meta": graph.url,
             "fx": bank.url,
+            "sites": shops.url,
             "truth": control.url,
             "ca_file": str(certificate.ca_file),
             "credentials": _keys(world, credentials),

@@ -13,6 +13,7 @@ import certifi
 import trustme
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 __all__ = ["HOSTS", "Tls", "issue"]
@@ -49,10 +50,10 @@ class Tls:
     ca_file: Path
 
 
-def issue(folder: Path) -> Tls:
-    """Make a new authority and a certificate for HOSTS, written into `folder` (which must exist)."""
+def issue(folder: Path, more: Sequence[str] = ()) -> Tls:
+    """Make a new authority and a certificate for HOSTS and `more`, into `folder` (which must exist)."""
     ca = trustme.CA(organization_name="Marketing sandbox")
-    certificate = ca.issue_cert(*HOSTS)
+    certificate = ca.issue_cert(*HOSTS, *more)
     tls = Tls(folder / "server.pem", folder / "server.key", folder / "ca.pem", folder / "ca-bundle.pem")
     tls.key_pem.touch(mode=0o600)
     certificate.private_key_pem.write_to_path(tls.key_pem)

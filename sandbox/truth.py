@@ -199,13 +199,15 @@ class _Face:
         return _json(self._described(ended, now))
 
     def _begin(self, body: Mapping[str, Any], now: datetime) -> Incident:
-        known = {"name", "at", "seconds", "platform", "account", "campaign", "size", "url"}
+        known = {"name", "at", "seconds", "platform", "account", "campaign", "size", "url", "how"}
         if unknown := set(body) - known:
             raise HTTPException(
                 400, f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}"
             )
         if body.get("platform") not in (None, "google_ads", "meta"):
             raise HTTPException(400, f"platform is google_ads or meta, got {body['platform']!r}")
+        if body.get("how") not in (None, "error", "slow", "redirect"):
+            raise HTTPException(400, f"how is error, slow or redirect, got {body['how']!r}")
         account, campaign = body.get("account"), body.get("campaign")
         if campaign is not None:
             owner = self._owner(int(campaign))
@@ -223,7 +225,7 @@ class _Face:
                 advertiser=None if account is None else int(account),
                 campaign=None if campaign is None else int(campaign),
                 size=None if body.get("size") is None else float(body["size"]),
-                options={"url": str(body["url"])} if body.get("url") else {},
+                options={key: str(body[key]) for key in ("url", "how") if body.get(key)},
             )
         except ValueError as error:
             raise HTTPException(400, str(error)) from error

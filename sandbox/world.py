@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
 from sandbox import incidents as inc
 from sandbox import world_catalog, world_delivery, world_entities, world_events, world_grid
@@ -215,11 +216,18 @@ class World:
             malformed="malformed" in names,
         )
 
-    def site_down(self, url: str, *, at: datetime) -> bool:
-        """Whether a landing page answers with an error."""
-        return any(
-            i.name == "landing_page_down" and self._concerns_page(i, url) for i in self.incidents.active(at)
-        )
+    def page(self, url: str, *, at: datetime) -> str:
+        """How a landing page answers: ok, error, slow, redirect, or untagged (its tag is gone)."""
+        concerned = [i for i in self.incidents.active(at) if self._concerns_page(i, url)]
+        for incident in concerned:
+            if incident.name == "landing_page_down":
+                return str(incident.options.get("how", "error"))
+        return "untagged" if any(i.name == "tracking_outage" for i in concerned) else "ok"
+
+    def hosts(self) -> list[str]:
+        """The host names of every advertiser's site."""
+        pages = (c.landing_page for setup in self._accounts.values() for c in setup.campaigns)
+        return sorted({urlsplit(page).hostname or "" for page in pages})
 
     def _concerns_page(self, incident: Incident, url: str) -> bool:
         if "url" in incident.options:

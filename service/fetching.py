@@ -120,7 +120,9 @@ class Fetcher:
 
     def origin(self, source: str, now: datetime) -> Origin:
         """What a worker needs to ask a source."""
-        return Origin(source, dict(self._setup.sources[source].settings), now)
+        configured = self._setup.sources[source]
+        learned = configured.connector.inputs(self._warehouse.query)
+        return Origin(source, {**dict(configured.settings), **learned}, now)
 
     def budget(self, source: str, now: datetime) -> budget.Budget:
         """The source's operations as they stand."""

@@ -180,6 +180,12 @@ def write_workspace(workspace: Workspace, said: dict[str, Any]) -> None:
             "ca_file": said["ca_file"],
         },
         "fx": {"url": said["fx"]},
+        "landing_pages": {
+            "tag": "GTM-SANDBOX1",
+            "connect_to": {"*.example": said["sites"].removeprefix("https://")},
+            "ca_file": said["ca_file"],
+            "timeout": 5,
+        },
     }
     text = "# Written anew at each start of the demo.\n" + yaml.safe_dump(template, sort_keys=False)
     workspace.settings_file.write_text(text, encoding="utf-8")

@@ -114,9 +114,9 @@ def test_a_page_that_is_down_converts_almost_nobody():
     assert usual[:3] == down[:3]
     assert down[3] < 0.1 * usual[3]
     page = world.ads(SHOP.id, at=AT)[0].final_url
-    assert world.site_down(page, at=AT + HOUR)
-    assert not world.site_down(page, at=AT + 6 * HOUR)
-    assert not world.site_down("https://www.kumo-tea.example/jp/", at=AT + HOUR)
+    assert world.page(page, at=AT + HOUR) == "error"
+    assert world.page(page, at=AT + 6 * HOUR) == "ok"
+    assert world.page("https://www.kumo-tea.example/jp/", at=AT + HOUR) == "ok"
 
 
 def test_a_page_goes_down_by_its_address():
@@ -127,7 +127,7 @@ def test_a_page_goes_down_by_its_address():
     usual, down = (w.conversions(SHOP.id, **span).ad for w in (QUIET, world))
     assert np.isin(down, list(led)).sum() < 0.15 * np.isin(usual, list(led)).sum()
     assert (~np.isin(down, list(led))).sum() == (~np.isin(usual, list(led))).sum()
-    assert world.site_down(page, at=AT + HOUR)
+    assert world.page(page, at=AT + HOUR) == "error"
 
 
 def test_decay_is_gradual():

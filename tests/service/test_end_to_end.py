@@ -203,3 +203,28 @@ def test_an_empty_page_in_the_middle_loses_nothing(team):
         team.poll()
     for source, account in team.accounts():
         assert_equal(team.stored(source, account), team.truth(account, team.now))
+
+
+@pytest.mark.timeout(300)
+def test_a_landing_page_that_fails_is_seen_within_a_poll(team):
+    def checks():
+        sql = "SELECT url, failure, words FROM page_check WHERE checked = ?"
+        rows = team.warehouse.query(sql, [team.now - timedelta(seconds=1)]).to_pylist()
+        return {r["url"]: r["failure"] for r in rows}
+
+    for minutes in (61, 5):  # which ads run is known after the first
+        team.advance(minutes=minutes)
+        team.poll()
+    sound = checks()
+    assert len(sound) > 4
+    assert set(sound.values()) == {""}
+    page = next(iter(sound))
+    with team.sandbox.incident("landing_page_down", url=page):
+        team.advance(minutes=5)
+        team.poll()
+        found = checks()
+    assert found.keys() == sound.keys()
+    assert {url for url, failure in found.items() if failure} == {u for u in sound if u.startswith(page)}
+    assert found[page] == "status"
+    mark = team.marks("landing_pages", "pages")["checks"]
+    assert (mark.outcome, mark.data_as_of) == ("ok", team.now)
