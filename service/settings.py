@@ -17,13 +17,13 @@ from pydantic import AfterValidator, BaseModel, Field, PositiveFloat, Validation
 
 from alerts.notify.settings import CHANNELS, ChannelSettings
 from connectors import registry
+from connectors.units import Currency, Duration, Share, TimeZone, duration
 from service import secrets
 from service.faults import explain, nearest
 from service.marks import Marked, Problem, read
 from service.part import Part
 from service.plans import Plan
 from service.plans import faults as plan_faults
-from service.units import Currency, Duration, Share, TimeZone, duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
