@@ -1,0 +1,95 @@
+"""What every kind of condition has: its parameters, its unit, and one pass over all series."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Annotated, ClassVar, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from alerts.observation import Labels, Observation
+from metrics.model import Metric, Unit
+
+if TYPE_CHECKING:
+    from alerts.scene import Scene
+
+__all__ = ["Condition", "Hours", "Part", "Scope", "Sure", "Watched"]
+
+Watched: TypeAlias = frozenset[Labels]
+"""Series that have a state: of these FALSE is told too; of all others only what is not FALSE."""
+
+Sure: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
+"""A probability."""
+
+
+def _hours(value: object) -> object:
+    """`24h` or `7d` as whole hours."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    size = {"h": 1, "d": 24}.get(text[-1:])
+    if size is None or not text[:-1].isdigit():
+        raise ValueError("is not whole hours or days: write such as 6h, 24h or 7d")
+    return int(text[:-1]) * size
+
+
+Hours: TypeAlias = Annotated[int, BeforeValidator(_hours), Field(ge=1, le=168)]
+"""A window that ends at the watermark: sources report whole hours."""
+
+
+class Part(BaseModel):
+    """A section of rules.yaml: unknown keys are faults, and nothing changes after it is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class Scope(Part):
+    """Which series: `*` and `?` match; account and campaign match names or ids, label one of a campaign's."""
+
+    source: str = "*"
+    account: str = "*"
+    campaign: str = "*"
+    label: str = "*"
+
+    @property
+    def everything(self) -> bool:
+        """Whether nothing is left out."""
+        return self == Scope()
+
+    def takes_account(self, source: str, account: str, name: str) -> bool:
+        """Whether an account is meant."""
+        return fnmatchcase(source, self.source) and (
+            fnmatchcase(account, self.account) or fnmatchcase(name, self.account)
+        )
+
+    def takes_campaign(self, campaign: str, name: str, labels: str) -> bool:
+        """Whether a campaign is meant, if its account is."""
+        return (fnmatchcase(campaign, self.campaign) or fnmatchcase(name, self.campaign)) and (
+            self.label == "*" or any(fnmatchcase(one, self.label) for one in labels.split(","))
+        )
+
+
+class Condition(Part):
+    """One kind of condition with its parameters; a subclass is a file in this folder.
+
+    measures: the unit of `seen` and `expected`. mutes_account: while it fires, an account's numbers mean
+    nothing.
+    """
+
+    measures: ClassVar[Unit] = "count"
+    mutes_account: ClassVar[bool] = False
+
+    kind: str
+
+    def unit(self, metrics: Mapping[str, Metric]) -> Unit:  # noqa: ARG002  # for kinds that take any metric
+        """The unit of `seen` and `expected`."""
+        return self.measures
+
+    def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
+        """What holds, series by series, at each account's watermark.
+
+        Series for which it is FALSE are told only if they are watched; series that cannot be judged are told
+        as NODATA only if they are watched, or if they ought to be known.
+        """
+        raise NotImplementedError

@@ -1,0 +1,45 @@
+"""Money spent by a campaign that brings nothing, where its account's own rate says that it should have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from alerts.conditions._tests import lower_tail, spread, usual
+from alerts.conditions.contract import Condition, Hours, Scope, Sure, Watched
+from alerts.observation import Observation
+from metrics.model import Unit
+
+if TYPE_CHECKING:
+    from alerts.scene import Scene
+
+
+class SpendWithoutConversions(Condition):
+    """No conversion in `window`, which chance alone explains with p < `chance`, and over `floor` spent."""
+
+    measures: ClassVar[Unit] = "count"
+
+    kind: Literal["spend_without_conversions"] = "spend_without_conversions"
+    window: Hours = 72
+    floor: Annotated[float, Field(ge=0)] = 50.0
+    chance: Sure = 0.001
+
+    def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
+        known = scene.sums(("conversions",), self.window)["conversions"]
+        spend = scene.spend[:, : self.window].sum(1)
+        due = (scene.clicks * scene.complete)[:, : self.window].sum(1)
+        expected = due * usual(scene, 168, self.window)
+        chance = lower_tail(known, expected)
+        return scene.observe(
+            scope,
+            watched,
+            holds=(known <= 0) & (spend > self.floor) & (chance < self.chance),
+            judged=expected > 0,
+            seen=known,
+            expected=spread(expected),
+            sure=1 - chance,
+            at_risk=spend / self.window,
+            said=lambda _i: f"Spend without conversions in {self.window} h",
+        )

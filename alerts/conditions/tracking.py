@@ -1,0 +1,113 @@
+"""Clicks that are paid for and conversions that no longer arrive: the site's tag is gone, or half of it.
+
+Told by arrivals, the conversions that polls saw come in, of whatever click: an hour of them is complete when
+it is over, so an outage shows long before the clicks' own conversions are late. Expected is what arrived in
+the same hours of the past days, in proportion to the clicks of the last day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from alerts.conditions._tests import lower_tail, spread
+from alerts.conditions.contract import Condition, Hours, Scope, Sure, Watched
+from alerts.observation import Labels, Observation, Range, Result
+from metrics.model import Unit, views
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from alerts.scene import Floats, Scene
+
+DAYS = 7
+
+
+class Tracking(Condition):
+    """An account's arrivals over `window` under `below` of what was expected, with p under `chance`."""
+
+    measures: ClassVar[Unit] = "count"
+
+    kind: Literal["tracking"] = "tracking"
+    window: Hours = 3
+    below: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    chance: Sure = 1e-4
+
+    def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
+        polled = scene.polled()
+        keys = [key for key in scene.scoped(scope) if key in polled and key in scene.until]
+        if not keys:
+            return []
+        seen, past, days = _arrivals(scene, self.window, {key: polled[key] for key in keys})
+        clicks = {key: _clicks(scene, key) for key in keys}
+        pace = np.array([clicks[key] for key in keys])
+        expected = np.array(past) / np.maximum(days, 1) * pace
+        count = np.array(seen)
+        chance = lower_tail(count, expected)
+        low, mid, high = spread(expected)
+        found = []
+        for i, key in enumerate(keys):
+            labels = Labels(*key)
+            # Three days show what arrives; fewer are the polling's own beginning.
+            known = days[i] >= 3 and expected[i] > 0
+            holds = bool(known and chance[i] < self.chance and count[i] < self.below * expected[i])
+            if not holds and labels not in watched:
+                continue
+            result = Result.TRUE if holds else Result.FALSE if known else Result.NODATA
+            of = [n for n, one in enumerate(scene.campaigns.labels) if one[:2] == key]
+            found.append(
+                Observation(
+                    labels,
+                    result,
+                    polled[key],
+                    seen=float(count[i]),
+                    expected=Range(float(low[i]), float(mid[i]), float(high[i])),
+                    sure=float(1 - chance[i]),
+                    at_risk=float(scene.spend[of, :24].sum()) / 24,
+                    said=f"No conversions arrive, {mid[i]:.0f} expected" if holds else "",
+                )
+            )
+        return found
+
+
+def _clicks(scene: Scene, key: tuple[str, str]) -> float:
+    """The last day's clicks as a multiple of the week's daily mean; 1 where there were none."""
+    of = [n for n, one in enumerate(scene.campaigns.labels) if one[:2] == key]
+    usual = scene.clicks[of, 24:].sum() / DAYS
+    return float(scene.clicks[of, :24].sum() / usual) if usual > 0 else 1.0
+
+
+def _arrivals(
+    scene: Scene, hours: int, polled: dict[tuple[str, str], datetime]
+) -> tuple[list[float], list[float], Floats]:
+    """What arrived in the last hours, in the same hours of the past days, and on how many of them any did."""
+    last = max(polled.values())
+    first = min(polled.values()) - timedelta(days=DAYS, hours=hours)
+    rows = scene.warehouse.query(
+        f"SELECT source, account, epoch(seen) AS seen, sum(conversions) AS conversions "  # noqa: S608  # our own view
+        f"FROM ({views()['arrivals'].sql}) GROUP BY ALL",
+        {
+            "start": first,
+            "stop": last + timedelta(seconds=1),
+            "first_day": first.date(),
+            "last_day": last.date(),
+        },
+    ).to_pylist()
+    sums = {key: np.zeros(DAYS + 1) for key in polled}
+    any_day = {key: np.zeros(DAYS + 1, dtype=bool) for key in polled}
+    for row in rows:
+        key = (row["source"], row["account"])
+        if key not in polled:
+            continue
+        ago = (polled[key].timestamp() - row["seen"]) / 3600
+        day = int(ago // 24)
+        if 0 <= day <= DAYS:
+            any_day[key][day] = True
+            if ago - 24 * day < hours:
+                sums[key][day] += row["conversions"]
+    days = np.array([float(any_day[key][1:].sum()) for key in polled])
+    return [sums[key][0] for key in polled], [sums[key][1:].sum() for key in polled], days

@@ -1,0 +1,377 @@
+"""The engine: findings in, states and messages out, all of it in one transaction of the book.
+
+It keeps nothing in memory: what was is read from the book, so that a process that is killed at any moment
+goes on where it was. `take` is called with what the rules found, `tick` when time alone may have done
+something; both say when the next `tick` is due.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from alerts import pipeline
+from alerts.incident import Acknowledged, Alert, Group, Incident, Notice, Silence
+from alerts.notify.contract import Fact, Link, Member, Message, Reason
+from alerts.observation import Labels, Observation
+from alerts.outbox import Outbox
+from alerts.records import Records
+from alerts.routes import INBOX, Address, Receiver, Routing
+from alerts.rules import Rule
+from alerts.state import FLAP_WITHIN, Instance, Key, State, calm, step
+from warehouse.book import Book
+
+__all__ = ["SNOOZE_MOST", "Described", "Describer", "Engine", "Finding", "Refused"]
+
+SNOOZE_MOST: Final = timedelta(days=7)
+
+
+class Refused(ValueError):
+    """What a person asked for cannot be done; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule found. fresh: the data's moment by account, for series of which nothing is told."""
+
+    told: Mapping[Labels, Observation]
+    fresh: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """An incident in words, the same for every receiver."""
+
+    headline: str
+    facts: tuple[Fact, ...] = ()
+    members: tuple[Member, ...] = ()
+    links: tuple[Link, ...] = ()
+    chart: bytes | None = None
+    chart_text: str = ""
+
+
+class Describer(Protocol):
+    """Puts an alert into words."""
+
+    def __call__(self, alert: Alert, notice: Notice, now: datetime) -> Described:
+        """The words, for every receiver."""
+
+
+class Engine:
+    """The rules of one installation at work. Safe from any thread.
+
+    defaults: each configured channel's own default recipient.
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        rules: Sequence[Rule],
+        routing: Routing,
+        defaults: Mapping[str, str],
+        describe: Describer,
+        *,
+        test: bool = False,
+    ) -> None:
+        self.records = Records(book)
+        self.outbox = Outbox(book, _fallback(routing, defaults))
+        self.rules = {(rule.id, rule.severity): rule for rule in rules}
+        self.routing = routing
+        self._defaults = dict(defaults)
+        self._describe = describe
+        self._test = test
+        self._owners = {rule.id: rule.owner for rule in rules}
+        self._stale_rules = {rule.id for rule in rules if rule.condition.mutes_account}
+
+    # -- the work
+
+    def watched(self) -> dict[str, frozenset[Labels]]:
+        """The series that have a state, by the rule's name: of these FALSE must be told too."""
+        found: dict[str, set[Labels]] = {}
+        for key in self.records.instances():
+            found.setdefault(f"{key.rule}/{key.severity}", set()).add(key.labels)
+        return {rule: frozenset(labels) for rule, labels in found.items()}
+
+    def take(self, findings: Mapping[str, Finding], now: datetime) -> datetime | None:
+        """Take in what the rules found, by their names; when `tick` is due."""
+        with self.records.book.write():
+            before = self.records.instances()
+            after = dict(before)
+            for rule in self.rules.values():
+                finding = findings.get(rule.name)
+                if finding is not None:
+                    self._step(rule, finding, before, after, now)
+            due = self._notify(before, after, now)
+        self.outbox.wake()
+        return due
+
+    def tick(self, now: datetime) -> datetime | None:
+        """Do what is due by the clock: first messages, repeats, escalations; when that is so next."""
+        with self.records.book.write():
+            before = self.records.instances()
+            due = self._notify(before, dict(before), now)
+        self.outbox.wake()
+        return due
+
+    def _step(
+        self,
+        rule: Rule,
+        finding: Finding,
+        before: Mapping[Key, Instance],
+        after: dict[Key, Instance],
+        now: datetime,
+    ) -> None:
+        known = {k.labels for k in before if (k.rule, k.severity) == (rule.id, rule.severity)}
+        for labels in known | finding.told.keys():
+            key = Key(rule.id, rule.severity, labels)
+            made = step(
+                before.get(key),
+                finding.told.get(labels),
+                rule.timing,
+                key=key,
+                now=now,
+                fresh=finding.fresh.get((labels.source, labels.account)),
+            )
+            if made is None:
+                after.pop(key, None)
+            else:
+                after[key] = made
+
+    def _notify(
+        self, before: Mapping[Key, Instance], after: dict[Key, Instance], now: datetime
+    ) -> datetime | None:
+        records, routing = self.records, self.routing
+        instances = [
+            calm(one if (key.rule, key.severity) in self.rules else _orphan(one, now), now)
+            for key, one in after.items()
+        ]
+        incidents = records.open_incidents()
+        silences = records.silences(now)
+        policy = pipeline.chain(
+            pipeline.silence(silences, self._owners),
+            pipeline.inhibit(self._stale_rules),
+            pipeline.group(
+                self._group, incidents, itertools.count(records.next_number()), routing.group_wait
+            ),
+            pipeline.deduplicate(routing.group_interval, routing.repeat),
+            pipeline.escalate(routing.escalation),
+            pipeline.route(routing, self._defaults),
+        )
+        alerts = policy([Alert((instance,)) for instance in instances], now)
+        after = {i.key: i for i in instances}
+        after |= {m.key: m for alert in alerts for m in alert.members}
+        were = {incident.id: incident for incident in incidents}
+        closed: set[int] = set()
+        for alert in alerts:
+            incident = alert.incident
+            assert incident is not None
+            headline, incident = self._send(alert, incident, now)
+            if incident.closed is not None:
+                closed.add(incident.id)
+            if were.get(incident.id) != incident:
+                records.keep_incident(incident, headline)
+                self._tell_of_incident(were.get(incident.id), incident, now)
+        self._tell_of_turns(before, after, now)
+        still = {a.incident.id for a in alerts if a.incident} - closed
+        kept = {k: i for k, i in after.items() if _worth_keeping(i, still)}
+        records.keep(before, kept)
+        dues = [pipeline.next_due(alerts, silences, routing.escalation, routing.repeat, now)]
+        dues += [i.turns[-1] + FLAP_WITHIN for i in kept.values() if i.flapping]
+        return min((at for at in dues if at is not None), default=None)
+
+    def _group(self, key: Key) -> Group:
+        rule = self.rules[key.rule, key.severity]
+        return Group(rule.owner, key.labels.source, key.labels.account, key.severity, rule.routes or ())
+
+    def _send(self, alert: Alert, incident: Incident, now: datetime) -> tuple[str | None, Incident]:
+        """Write down the messages of an incident's notices; its headline, where there is a new one."""
+        headline = None
+        for notice in alert.notices:
+            said = self._describe(alert, notice, now)
+            headline = said.headline
+            addresses = self._addresses(notice.to, incident.group.owner)
+            for address in addresses:
+                self.outbox.put(address.channel, [self._message(incident, notice, said, address, now)], now)
+            incident = replace(incident, heard=incident.heard | set(addresses))
+            self.records.happened(
+                "told",
+                at=now,
+                incident=incident.id,
+                reason=str(notice.reason),
+                to=addresses,
+                headline=headline,
+            )
+        return headline, incident
+
+    def _addresses(self, to: Sequence[Receiver | Address], owner: str) -> list[Address]:
+        """Each address once; the owner's inbox stands in for a receiver without one: nothing is lost."""
+        found: dict[Address, None] = {}
+        for one in to:
+            address = (
+                one
+                if isinstance(one, Address)
+                else self.routing.resolve(one, owner, self._defaults) or Address(INBOX, owner)
+            )
+            found[address] = None
+        return list(found)
+
+    def _message(
+        self, incident: Incident, notice: Notice, said: Described, address: Address, now: datetime
+    ) -> Message:
+        thread = f"{self.records.installation}-{incident.id}"
+        return Message(
+            key=f"{thread}/{incident.count}-{notice.reason}/{address.channel}/{address.to}",
+            incident=thread,
+            to=address.to,
+            reason=notice.reason,
+            severity=incident.group.severity,
+            headline=said.headline,
+            at=now,
+            began=incident.opened,
+            facts=said.facts,
+            members=said.members,
+            links=said.links,
+            chart=said.chart,
+            chart_text=said.chart_text,
+            test=self._test,
+            actions=notice.reason is not Reason.ALL_RESOLVED,
+        )
+
+    def _tell_of_turns(
+        self, before: Mapping[Key, Instance], after: Mapping[Key, Instance], now: datetime
+    ) -> None:
+        for key, instance in after.items():
+            was = before.get(key)
+            if was is None or was.state is not instance.state:
+                self.records.happened(
+                    str(instance.state),
+                    at=now,
+                    incident=instance.incident,
+                    key=key,
+                    data_at=instance.at,
+                    seen=instance.told.seen,
+                )
+
+    def _tell_of_incident(self, was: Incident | None, incident: Incident, now: datetime) -> None:
+        if was is None:
+            self.records.happened("opened", at=now, incident=incident.id)
+        elif was.acknowledged and not incident.acknowledged:
+            self.records.happened("acknowledgement ended", at=now, incident=incident.id)
+        if incident.closed is not None:
+            self.records.happened("closed", at=now, incident=incident.id)
+
+    # -- what people do
+
+    def acknowledge(self, number: int, *, by: str, now: datetime) -> Incident:
+        """Somebody has it in hand: no repeats nor escalation until news, or for 24 hours. Raises Refused."""
+        with self.records.book.write():
+            incident = self._open(number)
+            members = frozenset(i.key for i in self.records.firing() if i.incident == number)
+            held = replace(
+                incident,
+                acknowledged=Acknowledged(by, now, members | incident.told),
+                alarm=None,
+                escalated=0,
+            )
+            self.records.keep_incident(held)
+            self.records.happened("acknowledged", at=now, incident=number, who=by)
+        self.tick(now)
+        return held
+
+    def snooze(self, number: int, *, by: str, reason: str, until: datetime, now: datetime) -> int:
+        """Hear nothing of an incident's present members for a while; the silence's number. Raises Refused."""
+        if until - now > SNOOZE_MOST:
+            raise Refused(
+                f"a snooze ends within {SNOOZE_MOST.days} days: silence a rule by its labels instead"
+            )
+        with self.records.book.write():
+            self._open(number)
+            members = frozenset(i.key for i in self.records.firing() if i.incident == number)
+            if not members:
+                raise Refused(f"nothing of incident {number} fires any more")
+            silence = self._checked(Silence(0, now, until, by, reason, members=members), now)
+            made = self.records.keep_silence(silence)
+            self.records.happened(
+                "snoozed", at=now, incident=number, who=by, reason=reason, until=until, silence=made
+            )
+        self.tick(now)
+        return made
+
+    def silence(
+        self,
+        match: Mapping[str, str],
+        *,
+        by: str,
+        reason: str,
+        starts: datetime,
+        ends: datetime,
+        now: datetime,
+    ) -> int:
+        """Hear nothing of what matches, from `starts` to `ends`; the silence's number. Raises Refused."""
+        known = ("rule", "severity", "owner", *Labels._fields)
+        if unknown := sorted(set(match) - set(known)):
+            raise Refused(f"{', '.join(unknown)} is no label; there are {', '.join(known)}")
+        if not match:
+            raise Refused("a silence needs at least one label to match: it would mute everything")
+        silence = Silence(0, starts, ends, by, reason, match=dict(match))
+        made = self.records.keep_silence(self._checked(silence, now))
+        self.records.happened("silenced", at=now, who=by, silence=made, match=dict(match), reason=reason)
+        self.tick(now)
+        return made
+
+    def unsilence(self, number: int, *, by: str, now: datetime) -> None:
+        """End a silence or a snooze now. Raises Refused."""
+        found = next((s for s in self.records.silences(now) if s.id == number), None)
+        if found is None:
+            raise Refused(f"there is no silence {number} in force or to come")
+        self.records.keep_silence(replace(found, ends=now))
+        self.records.happened("unsilenced", at=now, who=by, silence=number)
+        self.tick(now)
+
+    def note(self, number: int, what: str, *, by: str, text: str, now: datetime) -> None:
+        """What somebody says of it: `useful`, `noise`, `assigned` (to `text`), `note`. Raises Refused."""
+        if self.records.incident(number) is None:
+            raise Refused(f"there is no incident {number}")
+        self.records.happened(what, at=now, incident=number, who=by, text=text)
+
+    def _open(self, number: int) -> Incident:
+        incident = self.records.incident(number)
+        if incident is None:
+            raise Refused(f"there is no incident {number}")
+        if incident.closed is not None:
+            raise Refused(f"incident {number} ended at {incident.closed:%Y-%m-%d %H:%M} UTC")
+        return incident
+
+    @staticmethod
+    def _checked(silence: Silence, now: datetime) -> Silence:
+        if not silence.reason.strip():
+            raise Refused("say why: whoever wonders at the silence will read it")
+        if silence.ends <= max(silence.starts, now):
+            raise Refused("it would be over before it began")
+        return silence
+
+
+def _fallback(routing: Routing, defaults: Mapping[str, str]) -> list[Address]:
+    """Where a channel's failure is told: each channel's own default, else the first person who has one."""
+    found = []
+    for channel in ("slack", "email", "sms"):
+        if channel in defaults:
+            people = (person.on(channel) for person in routing.people)
+            address = defaults[channel] or next(filter(None, people), "")
+            found += [Address(channel, address)] if address else []
+    return found
+
+
+def _orphan(instance: Instance, now: datetime) -> Instance:
+    """An instance whose rule is gone has nothing left to fire for."""
+    if instance.state is State.RESOLVED:
+        return instance
+    return replace(instance, state=State.RESOLVED, resolved=instance.at, turns=(*instance.turns, now))
+
+
+def _worth_keeping(instance: Instance, open_incidents: set[int]) -> bool:
+    """A resolved one is kept while its incident is open, and its turns for flapping."""
+    return instance.state is not State.RESOLVED or instance.incident in open_incidents or bool(instance.turns)
