@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from metrics.model import Unit
 
-__all__ = ["NOTHING", "change", "count", "figure", "money", "multiple", "percent"]
+__all__ = ["NOTHING", "change", "count", "exact", "figure", "money", "multiple", "percent"]
 
 _SYMBOLS: Final = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "INR": "₹", "KRW": "₩"}
 _WHOLE: Final = {"JPY", "KRW"}
@@ -49,6 +49,13 @@ def money(value: float | None, currency: str) -> str:
         return NOTHING
     symbol = _SYMBOLS.get(currency, f"{currency} ")
     return f"{_minus(value)}{symbol}{_scaled(value, 0 if currency in _WHOLE else 2)}"
+
+
+def exact(value: float, currency: str) -> str:
+    """A sum of money to the cent, as somebody set it: €50, €1,234.50."""
+    symbol = _SYMBOLS.get(currency, f"{currency} ")
+    text = f"{abs(value):,.2f}"
+    return f"{_minus(value)}{symbol}{text.removesuffix('.00')}"
 
 
 def count(value: float | None) -> str:

@@ -66,12 +66,13 @@ def arrivals(row: type[Row], start: datetime, end: datetime) -> str:
     )
 
 
-def restatements(row: type[Row], since: datetime) -> str:
+def restatements(row: type[Row], since: datetime, only: str = "true") -> str:
     """SELECT of what the sources changed, since then, about days that were already over when last seen.
 
     One row an account-local day, first key column (the campaign) and reply: source, account, it, day,
     seen_from, seen_to, and each measure's change. Days are over by the account's own clock (UTC where
-    the account is unknown). Newest first; what came to nothing is left out.
+    the account is unknown). Newest first; what came to nothing is left out. only: a condition on the
+    ledger's rows `l`.
     """
     table = describe(row)
     entity = next(c for c in table.key if c != table.time)
@@ -83,7 +84,8 @@ def restatements(row: type[Row], since: datetime) -> str:
         f'SELECT {columns((*OWNER, entity), "l")}, {day} AS "day", '
         f"min(l.seen_from) AS seen_from, l.seen_to, {sums} "
         f"FROM {quoted(table.ledger)} l LEFT JOIN account a USING (source, account) "
-        f"WHERE l.seen_to > {_literal(since)} AND CAST(timezone({zone}, l.seen_from) AS DATE) > {day} "
+        f"WHERE l.seen_to > {_literal(since)} AND ({only}) "
+        f"AND CAST(timezone({zone}, l.seen_from) AS DATE) > {day} "
         f"GROUP BY {columns((*OWNER, entity), 'l')}, {day}, l.seen_to "
         f"HAVING {moved} ORDER BY l.seen_to DESC, source, account, {quoted(entity)}, day"
     )
