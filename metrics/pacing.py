@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from connectors.contract import Account, Window
 from metrics.projection import cumulative_share, day_shares, project_day
+from metrics.spent import clock, hourly, local_day
 from metrics.windows import AccountKey
 from warehouse.store import Warehouse
 
@@ -25,9 +25,6 @@ __all__ = ["CampaignKey", "Day", "Pace", "day", "tolerance"]
 Floats = npt.NDArray[np.float64]
 CampaignKey = tuple[str, str, str]
 """(source, account, campaign)"""
-
-_HISTORY: Final = 28
-"""Complete days from which a campaign's profile and level are learned."""
 
 _FIRST, _LAST = 0.25, 0.10
 
@@ -117,12 +114,12 @@ def day(
 
     windows: each account's day so far, from local midnight to its watermark (`windows.today`).
     """
-    budgets, paused = _budgets(warehouse, {k: _today(known[k], w) for k, w in windows.items()})
+    budgets, paused = _budgets(warehouse, {k: local_day(known[k], w) for k, w in windows.items()})
     accounts: dict[AccountKey, Pace] = {}
     campaigns: dict[CampaignKey, Pace] = {}
     for key, window in windows.items():
-        today, hour = _today(known[key], window), _clock(known[key], window)
-        names, spend = _spend(warehouse, key, today, [c for k, c in budgets if k == key])
+        today, hour = local_day(known[key], window), clock(known[key], window)
+        names, spend = hourly(warehouse, key, today, [c for k, c in budgets if k == key])
         plans = np.array([budgets.get((key, name), 0.0) for name in names])
         halted = np.array([(key, name) in paused for name in names], dtype=bool)
         paces = _paces(spend, plans, today, hour)
@@ -187,16 +184,6 @@ def _paces(spend: Floats, plans: Floats, today: date, hour: float) -> list[Pace]
     ]
 
 
-def _today(account: Account, window: Window) -> date:
-    return window.start.astimezone(account.timezone).date()
-
-
-def _clock(account: Account, window: Window) -> float:
-    """The window's end on the account's clock, 0 to 24: not the hours passed, which a clock change shifts."""
-    end = window.end.astimezone(account.timezone)
-    return end.hour + end.minute / 60 if end.date() == _today(account, window) else 24.0
-
-
 def _budgets(
     warehouse: Warehouse, today: Mapping[AccountKey, date]
 ) -> tuple[dict[tuple[AccountKey, str], float], set[tuple[AccountKey, str]]]:
@@ -232,27 +219,3 @@ def _budgets(
         {((row["source"], row["account"]), row["campaign"]): row["amount"] for row in rows.to_pylist()},
         {((row["source"], row["account"]), row["campaign"]) for row in idle.to_pylist()},
     )
-
-
-def _spend(
-    warehouse: Warehouse, key: AccountKey, today: date, planned: Sequence[str]
-) -> tuple[list[str], Floats]:
-    """Hourly spend of an account's campaigns over the past days and today, in units of its currency."""
-    first = today - timedelta(days=_HISTORY)
-    table = warehouse.query(
-        """
-        SELECT campaign, CAST(date_diff('day', $first, day) AS INTEGER) AS day, hour_of_day,
-          sum(cost) / 1e6 AS cost
-        FROM delivery
-        WHERE source = $source AND account = $account AND day BETWEEN $first AND $today
-        GROUP BY ALL
-        """,
-        {"source": key[0], "account": key[1], "first": first, "today": today},
-    )
-    seen = table["campaign"].to_pylist()
-    names = sorted({*seen, *planned})
-    place = {name: i for i, name in enumerate(names)}
-    spend = np.zeros((len(names), _HISTORY + 1, 24))
-    rows = np.array([place[name] for name in seen], dtype=int)
-    spend[rows, table["day"].to_numpy(), table["hour_of_day"].to_numpy()] = table["cost"].to_numpy()
-    return names, spend

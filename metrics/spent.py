@@ -1,0 +1,106 @@
+"""What campaigns spent, by the account's own hours and days, as arrays; money in units of its currency."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from connectors.contract import Account, Window
+    from metrics.windows import AccountKey
+    from warehouse.store import Warehouse
+
+__all__ = ["clock", "complete_from", "daily", "hourly", "local_day"]
+
+Floats = npt.NDArray[np.float64]
+
+
+def local_day(account: Account, window: Window) -> date:
+    """The account's day on which a window begins."""
+    return window.start.astimezone(account.timezone).date()
+
+
+def clock(account: Account, window: Window) -> float:
+    """The window's end on the account's clock, 0 to 24: not the hours passed, which a clock change shifts."""
+    end = window.end.astimezone(account.timezone)
+    return end.hour + end.minute / 60 if end.date() == local_day(account, window) else 24.0
+
+
+def hourly(
+    warehouse: Warehouse, key: AccountKey, today: date, also: Sequence[str] = (), *, days: int = 28
+) -> tuple[list[str], Floats]:
+    """Campaigns, sorted, and their spend, shape (campaigns, days + 1, 24): complete days, then today.
+
+    also: campaigns that are there even if they spent nothing.
+    """
+    first = today - timedelta(days=days)
+    table = warehouse.query(
+        """
+        SELECT campaign, CAST(date_diff('day', $first, day) AS INTEGER) AS day, hour_of_day,
+          sum(cost) / 1e6 AS cost
+        FROM delivery
+        WHERE source = $source AND account = $account AND day BETWEEN $first AND $today
+        GROUP BY ALL
+        """,
+        {"source": key[0], "account": key[1], "first": first, "today": today},
+    )
+    names, rows = _rows(table["campaign"].to_pylist(), also)
+    spend = np.zeros((len(names), days + 1, 24))
+    spend[rows, table["day"].to_numpy(), table["hour_of_day"].to_numpy()] = table["cost"].to_numpy()
+    return names, spend
+
+
+def daily(
+    warehouse: Warehouse, key: AccountKey, first: date, today: date, also: Sequence[str] = ()
+) -> tuple[list[str], Floats]:
+    """Campaigns, sorted, and their spend by day, shape (campaigns, days): `first` to `today`, both included.
+
+    Today's column is what is stored of it, past the watermark too.
+    """
+    table = warehouse.query(
+        """
+        SELECT campaign, CAST(date_diff('day', $first, day) AS INTEGER) AS day, sum(cost) / 1e6 AS cost
+        FROM delivery
+        WHERE source = $source AND account = $account AND day BETWEEN $first AND $today
+        GROUP BY ALL
+        """,
+        {"source": key[0], "account": key[1], "first": first, "today": today},
+    )
+    names, rows = _rows(table["campaign"].to_pylist(), also)
+    spend = np.zeros((len(names), (today - first).days + 1))
+    spend[rows, table["day"].to_numpy()] = table["cost"].to_numpy()
+    return names, spend
+
+
+def _rows(seen: Sequence[str], also: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]]:
+    names = sorted({*seen, *also})
+    place = {name: i for i, name in enumerate(names)}
+    return names, np.array([place[name] for name in seen], dtype=np.int64)
+
+
+def complete_from(warehouse: Warehouse, known: Mapping[AccountKey, Account]) -> dict[AccountKey, date]:
+    """Each account's first local day since which its delivery was fetched without a gap."""
+    rows = warehouse.query(
+        """
+        SELECT source, account, max(start) FILTER (reach IS NULL OR start > reach) AS since
+        FROM (
+          SELECT source, account, window_start AS start, max(window_end) OVER (
+            PARTITION BY source, account ORDER BY window_start, window_end
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reach
+          FROM journal WHERE stream = 'delivery' AND outcome = 'ok'
+        )
+        GROUP BY ALL
+        """
+    ).to_pylist()
+    found = {}
+    for row in rows:
+        key = (row["source"], row["account"])
+        if key in known:
+            local: datetime = row["since"].astimezone(known[key].timezone)
+            whole = local.time() == datetime.min.time()
+            found[key] = local.date() if whole else local.date() + timedelta(days=1)
+    return found
