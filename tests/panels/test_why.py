@@ -1,0 +1,141 @@
+"""Why and where from: the dialogs behind a card, run by Streamlit itself."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from connectors.contract import AccountRow, Campaign, Change, Delivery
+from tests.panels.conftest import NOW
+
+DAY = timedelta(days=1)
+PAGE = Path(__file__).with_name("why_page.py")
+
+
+def shown(app: AppTest) -> str:
+    assert not app.exception
+    return "\n".join(m.value for m in [*app.markdown, *app.caption, *app.info, *app.error])
+
+
+def opened(button: str = "why", **state) -> AppTest:
+    app = AppTest.from_file(str(PAGE), default_timeout=60)
+    for name, value in state.items():
+        app.session_state[name] = value
+    app.run()
+    return app.button(key=f"{button}_{state.get('metric', 'cpa')}").click().run()
+
+
+@pytest.fixture
+def moved(running):
+    """Two campaigns: Brand's conversions fall from 2 to 1 an hour 24 hours ago, when anna raised its budget."""
+    rows = []
+    for campaign, before, now in (("1", 2.0, 1.0), ("2", 1.0, 1.0)):
+        for h in range(1, 24 * 9 + 1):
+            at = NOW - timedelta(hours=h)
+            count = now if h <= 24 else before
+            rows.append(
+                Delivery(campaign, at, at.date(), at.hour, 1000, 50, 10_000_000, count, int(count * 40e6))
+            )
+    running.write("google_ads", "1", [AccountRow("Lamps GmbH", "EUR", "UTC")])
+    running.write(
+        "google_ads",
+        "1",
+        [
+            Campaign("1", "Brand *DE*", "enabled", "", "search"),
+            Campaign("2", "Shoes", "enabled", "", "shopping"),
+        ],
+    )
+    running.write("google_ads", "1", rows)
+    running.write("meta_ads", "2", [AccountRow("Meta", "EUR", "UTC")])
+    edit = Change(
+        "c1",
+        NOW - DAY,
+        "anna@example.com",
+        "web",
+        "update",
+        "campaign",
+        "1",
+        "1",
+        "",
+        json.dumps({"target_cpa_micros": 20_000_000}),
+        json.dumps({"target_cpa_micros": 10_000_000}),
+    )
+    running.write("google_ads", "1", [edit])
+    return running
+
+
+def test_why_says_what_moved_who_moved_it_who_did_it_and_what_to_do(moved):
+    app = opened()
+    told = shown(app)
+    # 480 spent each day; 72 conversions, then 48: 6.67 to 10, all of it the conversion rate
+    assert r"Cost per acquisition rose 50 % \(€6\.67 → €10\.00\)" in told
+    assert r"conversion rate −33 % explains 100 %, mostly Brand \*DE\*" in told
+    assert r"Brand \*DE\*: **target CPA €20 → €10** · anna@example\.com" in told
+    assert "Open the landing page of **Brand \\*DE\\***" in told
+    movers = app.dataframe[0].value
+    assert movers.iloc[0, 0] == "Brand *DE*"
+    assert app.query_params["why"] == "cpa"
+
+
+def test_a_link_opens_the_dialog(moved):
+    app = AppTest.from_file(str(PAGE), default_timeout=60)
+    app.query_params["why"] = "cpa"
+    told = shown(app.run())
+    assert "Cost per acquisition rose 50 %" in told
+    # and not again when the page behind it redraws
+    assert "rose" not in shown(app.run())
+
+
+def test_an_unknown_metric_opens_nothing(moved):
+    app = AppTest.from_file(str(PAGE), default_timeout=60)
+    app.query_params["why"] = "nonsense"
+    assert "rose" not in shown(app.run())
+
+
+def test_before_there_is_anything_to_compare_it_says_so(running):
+    running.write("google_ads", "1", [AccountRow("Lamps GmbH", "EUR", "UTC")])
+    running.write("meta_ads", "2", [AccountRow("Meta", "EUR", "UTC")])
+    at = NOW - timedelta(hours=2)
+    running.write("google_ads", "1", [Delivery("1", at, at.date(), at.hour, 10, 5, 10_000_000, 1.0, 0)])
+    told = shown(opened())
+    assert "there is nothing to compare it with" in told
+    assert "What moved it" not in told
+
+
+def test_a_window_without_data_says_so(moved):
+    told = shown(opened(later=24 * 40))
+    assert "not defined now" in told
+
+
+def test_where_nobody_changed_anything_it_says_so(filled):
+    told = shown(opened())
+    assert "Nobody changed anything" in told
+    assert "held at €10" in told
+
+
+def test_a_definition_that_is_gone_is_told(filled):
+    assert "There is no metric `gone` any more" in shown(opened(metric="gone"))
+
+
+def test_where_a_number_comes_from(moved):
+    app = opened("info")
+    told = shown(app)
+    assert "Cost per acquisition: €10" in told
+    assert "performance\\-team" in told
+    assert "Conversions restate for days" in told
+    assert "first version" in told
+    formula, statement = (c.value for c in app.code)
+    assert formula == "sum(cost) / 1e6 / nullif(sum(conversions), 0)"
+    assert moved.warehouse.query(statement)["cpa"].to_pylist() == [10.0]
+    rows, fetches = app.dataframe[0].value, app.dataframe[1].value
+    assert len(rows) == 48
+    assert list(fetches["Stream"]) == ["delivery"]
+    assert [t.label for t in app.tabs] == ["Definition", "Rows · 48", "Fetches · 1", "SQL"]
+
+
+def test_a_number_of_nothing_has_no_rows(moved):
+    told = shown(opened("info", later=24 * 40))
+    assert "No row stands behind this number" in told
+    assert "No fetch changed these rows" in told
