@@ -8,7 +8,7 @@ docs/write-a-metric.md is the guide.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -132,6 +132,17 @@ class Metric:
     def monetary(self) -> bool:
         """Whether it reads money, so that currencies must not mix."""
         return any(self.view.columns[name].kind == "money" for name in self.parts.columns)
+
+    def over(self, view: View) -> Metric:
+        """The same expression over another view, such as an ad's day beside a campaign's hour.
+
+        Raises ValueError where that view lacks one of its columns, or holds something else under the name.
+        """
+        for name in sorted(self.parts.columns):
+            own, other = self.view.columns[name], view.columns.get(name)
+            if other is None or other.kind != own.kind:
+                raise ValueError(f"{self.name} needs the {own.kind} `{name}`, which `{view.name}` has not")
+        return replace(self, view=view)
 
 
 def load(*folders: Path) -> dict[str, Metric]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
+    from metrics.dimensions import Convention
     from metrics.flights import SpendPlan
     from warehouse.book import Book
     from warehouse.store import Warehouse
@@ -43,7 +44,7 @@ class Workspace:
     """What pages may know of the settings: nothing in here is secret.
 
     folder: where metrics/*.sql of the team are. currency: the reporting currency. sources: title by name.
-    demo: whether the numbers come from the sandbox.
+    demo: whether the numbers come from the sandbox. naming: how the team's campaign names are made up.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Workspace:
     targets: tuple[Target, ...] = ()
     plans: tuple[SpendPlan, ...] = ()
     demo: bool = False
+    naming: Convention | None = None
 
 
 @dataclass(frozen=True, slots=True)

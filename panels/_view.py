@@ -198,10 +198,13 @@ def moments(warehouse: Warehouse, since: datetime) -> list[datetime]:
     return [seen.astimezone(UTC) for seen in rows["seen"].to_pylist()]
 
 
-def controls(*, spans: Mapping[str, str] = SPANS, replay: bool = True) -> View | None:
+def controls(
+    *, spans: Mapping[str, str] = SPANS, replay: bool = True, only: Scope | None = None
+) -> View | None:
     """Draw the pickers and say what they say; None while the accounts have no data (the page says why).
 
     spans: the windows that the page can be about. replay: whether it can show what was known at a moment.
+    only: the accounts of a page that is about one thing, which then has no picker for them.
     """
     of = process()
     assert of is not None
@@ -212,7 +215,7 @@ def controls(*, spans: Mapping[str, str] = SPANS, replay: bool = True) -> View |
     if not choices:
         return None
     with st.container(horizontal=True, vertical_alignment="bottom", key="controls"):
-        scope = choices[_scope(choices, of, known)]
+        scope = only or choices[_scope(choices, of, known)]
         span = st.segmented_control(
             "Window",
             list(spans),

@@ -30,6 +30,13 @@ page = st.navigation(
         ],
         "Investigate": [
             st.Page(
+                "campaign.py",
+                title="Campaign",
+                icon=":material/ads_click:",
+                url_path="campaign",
+                help="From an account down to the ad: what it spends, what it earns, what changed.",
+            ),
+            st.Page(
                 "health.py",
                 title="Data health",
                 icon=":material/monitor_heart:",

@@ -12,6 +12,7 @@ from metrics import money, pacing, windows
 from panels import _charts, _freshness, _live
 from panels import _format as f
 from panels._cards import PACE, cards
+from panels._drill import open_campaign
 from panels._overview import SPANS, CampaignLine, Figures, Scope, figures, scopes
 from panels._slot import Process, process
 from panels._status import Status
@@ -140,6 +141,9 @@ def campaigns(shown: Figures, of: Process, span: str) -> None:
         alt="Campaigns with spend, conversions, return, pace and state",
         about=About("Campaigns", SPANS[span], shown.as_of, versions(shown.metrics.values())),
         empty="No campaign delivered in this window.",
+        ids=[(line.source, line.account, line.campaign) for line in lines],
+        opens=lambda of: open_campaign(*of),
+        noun="campaign",
         rows=ROWS,
     )
 

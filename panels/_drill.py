@@ -1,0 +1,38 @@
+"""From a row or a bar to what it stands for: the page of an account, a campaign, an ad group or an ad."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import streamlit as st
+
+from metrics.entities import Entity
+
+__all__ = ["KEYS", "PAGE", "address", "open_campaign", "open_entity"]
+
+PAGE = "campaign.py"
+
+KEYS = ("source", "account", "campaign", "adset", "ad")
+"""The names of an entity's parts in the URL, from the top down."""
+
+_CARRIED = ("win", "from", "to", "vs", "at")
+"""What of the present URL goes along: the same hours, seen from nearer."""
+
+
+def address(entity: Entity | None) -> dict[str, str]:
+    """The query of the Campaign page for an entity; for None, of the list of all campaigns."""
+    kept = {name: st.query_params[name] for name in _CARRIED if name in st.query_params}
+    if entity is None:
+        return kept
+    parts = (entity.source, entity.account, entity.campaign, entity.ad_group, entity.ad)
+    return {**kept, **{name: value for name, value in zip(KEYS, parts, strict=True) if value}}
+
+
+def open_entity(entity: Entity) -> NoReturn:
+    """Go to the page of an entity; Back leads here again."""
+    st.switch_page(PAGE, query_params=address(entity))
+
+
+def open_campaign(source: str, account: str, campaign: str, adset: str = "", ad: str = "") -> NoReturn:
+    """Go to the page of a campaign, or of one of its ad groups (ad sets) or ads."""
+    open_entity(Entity(source, account, campaign, adset, ad))
