@@ -19,9 +19,10 @@ from __future__ import annotations
 from datetime import time, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from alerts.notify.contract import Severity
+from connectors.part import Part
 from connectors.units import Duration
 
 if TYPE_CHECKING:
@@ -63,12 +64,6 @@ def _receiver(value: Any) -> Any:
 
 
 Written = Annotated[Receiver, BeforeValidator(_receiver)]
-
-
-class Part(BaseModel):
-    """A section: unknown keys are faults, and nothing changes after it is read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Person(Part):

@@ -12,10 +12,11 @@ from typing import Annotated, Any, Self
 from pydantic import Field, SerializeAsAny, model_validator
 
 from alerts import conditions
-from alerts.conditions.contract import Condition, Part, Scope
+from alerts.conditions.contract import Condition, Scope
 from alerts.notify.contract import Severity
 from alerts.routes import Receiver
 from alerts.state import NoData, Timing
+from connectors.part import Part
 from connectors.units import Duration
 
 __all__ = ["Rule"]

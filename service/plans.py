@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveFloat, WithJsonSchema
 
+from connectors.part import Part
 from connectors.units import Currency
 from metrics.flights import CURVES, Amount, Curve, SpendPlan
 from service.faults import nearest
-from service.part import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -17,11 +17,11 @@ from pydantic import AfterValidator, BaseModel, Field, PositiveFloat, Validation
 
 from alerts.notify.settings import CHANNELS, ChannelSettings
 from connectors import registry
+from connectors.part import Part
 from connectors.units import Currency, Duration, Share, TimeZone, duration
 from service import secrets
 from service.faults import explain, nearest
 from service.marks import Marked, Problem, read
-from service.part import Part
 from service.plans import Plan
 from service.plans import faults as plan_faults
 

@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, ClassVar, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from alerts.observation import Labels, Observation
+from connectors.part import Part
 from metrics.model import Metric, Unit
 
 if TYPE_CHECKING:
     from alerts.scene import Scene
 
-__all__ = ["Condition", "Hours", "Part", "Scope", "Sure", "Watched"]
+__all__ = ["Condition", "Hours", "Scope", "Sure", "Watched"]
 
 Watched: TypeAlias = frozenset[Labels]
 """Series that have a state: of these FALSE is told too; of all others only what is not FALSE."""
@@ -36,12 +37,6 @@ def _hours(value: object) -> object:
 
 Hours: TypeAlias = Annotated[int, BeforeValidator(_hours), Field(ge=1, le=168)]
 """A window that ends at the watermark: sources report whole hours."""
-
-
-class Part(BaseModel):
-    """A section of rules.yaml: unknown keys are faults, and nothing changes after it is read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
 class Scope(Part):

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from alerts.conditions.contract import Condition, Hours, Part, Scope, Watched
+from alerts.conditions.contract import Condition, Hours, Scope, Watched
 from alerts.observation import Observation
+from connectors.part import Part
 from metrics.model import Unit
 
 if TYPE_CHECKING:

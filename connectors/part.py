@@ -1,4 +1,4 @@
-"""What every section of `paceline.yaml` is made from."""
+"""What every section of paceline.yaml and rules.yaml is made from."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 import pytest
 
-from panels._links import entity_url, screen
+from metrics.links import entity_url, screen
 
 GOOGLE = "https://ads.google.com/aw/"
 META = "https://adsmanager.facebook.com/adsmanager/manage/"
