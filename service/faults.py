@@ -43,7 +43,7 @@ def explain(
         match kind:
             case "extra_forbidden":
                 holder = _model_at(model, loc[:-1])
-                hint = nearest(str(loc[-1]), holder.model_fields if holder else ())
+                hint = nearest(str(loc[-1]), _names(holder) if holder else ())
                 found.append(marked.problem(path, f"is no known setting{hint}", at_key=True))
             case "missing":
                 holder = _model_at(model, loc[:-1])
@@ -60,6 +60,11 @@ def explain(
             case _:
                 found.append(marked.problem(path, f"{text[:1].lower()}{text[1:]} (got {value})"))
     return found
+
+
+def _names(model: type[BaseModel]) -> list[str]:
+    """The keys of a section as they are written."""
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _plain(text: str) -> str:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, Field, PositiveFloat, ValidationError
 
 from alerts.notify.settings import CHANNELS, ChannelSettings
+from alerts.routes import INBOX, ROLES, Receiver, Routing
 from connectors import registry
 from connectors.part import Part
 from connectors.units import Currency, Duration, Share, TimeZone, duration
@@ -101,8 +102,8 @@ class Target(Part):
     campaign: str = "*"
 
 
-class Alerts(Part):
-    """How people hear. channels: each channel's own settings, by its name (see docs/channels.md)."""
+class Alerts(Routing):
+    """Who hears when, and how. channels: each channel's own settings, by its name (see docs/channels.md)."""
 
     channels: dict[str, dict[str, Any] | None] = Field(default_factory=dict)
 
@@ -192,6 +193,8 @@ def load(folder: Path, environ: Mapping[str, str] = os.environ) -> Setup:
     problems += _cross_checks(marked, found)
     channels, faults = _channels(marked, held, environ)
     problems += faults
+    if settings is not None:
+        problems += _receivers(marked, settings.alerts)
     if problems or settings is None:
         raise SettingsError(problems)
     return Setup(
@@ -228,6 +231,35 @@ def _channels(
         except ValidationError as error:
             problems += explain(marked, error, model, place)
     return found, problems
+
+
+def _receivers(marked: Marked, alerts: Alerts) -> list[Problem]:
+    """Whether each receiver that is written down can be reached."""
+    problems = []
+    people = [person.name for person in alerts.people]
+    written: list[tuple[tuple[str | int, ...], Receiver]] = [
+        (("alerts", "routes", str(severity), n), one)
+        for severity, receivers in alerts.routes.items()
+        for n, one in enumerate(receivers)
+    ]
+    if "escalation" in alerts.model_fields_set:
+        written += [(("alerts", "escalation", n, "to"), s.to) for n, s in enumerate(alerts.escalation)]
+    written += [(("alerts", "heartbeat_to", n), one) for n, one in enumerate(alerts.heartbeat_to)]
+    for place, (channel, to) in written:
+        if channel != INBOX and channel not in alerts.channels:
+            problems.append(marked.problem(place, f"{channel} is not set up under alerts.channels"))
+        role = {"second": alerts.second, "manager": alerts.manager}
+        if to in role and not role[to]:
+            problems.append(marked.problem(place, f"nobody is the {to}: write alerts.{to}"))
+        person = alerts.person(role.get(to, to))
+        if person is not None and not person.on(channel) and channel != "apprise":
+            problems.append(marked.problem(place, f"{person.name} has no address for {channel}"))
+    for role_name in ROLES[1:]:
+        name = getattr(alerts, role_name)
+        if name and name not in people:
+            hint = nearest(name, people)
+            problems.append(marked.problem(("alerts", role_name), f"{name!r} is none of alerts.people{hint}"))
+    return problems
 
 
 def _values(

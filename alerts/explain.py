@@ -1,0 +1,258 @@
+"""An incident in words: what is wrong and what it costs, in the line that a lock screen shows; then the rest.
+
+Spend 3.1× its pace · €240/h · Brand Search DE
+Seen: €310 · Expected: €100 · Since: Mon 09:00 (1 h) · Why: … · Changed: … · What to do: …
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from alerts.engine import Described
+from alerts.incident import Alert, Notice
+from alerts.notify.contract import Fact, Link, Member, Reason
+from connectors.contract import Window
+from metrics.compare import Comparison
+from metrics.explain import explain
+from metrics.links import entity_url, screen
+from metrics.words import figure, money
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from alerts.observation import Labels, Observation
+    from alerts.rules import Rule
+    from alerts.state import Instance, Key
+    from metrics.model import Metric
+    from warehouse.store import Warehouse
+
+__all__ = ["Words", "span"]
+
+_LOG = logging.getLogger(__name__)
+
+_MOST_MEMBERS: Final = 10
+_MOST_CHANGES: Final = 3
+_BEFORE: Final = timedelta(hours=3)
+"""How long before an alert a change may have caused it."""
+
+
+def span(length: timedelta) -> str:
+    """A length of time as people say it: 12 min, 3 h, 2 days."""
+    minutes = max(length, timedelta(0)) / timedelta(minutes=1)
+    if minutes < 100:
+        return f"{minutes:.0f} min"
+    hours = minutes / 60
+    return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"
+
+
+class Words:
+    """Describes the alerts of one installation.
+
+    zone: the team's, in which times are told. screens: the app's address of a series, or "" where the app's
+    own address is not known to its readers.
+    """
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        rules: Sequence[Rule],
+        metrics: Mapping[str, Metric],
+        zone: ZoneInfo,
+        screens: Callable[[Labels], str] = lambda _labels: "",
+    ) -> None:
+        self._warehouse, self._metrics, self._zone, self._screens = warehouse, metrics, zone, screens
+        self._rules = {(rule.id, rule.severity): rule for rule in rules}
+
+    def __call__(self, alert: Alert, notice: Notice, now: datetime) -> Described:
+        """The words of one message, the same on every channel."""
+        incident = alert.incident
+        assert incident is not None
+        live, gone = alert.live, notice.resolved
+        told = [m for m in alert.members if m.key in live] or [m for m in alert.members if m.key in gone]
+        told = sorted(told or alert.members, key=lambda m: (-m.told.at_risk, m.key))
+        if not told:
+            return Described("Nothing fires any more")
+        names, currency = self._names(alert.members), self._currency(told[0].key.labels)
+        lead = told[0]
+        return Described(
+            headline=self._headline(told, notice, currency=currency, names=names, now=now),
+            facts=tuple(self._facts(lead, notice, currency, now)),
+            members=self._members(alert, notice, currency, names),
+            links=self._links(lead),
+        )
+
+    # -- the first line
+
+    def _headline(
+        self,
+        told: Sequence[Instance],
+        notice: Notice,
+        *,
+        currency: str,
+        names: Mapping[Key, str],
+        now: datetime,
+    ) -> str:
+        lead = told[0]
+        risk = sum(m.told.at_risk for m in told)
+        what = lead.told.said or self._title(lead)
+        cost = f"{money(risk, currency)}/h" if risk > 0 else ""
+        since = span(now - (lead.fired or lead.since))
+        name = names[lead.key] + (f" + {len(told) - 1} more" if len(told) > 1 else "")
+        match notice.reason:
+            case Reason.ALL_RESOLVED:
+                return " · ".join(filter(None, [f"Resolved: {what}", f"after {since}", name]))
+            case Reason.REPEAT:
+                parts = [what, cost, f"for {since}", name]
+            case Reason.ESCALATION:
+                parts = [what, cost, f"in nobody's hand, {since}", name]
+            case Reason.FLAPPING:
+                parts = [what, cost, "comes and goes", name]
+            case _:
+                parts = [what, cost, name]
+        return " · ".join(filter(None, parts))
+
+    def _title(self, member: Instance) -> str:
+        rule = self._rules.get((member.key.rule, member.key.severity))
+        return rule.title if rule else member.key.rule
+
+    # -- the facts, in the order in which they are asked for
+
+    def _facts(self, lead: Instance, notice: Notice, currency: str, now: datetime) -> list[Fact]:
+        rule = self._rules.get((lead.key.rule, lead.key.severity))
+        told = lead.told
+        facts = []
+        if rule is not None and told.seen is not None:
+            unit = rule.condition.unit(self._metrics)
+            facts.append(Fact("Seen", figure(told.seen, unit, currency)))
+            if told.expected is not None:
+                low, mid, high = (figure(value, unit, currency) for value in told.expected)
+                facts.append(Fact("Expected", mid if low == high else f"{mid} ({low} to {high})"))
+        if told.sure is not None:
+            facts.append(Fact("How sure", _sure(told.sure)))
+        since = (lead.fired or lead.since).astimezone(self._zone)
+        facts.append(Fact("Since", f"{since:%a %H:%M} ({span(now - since)})"))
+        if notice.reason is Reason.ALL_RESOLVED:
+            return facts
+        if notice.reason is Reason.FLAPPING:
+            facts.append(Fact("From now on", "told in the digest only, until an hour was quiet"))
+        facts += self._why(rule, told)
+        facts += self._changed(lead, now)
+        if rule is not None and rule.runbook:
+            facts.append(Fact("What to do", rule.runbook))
+        return facts
+
+    def _why(self, rule: Rule | None, told: Observation) -> list[Fact]:
+        """Which factor moved, against the same hours of the days before."""
+        labels = told.labels
+        name = getattr(rule.condition, "metric", "") if rule else ""
+        metric = self._metrics.get(name)
+        if metric is None or not labels.campaign:
+            return []
+        end = told.at.replace(minute=0, second=0, microsecond=0)
+        window = {(labels.source, labels.account): Window(end - timedelta(hours=24), end)}
+        where = {"source": labels.source, "account": labels.account, "campaign": labels.campaign}
+        try:
+            found = explain(
+                self._warehouse, metric, window, Comparison.WEEK_AVERAGE, by="campaign", where=where
+            )
+        except ValueError as error:  # a metric that is no quotient of sums has no factors
+            _LOG.info("%s is not explained: %s", name, error)
+            return []
+        return [Fact("Why", found.sentence)] if found.effects else []
+
+    def _changed(self, lead: Instance, now: datetime) -> list[Fact]:
+        """Who changed what shortly before, or since."""
+        labels = lead.key.labels
+        rows = self._warehouse.query(
+            """SELECT at, actor, summary FROM change
+            WHERE source = $source AND account = $account AND at >= $since AND at <= $now
+              AND (campaign = $campaign OR campaign = '' OR $campaign = '') ORDER BY at DESC LIMIT $most""",
+            {
+                "source": labels.source,
+                "account": labels.account,
+                "campaign": labels.campaign,
+                "since": lead.since - _BEFORE,
+                "now": now,
+                "most": _MOST_CHANGES,
+            },
+        ).to_pylist()
+        said = [
+            f"{row['at'].astimezone(self._zone):%H:%M} {row['actor'] or 'the platform'}: {row['summary']}"
+            for row in rows
+        ]
+        return [Fact("Changed", "; ".join(said))] if said else []
+
+    # -- members and links
+
+    def _members(
+        self, alert: Alert, notice: Notice, currency: str, names: Mapping[Key, str]
+    ) -> tuple[Member, ...]:
+        shown = [m for m in alert.members if m.key in alert.live or m.key in notice.resolved]
+        if len(shown) < 2:
+            return ()
+        shown.sort(key=lambda m: (not m.firing, -m.told.at_risk, m.key))
+        lines = [
+            Member(
+                " · ".join(
+                    filter(
+                        None,
+                        [
+                            names[m.key],
+                            m.told.said or self._title(m),
+                            f"{money(m.told.at_risk, currency)}/h" if m.told.at_risk > 0 else "",
+                        ],
+                    )
+                ),
+                resolved=not m.firing,
+            )
+            for m in shown[:_MOST_MEMBERS]
+        ]
+        if len(shown) > _MOST_MEMBERS:
+            lines.append(Member(f"and {len(shown) - _MOST_MEMBERS} more"))
+        return tuple(lines)
+
+    def _links(self, lead: Instance) -> tuple[Link, ...]:
+        labels = lead.key.labels
+        found = []
+        here, there = self._screens(labels), entity_url(labels.source, labels.account, labels.campaign)
+        if here:
+            found.append(Link("Open in Paceline", here))
+        if there:
+            found.append(Link(f"Mend it in {screen(labels.source)}", there))
+        return tuple(found)
+
+    # -- names
+
+    def _names(self, members: Sequence[Instance]) -> dict[Key, str]:
+        """What people call each member: its campaign, else its account; a part is added."""
+        wanted = {m.key.labels for m in members}
+        rows = self._warehouse.query(
+            """SELECT source, account, campaign, name FROM campaign WHERE campaign IN (SELECT unnest($ids))
+            UNION ALL SELECT source, account, '', name FROM account""",
+            {"ids": [one.campaign for one in wanted] or [""]},
+        ).to_pylist()
+        known = {(r["source"], r["account"], r["campaign"]): r["name"] for r in rows}
+        found = {}
+        for member in members:
+            labels = member.key.labels
+            name = known.get(labels[:3]) or labels.campaign or labels.account
+            found[member.key] = f"{name}, {labels.part}" if labels.part else name
+        return found
+
+    def _currency(self, labels: Labels) -> str:
+        rows = self._warehouse.query(
+            "SELECT currency FROM account WHERE source = $source AND account = $account",
+            {"source": labels.source, "account": labels.account},
+        ).to_pylist()
+        return str(rows[0]["currency"]) if rows else ""
+
+
+def _sure(sure: float) -> str:
+    """A probability near one, by what is left to chance."""
+    left = 1 - sure
+    if left < 1e-6:
+        return "chance under 1 in a million"
+    return f"chance 1 in {1 / left:,.0f}" if left < 0.5 else f"{sure:.0%}"
