@@ -10,12 +10,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
+from zoneinfo import ZoneInfo
 
 from alerts import pipeline
 from alerts.incident import Acknowledged, Alert, Group, Incident, Notice, Silence
-from alerts.notify.contract import Fact, Link, Member, Message, Reason
+from alerts.notify.contract import Act, Action, Fact, Link, Member, Message, Reason, Severity
 from alerts.observation import Labels, Observation
 from alerts.outbox import Outbox
 from alerts.records import Records
@@ -27,6 +28,9 @@ from warehouse.book import Book
 __all__ = ["SNOOZE_MOST", "Described", "Describer", "Engine", "Finding", "Refused"]
 
 SNOOZE_MOST: Final = timedelta(days=7)
+
+SNOOZE_BUTTON: Final = timedelta(hours=1)
+"""How long the button in a message snoozes."""
 
 
 class Refused(ValueError):
@@ -218,6 +222,10 @@ class Engine:
             found[address] = None
         return list(found)
 
+    def address(self, receiver: Receiver, owner: str) -> Address | None:
+        """Where a receiver is reached, if anywhere."""
+        return self.routing.resolve(receiver, owner, self._defaults)
+
     def _message(
         self, incident: Incident, notice: Notice, said: Described, address: Address, now: datetime
     ) -> Message:
@@ -263,7 +271,56 @@ class Engine:
         if incident.closed is not None:
             self.records.happened("closed", at=now, incident=incident.id)
 
+    def heartbeat(self, now: datetime, zone: ZoneInfo) -> datetime:
+        """Say once a local day that all of this is alive; when that is due next."""
+        local = now.astimezone(zone)
+        today = datetime.combine(local.date(), self.routing.heartbeat, zone)
+        if local < today:
+            return today.astimezone(UTC)
+        to = self.routing.heartbeat_to or (Receiver("slack" if "slack" in self._defaults else INBOX),)
+        owner = self.routing.manager or (self.routing.people[0].name if self.routing.people else "")
+        incidents = self.records.open_incidents()
+        letters = self.outbox.counts()
+        thread = f"{self.records.installation}-heartbeat-{local:%Y-%m-%d}"
+        for address in self._addresses(to, owner):
+            message = Message(
+                key=f"{thread}/{address.channel}/{address.to}",
+                incident=thread,
+                to=address.to,
+                reason=Reason.HEARTBEAT,
+                severity=Severity.INFO,
+                headline=f"Paceline is watching: {len(self.rules)} rules, {len(incidents)} incidents open",
+                at=now,
+                began=now,
+                facts=(
+                    Fact("In nobody's hand", str(sum(i.acknowledged is None for i in incidents))),
+                    Fact("Not delivered", str(letters.get("dead", 0))),
+                ),
+                actions=False,
+            )
+            self.outbox.put(address.channel, [message], now)
+        self.outbox.wake()
+        return datetime.combine(local.date() + timedelta(days=1), self.routing.heartbeat, zone).astimezone(
+            UTC
+        )
+
     # -- what people do
+
+    def act(self, act: Act, now: datetime) -> None:
+        """A button was pressed in a message; pressing it twice does no more than once. Raises Refused."""
+        installation, _, number = act.incident.partition("-")
+        if installation != self.records.installation or not number.isdigit():
+            raise Refused("that message is of another installation")
+        seen = self.records.timeline(int(number))
+        match act.action:
+            case Action.ACKNOWLEDGE:
+                self.acknowledge(int(number), by=act.name, now=now)
+            case Action.SNOOZE:
+                reason = f"snoozed in {act.channel.capitalize()}"
+                self.snooze(int(number), by=act.name, reason=reason, until=now + SNOOZE_BUTTON, now=now)
+            case _:
+                if not any(one["what"] == act.action and one["who"] == act.name for one in seen):
+                    self.note(int(number), str(act.action), by=act.name, text="", now=now)
 
     def acknowledge(self, number: int, *, by: str, now: datetime) -> Incident:
         """Somebody has it in hand: no repeats nor escalation until news, or for 24 hours. Raises Refused."""

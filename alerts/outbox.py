@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from alerts.notify.contract import (
     Fact,
@@ -34,7 +34,7 @@ from alerts.records import stamp
 from alerts.routes import INBOX, Address
 from warehouse.book import Book
 
-__all__ = ["Dispatcher", "Outbox", "Waiting"]
+__all__ = ["Dispatcher", "Inbox", "Outbox", "Waiting"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -156,6 +156,21 @@ class Outbox:
             self._tell_of_failure(channel, one.message, error, now)
         return True
 
+    def abandon(self, channels: Iterable[str], now: datetime) -> int:
+        """Give up what waits for a channel that is no longer set up, and tell of it; how many that were."""
+        known = sorted(channels)
+        given_up = 0
+        rows = self.book.read("SELECT DISTINCT channel FROM outbox WHERE status IN ('pending', 'sending')")
+        for channel in (row["channel"] for row in rows):
+            if channel in known:
+                continue
+            self.recover(channel)
+            error = Stop(f"{channel} is not set up", mend=f"Set it up under alerts.channels.{channel}.")
+            while (one := self.claim(channel, now + LONGEST)) is not None:
+                self.failed(channel, one, error, now)
+                given_up += 1
+        return given_up
+
     def again(self, number: int, now: datetime) -> bool:
         """Send a dead letter after all, from the start; whether it was one."""
         with self.book.write() as connection:
@@ -221,6 +236,24 @@ class Outbox:
         self.wake()
 
 
+class Inbox:
+    """The app's inbox: what is written down for it is what people see there, so it has arrived."""
+
+    name: ClassVar[str] = INBOX
+
+    def send(self, message: Message) -> Receipt:
+        """It is there."""
+        return Receipt(message.key)
+
+    def find(self, message: Message) -> Receipt | None:
+        """It was there."""
+        return Receipt(message.key)
+
+    def check(self) -> str:
+        """The inbox needs no credentials."""
+        return "the app's inbox"
+
+
 class Dispatcher:
     """A thread a channel, so that a slow one delays no other."""
 
@@ -238,6 +271,7 @@ class Dispatcher:
 
     def start(self) -> None:
         """Send from now on; what a fall left open is looked up first."""
+        self._outbox.abandon(self._notifiers, self._clock())
         for channel, notifier in self._notifiers.items():
             self._outbox.woken[channel] = threading.Event()
             self._outbox.recover(channel)

@@ -70,12 +70,16 @@ def name(key: Key) -> str:
 
 
 class Records:
-    """Reads what is committed; writes belong to the caller's transaction (`book.write()`)."""
+    """Reads what is committed; writes belong to the caller's transaction (`book.write()`).
+
+    revision: grows with whatever happened since the start that people may want to see.
+    """
 
     def __init__(self, book: Book) -> None:
         self.book = book
         (row,) = book.read("SELECT value FROM alerts_about WHERE name = 'installation'")
         self.installation: str = row["value"]
+        self.revision = 0
 
     # -- instances
 
@@ -188,6 +192,7 @@ class Records:
         **detail: Any,
     ) -> None:
         """Add a line to the timeline of an incident: a turn of a member, a message, a human act."""
+        self.revision += 1
         with self.book.write() as connection:
             connection.execute(
                 "INSERT INTO happened (at, incident, alert, what, who, detail) VALUES (?, ?, ?, ?, ?, ?)",

@@ -16,6 +16,8 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from service import acts
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
@@ -43,6 +45,8 @@ def routes(service: Callable[[], Service | None]) -> list[Route]:
         Route("/api/status", calls.status),
         Route("/api/poll", calls.poll, methods=["POST"]),
         Route("/api/backfill", calls.backfill, methods=["POST"]),
+        Route("/api/alerts", calls.alerts),
+        Route("/api/alerts/{act}", calls.act, methods=["POST"]),
     ]
 
 
@@ -105,6 +109,28 @@ class _Calls:
             return JSONResponse({"error": f"days must be from 1 to {MOST_DAYS}"}, 400)
         begun = await anyio.to_thread.run_sync(service.backfill, days)
         return JSONResponse(begun.progress().plain(), 202)
+
+    async def alerts(self, request: Request) -> Response:
+        """What fires, what is silenced, what was sent."""
+        service = self._service()
+        if service is None or not self._authorised(request, service):
+            return _refused(service)
+        return JSONResponse(await anyio.to_thread.run_sync(acts.shown, service.alerting))
+
+    async def act(self, request: Request) -> Response:
+        """A person acknowledges, snoozes, silences, tests …"""
+        service = self._service()
+        if service is None or not self._authorised(request, service):
+            return _refused(service)
+        try:
+            asked: Any = await request.json()
+            name = request.path_params["act"]
+            done = await anyio.to_thread.run_sync(acts.act, service.alerting, name, asked)
+        except acts.UnknownAct as error:
+            return JSONResponse({"error": str(error)}, 404)
+        except (ValueError, KeyError, TypeError) as error:
+            return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse(done)
 
     @staticmethod
     def _authorised(request: Request, service: Service) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from alerts import records
 from metrics import notes
 from service import settings
+from service.alerting import Alerting
 from service.backfill import Backfill
 from service.jobs import Poller, utc_now
 from service.versions import Versions
@@ -25,8 +27,12 @@ __all__ = ["Service"]
 
 _LOG = logging.getLogger(__name__)
 
-CHAPTERS: Final[tuple[Chapter, ...]] = (notes.CHAPTER,)
+CHAPTERS: Final[tuple[Chapter, ...]] = (notes.CHAPTER, records.CHAPTER)
 """The book's tables, room by room."""
+
+
+NEEDED: Final = timedelta(days=8)
+"""Of history, for rules that compare a day with the week before it."""
 
 
 class Service:
@@ -59,7 +65,7 @@ class Service:
             self.workers,
             workspace.state,
             clock=clock,
-            changed=self.versions.bump,
+            changed=self._stored,
             fatal=self._fatal,
         )
         self.poller.measures.watch(
@@ -68,12 +74,23 @@ class Service:
             budgets=self.poller.budgets,
             singles=self._singles,
         )
+        self.alerting = Alerting(
+            self.setup,
+            workspace.folder,
+            self.warehouse,
+            self.book,
+            {},
+            clock=clock,
+            young=self._young,
+            changed=self.versions.bump,
+        )
         self._backfill: Backfill | None = None
         self._lock = threading.Lock()
 
     def start(self) -> None:
         """Poll from now on."""
         self.poller.start()
+        self.alerting.start()
         accounts, sources = len(self.poller.accounts.known()), ", ".join(self.setup.sources)
         _LOG.info("polling %s; %d accounts known", sources, accounts)
 
@@ -82,6 +99,7 @@ class Service:
         self.versions.close()
         if self._backfill is not None:
             self._backfill.stop()
+        self.alerting.stop()
         self.poller.stop()
         self.workers.close()
         self.book.close()
@@ -101,7 +119,7 @@ class Service:
 
     def problems(self) -> list[str]:
         """What keeps the service from doing its work."""
-        return self.poller.problems()
+        return self.poller.problems() + self.alerting.problems()
 
     def status(self) -> dict[str, Any]:
         """The state in plain values; see docs/operate.md for what each means."""
@@ -132,7 +150,24 @@ class Service:
                 for budget in self.poller.budgets()
             ],
             "backfill": self._backfill.progress().plain() if self._backfill else None,
+            "alerts": self.alerting.status(),
         }
+
+    def _stored(self) -> None:
+        """A cycle brought something: pages show it, rules judge it."""
+        self.versions.bump()
+        self.alerting.data_came()
+
+    def _young(self) -> bool:
+        """Whether a backfill has yet to bring some account's last week: rules would misjudge it."""
+        running = self._backfill
+        if running is None or running.progress().state in ("done", "stopped"):
+            return False
+        since = self.poller.clock() - NEEDED
+        young = self.warehouse.query(
+            "SELECT source FROM delivery GROUP BY source, account HAVING min(hour) > $since", {"since": since}
+        )
+        return bool(young.num_rows)
 
     def _fatal(self) -> None:
         self.lost.set()

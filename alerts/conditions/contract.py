@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, ClassVar, TypeAlias
 
@@ -15,10 +16,13 @@ from metrics.model import Metric, Unit
 if TYPE_CHECKING:
     from alerts.scene import Scene
 
-__all__ = ["Condition", "Hours", "Scope", "Sure", "Watched"]
+__all__ = ["Condition", "Hours", "Moments", "Scope", "Sure", "Watched"]
 
 Watched: TypeAlias = frozenset[Labels]
 """Series that have a state: of these FALSE is told too; of all others only what is not FALSE."""
+
+Moments: TypeAlias = Mapping[tuple[str, str], datetime]
+"""By account: the moment of the data by which it is judged."""
 
 Sure: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 """A probability."""
@@ -69,17 +73,22 @@ class Condition(Part):
     """One kind of condition with its parameters; a subclass is a file in this folder.
 
     measures: the unit of `seen` and `expected`. mutes_account: while it fires, an account's numbers mean
-    nothing.
+    nothing. by_clock: it is about time passing, and judged though nothing was polled.
     """
 
     measures: ClassVar[Unit] = "count"
     mutes_account: ClassVar[bool] = False
+    by_clock: ClassVar[bool] = False
 
     kind: str
 
     def unit(self, metrics: Mapping[str, Metric]) -> Unit:  # noqa: ARG002  # for kinds that take any metric
         """The unit of `seen` and `expected`."""
         return self.measures
+
+    def moments(self, scene: Scene) -> Moments:
+        """Up to when the data that it looks at are vouched for: delivery's watermark, mostly."""
+        return scene.at
 
     def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
         """What holds, series by series, at each account's watermark.

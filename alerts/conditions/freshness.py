@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from alerts.conditions.contract import Condition, Scope, Watched
+from alerts.conditions.contract import Condition, Moments, Scope, Watched
 from alerts.observation import Labels, Observation, Range, Result
 from metrics.model import Unit
 
@@ -21,8 +21,12 @@ class Freshness(Condition):
 
     measures: ClassVar[Unit] = "count"
     mutes_account: ClassVar[bool] = True
+    by_clock: ClassVar[bool] = True
 
     kind: Literal["freshness"] = "freshness"
+
+    def moments(self, scene: Scene) -> Moments:
+        return dict.fromkeys(scene.accounts, scene.now)
 
     def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
         found = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from alerts.conditions.contract import Condition, Scope, Watched
+from alerts.conditions.contract import Condition, Moments, Scope, Watched
 from alerts.observation import Observation
 from metrics.model import Unit
 
@@ -26,6 +26,9 @@ class LostToBudget(Condition):
 
     kind: Literal["lost_to_budget"] = "lost_to_budget"
     share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+
+    def moments(self, scene: Scene) -> Moments:
+        return scene.vouched("auction")
 
     def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
         rows = scene.warehouse.query(
@@ -49,5 +52,5 @@ class LostToBudget(Condition):
             expected=np.full_like(lost, self.share),
             at_risk=np.nan_to_num(could),
             said=lambda i: f"{float(lost[i]):.0%} of impressions lost to budget",
-            at=scene.vouched("auction"),
+            at=self.moments(scene),
         )

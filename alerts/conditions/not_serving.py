@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import AfterValidator, Field
 
-from alerts.conditions.contract import Condition, Scope, Watched
+from alerts.conditions.contract import Condition, Moments, Scope, Watched
 from alerts.observation import Observation
 from metrics.model import Unit
 
@@ -35,6 +35,9 @@ class NotServing(Condition):
         r"disapproved|not.eligible|misconfigured|with.issues|suspended|billing"
     )
 
+    def moments(self, scene: Scene) -> Moments:
+        return scene.polled("campaigns")
+
     def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
         pattern = re.compile(self.words, re.IGNORECASE)
         words = scene.campaigns.serving
@@ -48,5 +51,5 @@ class NotServing(Condition):
             expected=np.zeros(len(words)),
             at_risk=usual,
             said=lambda i: f"Not serving: {words[i][:30]}",
-            at=scene.polled("campaigns"),
+            at=self.moments(scene),
         )

@@ -15,13 +15,11 @@ import numpy as np
 from pydantic import Field
 
 from alerts.conditions._tests import lower_tail, spread
-from alerts.conditions.contract import Condition, Hours, Scope, Sure, Watched
+from alerts.conditions.contract import Condition, Hours, Moments, Scope, Sure, Watched
 from alerts.observation import Labels, Observation, Range, Result
 from metrics.model import Unit, views
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from alerts.scene import Floats, Scene
 
 DAYS = 7
@@ -37,8 +35,11 @@ class Tracking(Condition):
     below: Annotated[float, Field(gt=0, lt=1)] = 0.2
     chance: Sure = 1e-4
 
+    def moments(self, scene: Scene) -> Moments:
+        return scene.polled()
+
     def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
-        polled = scene.polled()
+        polled = self.moments(scene)
         keys = [key for key in scene.scoped(scope) if key in polled and key in scene.until]
         if not keys:
             return []
@@ -81,9 +82,7 @@ def _clicks(scene: Scene, key: tuple[str, str]) -> float:
     return float(scene.clicks[of, :24].sum() / usual) if usual > 0 else 1.0
 
 
-def _arrivals(
-    scene: Scene, hours: int, polled: dict[tuple[str, str], datetime]
-) -> tuple[list[float], list[float], Floats]:
+def _arrivals(scene: Scene, hours: int, polled: Moments) -> tuple[list[float], list[float], Floats]:
     """What arrived in the last hours, in the same hours of the past days, and on how many of them any did."""
     last = max(polled.values())
     first = min(polled.values()) - timedelta(days=DAYS, hours=hours)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from service.cli import alerts
+
 __all__ = ["app", "main"]
 
 app = typer.Typer(
@@ -26,6 +28,9 @@ Folder = Annotated[
         show_default=False,
     ),
 ]
+
+
+app.add_typer(alerts.app, name="alerts")
 
 
 @app.command()

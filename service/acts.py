@@ -1,0 +1,170 @@
+"""What is asked of the alerts of a running service, in plain values: for the API and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from alerts.notify.contract import Message, Reason, Severity
+from alerts.routes import Receiver
+from connectors.units import duration
+
+if TYPE_CHECKING:
+    from service.alerting import Alerting
+
+__all__ = ["ACTS", "UnknownAct", "act", "shown"]
+
+
+class UnknownAct(LookupError):
+    """There is no such act; the text names those there are."""
+
+
+def shown(alerting: Alerting) -> dict[str, Any]:
+    """Open incidents with their members, silences, and the last messages."""
+    engine = alerting.engine
+    now = alerting.now()
+    instances = list(engine.records.instances().values())
+    headlines = {
+        row["id"]: row["headline"]
+        for row in engine.records.book.read("SELECT id, headline FROM incident WHERE closed IS NULL")
+    }
+    return {
+        "incidents": [
+            {
+                "id": one.id,
+                "headline": headlines.get(one.id, ""),
+                "owner": one.group.owner,
+                "source": one.group.source,
+                "account": one.group.account,
+                "severity": str(one.group.severity),
+                "opened": one.opened.isoformat(),
+                "acknowledged": one.acknowledged.by if one.acknowledged else None,
+                "members": [
+                    {
+                        "rule": i.key.rule,
+                        **i.key.labels._asdict(),
+                        "state": str(i.state),
+                        "since": i.since.isoformat(),
+                        "seen": i.told.seen,
+                        "expected": list(i.told.expected) if i.told.expected else None,
+                        "sure": i.told.sure,
+                        "at_risk": i.told.at_risk,
+                        "said": i.told.said,
+                    }
+                    for i in instances
+                    if i.incident == one.id
+                ],
+            }
+            for one in engine.records.open_incidents()
+        ],
+        "pending": sum(i.state == "pending" for i in instances),
+        "silences": [
+            {
+                "id": s.id,
+                "starts": s.starts.isoformat(),
+                "ends": s.ends.isoformat(),
+                "by": s.by,
+                "reason": s.reason,
+                "match": dict(s.match),
+                "members": len(s.members),
+            }
+            for s in engine.records.silences(now)
+        ],
+        "messages": engine.outbox.letters(last=50),
+    }
+
+
+def act(alerting: Alerting, name: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Do what a person asks. Raises UnknownAct, and ValueError, KeyError for what cannot be done."""
+    if name not in ACTS:
+        raise UnknownAct(f"there is no {name!r}; there are {', '.join(ACTS)}")
+    done = ACTS[name](alerting, asked, alerting.now())
+    alerting.decided()
+    return done
+
+
+def _ack(alerting: Alerting, asked: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    held = alerting.engine.acknowledge(int(asked["incident"]), by=str(asked["by"]), now=now)
+    return {"incident": held.id}
+
+
+def _snooze(alerting: Alerting, asked: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    made = alerting.engine.snooze(
+        int(asked["incident"]),
+        by=str(asked["by"]),
+        reason=str(asked["reason"]),
+        until=now + duration(asked["lasts"]),
+        now=now,
+    )
+    return {"silence": made}
+
+
+def _silence(alerting: Alerting, asked: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    starts = now + duration(asked.get("after", "0s"))
+    made = alerting.engine.silence(
+        {str(k): str(v) for k, v in asked["match"].items()},
+        by=str(asked["by"]),
+        reason=str(asked["reason"]),
+        starts=starts,
+        ends=starts + duration(asked["lasts"]),
+        now=now,
+    )
+    return {"silence": made}
+
+
+def _unsilence(alerting: Alerting, asked: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    alerting.engine.unsilence(int(asked["silence"]), by=str(asked["by"]), now=now)
+    return {"silence": int(asked["silence"])}
+
+
+def _note(alerting: Alerting, asked: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    what = str(asked["what"])
+    if what not in ("useful", "noise", "assigned", "note"):
+        raise ValueError(f"{what!r} is none of useful, noise, assigned, note")
+    alerting.engine.note(
+        int(asked["incident"]), what, by=str(asked["by"]), text=str(asked.get("text", "")), now=now
+    )
+    return {"incident": int(asked["incident"])}
+
+
+def _again(alerting: Alerting, asked: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    if not alerting.engine.outbox.again(int(asked["message"]), now):
+        raise ValueError(f"message {asked['message']} is no dead letter")
+    return {"message": int(asked["message"])}
+
+
+def _test(alerting: Alerting, asked: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """A message marked as a test, by the whole way out."""
+    channel, _, to = str(asked["to"]).partition(" ")
+    address = alerting.engine.address(Receiver(channel, to), str(asked["by"]))
+    if address is None:
+        raise ValueError(f"{asked['to']!r} cannot be reached: see alerts in paceline.yaml")
+    thread = f"{alerting.engine.records.installation}-test-{now.timestamp():.6f}"
+    message = Message(
+        key=f"{thread}/{address.channel}/{address.to}",
+        incident=thread,
+        to=address.to,
+        reason=Reason.TEST,
+        severity=Severity.INFO,
+        headline=f"Test from Paceline, asked for by {asked['by']}",
+        at=now,
+        began=now,
+        test=True,
+        actions=False,
+    )
+    alerting.engine.outbox.put(address.channel, [message], now)
+    alerting.engine.outbox.wake()
+    return {"key": message.key}
+
+
+ACTS: Mapping[str, Callable[[Alerting, Mapping[str, Any], datetime], dict[str, Any]]] = {
+    "ack": _ack,
+    "snooze": _snooze,
+    "silence": _silence,
+    "unsilence": _unsilence,
+    "note": _note,
+    "again": _again,
+    "test": _test,
+}
+"""Every act by its name in the API: `POST /api/alerts/NAME`."""

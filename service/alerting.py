@@ -1,0 +1,197 @@
+"""The alert engine at work beside the poller: judged when data came, and by the clock when nothing does.
+
+One thread judges and decides, one a channel sends. After each cycle that changed something every rule is
+evaluated; those about time itself are, once a minute, whatever comes.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+from alerts.engine import Engine
+from alerts.explain import Words
+from alerts.judge import judge
+from alerts.outbox import Dispatcher, Inbox
+from alerts.routes import INBOX
+from alerts.scene import DELIVERY, Memory, Scene, Target
+from metrics import model
+from service import rules
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from alerts.notify.contract import Notifier
+    from service.settings import Setup
+    from warehouse.book import Book
+    from warehouse.store import Warehouse
+
+__all__ = ["Alerting"]
+
+_LOG = logging.getLogger(__name__)
+
+BY_CLOCK: Final = timedelta(minutes=1)
+"""How often rules about time itself are evaluated."""
+
+LEAST: Final = timedelta(seconds=5)
+REST: Final = 10
+"""Between two evaluations passes so long, and so many times as long as the last one took."""
+
+LONGEST_SLEEP: Final = 30.0
+
+
+class Alerting:
+    """Opens on construction; works from `start` to `stop`.
+
+    young: whether history is still being fetched that rules need. Raises SettingsError for rules that cannot
+    be used.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        folder: Path,
+        warehouse: Warehouse,
+        book: Book,
+        notifiers: Mapping[str, Notifier],
+        *,
+        clock: Callable[[], datetime],
+        young: Callable[[], bool] = lambda: False,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        settings = setup.settings
+        own = folder / "metrics"
+        self._metrics = model.load(*([own] if own.is_dir() else []))
+        self.rules = rules.load(folder, settings.alerts, self._metrics)
+        self._warehouse, self._clock, self._young, self._changed = warehouse, clock, young, changed
+        self._zone = settings.timezone
+        self._targets = [Target(**target.model_dump()) for target in settings.targets]
+        every = {name: source.every.get(DELIVERY) for name, source in setup.sources.items()}
+        self._every = {name: span for name, span in every.items() if span is not None}
+        defaults = {name: str(getattr(own, "channel", "")) for name, own in setup.channels.items()}
+        self.engine = Engine(
+            book,
+            self.rules,
+            settings.alerts,
+            defaults,
+            Words(warehouse, self.rules, self._metrics, settings.timezone),
+        )
+        self.dispatcher = Dispatcher(self.engine.outbox, {INBOX: Inbox(), **notifiers}, clock)
+        self._memory = Memory()
+        self._began = clock()
+        self._woken, self._stopping = threading.Event(), threading.Event()
+        self._dirty = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
+        self._fault = ""
+        self._took = 0.0
+        self._told = 0
+
+    def start(self) -> None:
+        """Watch and tell from now on."""
+        self._began = self._clock()
+        self.dispatcher.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Decide and send nothing more. At most some seconds."""
+        self._stopping.set()
+        self._woken.set()
+        if self._thread.is_alive():
+            self._thread.join(5)
+        self.dispatcher.stop()
+
+    def data_came(self) -> None:
+        """Something was stored, or failed: judge it. Returns at once."""
+        self._dirty.set()
+        self._woken.set()
+
+    def decided(self) -> None:
+        """A person did something: what is due may be another. Returns at once."""
+        self._woken.set()
+
+    def now(self) -> datetime:
+        """The present, by the clock that alerts go by."""
+        return self._clock()
+
+    def problems(self) -> list[str]:
+        """What keeps alerts from working; empty while all is well."""
+        found = [self._fault] if self._fault else []
+        threads = (self._thread, *self.dispatcher.threads)
+        dead = [t.name for t in threads if t.ident is not None and not t.is_alive()]
+        if dead and not self._stopping.is_set():
+            found.append(f"alerts: {', '.join(dead)} ended; restart the service")
+        return found
+
+    def status(self) -> dict[str, Any]:
+        """In plain values: rules, open incidents, messages by where they stand, seconds of the last pass."""
+        return {
+            "rules": len(self.rules),
+            "open": len(self.engine.records.open_incidents()),
+            "messages": self.engine.outbox.counts(),
+            "pass_seconds": round(self._took, 3),
+        }
+
+    # -- the thread
+
+    def _run(self) -> None:
+        judged = clocked = float("-inf")
+        beat: datetime | None = None
+        while not self._stopping.is_set():
+            self._woken.clear()
+            at, now = monotonic(), self._clock()
+            due = None
+            try:
+                if self._dirty.is_set() and at - judged >= self._rest and not self._young():
+                    self._dirty.clear()
+                    due = self.evaluate(now)
+                    judged = clocked = at
+                elif at - clocked >= BY_CLOCK.total_seconds():
+                    due = self.evaluate(now, by_clock=True)
+                    clocked = at
+                else:
+                    due = self.engine.tick(now)
+                if beat is None or now >= beat:
+                    beat = self.engine.heartbeat(now, self._zone)
+                self._fault = ""
+            except Exception as error:  # noqa: BLE001  # shown; the next turn tries again
+                _LOG.exception("alerts could not be judged")
+                self._fault = f"alerts: {type(error).__name__}, see the log"
+                self._stopping.wait(LEAST.total_seconds())
+            self._tell()
+            waits = [BY_CLOCK.total_seconds() - (monotonic() - clocked), LONGEST_SLEEP]
+            if self._dirty.is_set():
+                waits.append(self._rest - (monotonic() - judged))
+            waits += [(one - self._clock()).total_seconds() for one in (due, beat) if one is not None]
+            self._woken.wait(max(0.05, min(waits)))
+
+    @property
+    def _rest(self) -> float:
+        return max(LEAST.total_seconds(), REST * self._took)
+
+    def _tell(self) -> None:
+        """Pages are told where something happened that they show."""
+        if self._told != self.engine.records.revision:
+            self._told = self.engine.records.revision
+            self._changed()
+
+    def evaluate(self, now: datetime, *, by_clock: bool = False) -> datetime | None:
+        """One pass over the data as they are; when the engine wants to be called next."""
+        began = monotonic()
+        scene = Scene(
+            self._warehouse,
+            now,
+            every=self._every,
+            started=self._began,
+            targets=self._targets,
+            metrics=self._metrics,
+            memory=self._memory,
+        )
+        chosen = [rule for rule in self.rules if rule.condition.by_clock or not by_clock]
+        due = self.engine.take(judge(scene, chosen, self.engine.watched()), now)
+        if not by_clock:
+            self._took = monotonic() - began
+        return due

@@ -1,0 +1,85 @@
+"""Asking the running app about its alerts."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import requests
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from service.commands.ask import App, running_app
+from service.workspace import find
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["ask", "show", "test"]
+
+_DELIVERED_WITHIN = 30.0
+
+
+def show(folder: Path | None) -> None:
+    """Print what is open. Ends with 1 where the app does not run."""
+    said = _app(folder).get("/api/alerts")
+    now = datetime.now(UTC)
+    table = Table("incident", "severity", "owner", "since", "in hand", "what", box=None)
+    for one in said["incidents"]:
+        age = now - datetime.fromisoformat(one["opened"])
+        hours = f"{age.total_seconds() / 3600:.1f} h"
+        cells = (str(one["id"]), one["severity"], one["owner"], hours, one["acknowledged"] or "nobody")
+        table.add_row(*map(Text, (*cells, one["headline"] or "not told yet")))
+    if said["incidents"]:
+        Console(width=None if Console().is_terminal else 10_000).print(table)
+    else:
+        typer.echo(f"Nothing fires; {said['pending']} pending.")
+    for one in said["silences"]:
+        what = " ".join(f"{k}={v}" for k, v in one["match"].items()) or f"{one['members']} alerts"
+        typer.echo(f"silence {one['id']}: {what} until {one['ends']}, {one['by']}: {one['reason']}")
+    for one in said["messages"]:
+        if one["status"] == "dead":
+            typer.echo(f"✗ message {one['id']} to {one['channel']} {one['recipient']}: {one['error']}")
+
+
+def ask(folder: Path | None, act: str, asked: dict[str, Any]) -> None:
+    """Have it done, and say so. Ends with 1 where it cannot be."""
+    done = _post(_app(folder), act, asked)
+    typer.echo(f"{act}: " + ", ".join(f"{name} {value}" for name, value in done.items()))
+
+
+def test(folder: Path | None, to: str, by: str) -> None:
+    """Send a test and wait until it is delivered, or dead. Ends with 1 where it is not delivered in time."""
+    app = _app(folder)
+    key = _post(app, "test", {"to": to, "by": by})["key"]
+    end = time.monotonic() + _DELIVERED_WITHIN
+    row: dict[str, Any] = {}
+    while time.monotonic() < end:
+        row = next(one for one in app.get("/api/alerts")["messages"] if one["key"] == key)
+        if row["status"] in ("sent", "dead"):
+            break
+        time.sleep(0.3)
+    if row["status"] == "sent":
+        typer.echo(f"delivered: {row['channel']} {row['recipient']} as {row['provider_id']}")
+        return
+    typer.echo(f"✗ {row['status']} after {row['tries']} tries: {row['error']} {row['mend']}", err=True)
+    raise typer.Exit(1)
+
+
+def _app(folder: Path | None) -> App:
+    app = running_app(find(folder))
+    if app is None:
+        typer.echo("No app runs on this workspace: start it with `paceline up`.", err=True)
+        raise typer.Exit(1)
+    return app
+
+
+def _post(app: App, act: str, asked: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return app.post(f"/api/alerts/{act}", asked)
+    except requests.HTTPError as error:
+        typer.echo(f"✗ {error.response.json()['error']}", err=True)
+        raise typer.Exit(1) from None

@@ -1,0 +1,90 @@
+"""A real warehouse, and the scene that rules see of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from alerts.scene import Scene, Target
+from connectors.contract import Budget, Window
+from metrics.maturity import AGES, Curve
+from tests.metrics.conftest import Store, hour, named, total  # noqa: F401  # for the tests
+from warehouse.duck import DuckWarehouse
+from warehouse.store import Fetch
+
+NOW = datetime(2026, 11, 10, 14, 0, tzinfo=UTC)
+"""15:00 in Berlin, a Tuesday."""
+BERLIN = ZoneInfo("Europe/Berlin")
+EVERY = {"google_ads": timedelta(minutes=5), "meta_ads": timedelta(minutes=5)}
+
+
+class World(Store):
+    """An account whose campaigns deliver the same every hour of the ten days before NOW."""
+
+    def __init__(self, warehouse):
+        super().__init__(warehouse)
+        self.rows, self.named, self.budgets = [], [], []
+
+    def campaign_of(
+        self, name, *, clicks=20, cost=10.0, conversions=1.0, days=10, status="enabled", serving=""
+    ):
+        self.named.append(replace(named(name, name.title()), status=status, serving=serving))
+        whole = 15 if days >= 10 else 0  # so that the oldest of many days is a whole one
+        for back in range(1, days * 24 + whole + 1):
+            self.set(name, back, clicks=clicks, cost=cost, conversions=conversions)
+
+    def set(self, name, back, *, clicks, cost, conversions):
+        """The hour that ended `back - 1` hours before NOW."""
+        at = (NOW - timedelta(hours=back)).astimezone(BERLIN)
+        row = hour(
+            name,
+            at.strftime("%Y-%m-%dT%H:00"),
+            impressions=1000,
+            clicks=clicks,
+            cost=cost,
+            conversions=conversions,
+        )
+        self.rows = [r for r in self.rows if (r.campaign, r.hour) != (row.campaign, row.hour)] + [row]
+
+    def last(self, name, hours, *, clicks=20, cost=10.0, conversions=1.0):
+        for back in range(1, hours + 1):
+            self.set(name, back, clicks=clicks, cost=cost, conversions=conversions)
+
+    def budget(self, name, amount):
+        self.budgets.append(
+            Budget(f"b-{name}", name, "", "budget", round(amount * 1e6), "daily", "campaign", shared=False)
+        )
+
+    def scene(self, *, now=NOW, polled=NOW, started=NOW - timedelta(days=1), targets=(), error=""):
+        """What rules see, once all that was set is stored as one reply at `polled`."""
+        window = Window(NOW - timedelta(days=40), NOW)
+        self.reply("google_ads", "a", self.rows, seen_at=polled, window=window)
+        for rows in filter(None, (self.named, self.budgets)):
+            self.reply("google_ads", "a", rows, seen_at=polled)
+        if error:
+            fetch = Fetch(
+                "google_ads", "a", "delivery", window, now, 1, "stop", error=error, cause="dead token"
+            )
+            self.warehouse.record(fetch)
+        return Scene(self.warehouse, now, every=EVERY, started=started, targets=targets, curve=settled)
+
+
+def settled(_key):
+    """Nothing arrives late, so that figures can be worked out by hand."""
+    return Curve(np.ones_like(AGES), np.zeros_like(AGES), 0.0)
+
+
+def target(metric, value):
+    return Target(metric, value)
+
+
+@pytest.fixture
+def world(tmp_path):
+    with DuckWarehouse.open(tmp_path / "paceline.duckdb", min_free=0) as warehouse:
+        made = World(warehouse)
+        made.account("google_ads", "a")
+        yield made

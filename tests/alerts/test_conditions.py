@@ -1,0 +1,234 @@
+"""Each kind of condition on hours that are spelled out: what holds, what was expected, what it costs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from scipy import stats
+
+from alerts import conditions
+from alerts.conditions.contract import Scope
+from alerts.observation import Labels, Result
+from tests.alerts.conftest import NOW, target
+
+ACCOUNT = Labels("google_ads", "a")
+
+
+def one(name):
+    return Labels("google_ads", "a", name)
+
+
+def find(scene, watched=(), scope=None, **written):
+    told = conditions.read(written).evaluate(scene, scope or Scope(), frozenset(watched))
+    return {o.labels: o for o in told}
+
+
+# -- cost over target
+
+
+def test_cost_over_target_is_the_gamma_posteriors(world):
+    world.campaign_of("good")
+    world.campaign_of("bad")
+    world.last("bad", 24, cost=10, conversions=0.125)  # 240 spent for 3, on a target of 20
+    found = find(world.scene(targets=[target("cpa", 20)]), kind="cost_over_target", metric="cpa")
+    # 3 + 2 events in 240 + 2 * 20 of money: P(rate < 1 / 40).
+    by_hand = stats.gamma(5, scale=1 / 280).cdf(1 / 40)
+    assert by_hand == pytest.approx(0.8270, abs=1e-4)
+    assert found == {}
+    found = find(world.scene(targets=[target("cpa", 20)]), kind="cost_over_target", metric="cpa", sure=0.8)
+    assert found.keys() == {one("bad")}
+    bad = found[one("bad")]
+    assert (bad.result, bad.seen, bad.expected.mid) == (Result.TRUE, 80, 20)
+    assert bad.sure == pytest.approx(by_hand)
+    assert bad.at_risk == pytest.approx((240 - 3 * 20) / 24)
+    assert bad.said == "CPA 4.0× target"
+    assert bad.at == NOW
+
+
+def test_money_without_a_single_result_is_over_any_target(world):
+    world.campaign_of("bad")
+    world.last("bad", 24, cost=20, conversions=0)
+    (bad,) = find(world.scene(targets=[target("cpa", 20)]), kind="cost_over_target", metric="cpa").values()
+    assert bad.sure == pytest.approx(stats.gamma(2, scale=1 / 520).cdf(1 / 40))
+    assert bad.said == "CPA: none for €480"
+
+
+def test_without_a_target_nobody_can_tell(world):
+    world.campaign_of("bad", conversions=0)
+    found = find(world.scene(), [one("bad")], kind="cost_over_target", metric="cpa")
+    assert [o.result for o in found.values()] == [Result.NODATA]
+
+
+def test_of_what_is_watched_false_is_told_too(world):
+    world.campaign_of("good")
+    world.campaign_of("other")
+    found = find(
+        world.scene(targets=[target("cpa", 20)]), [one("good")], kind="cost_over_target", metric="cpa"
+    )
+    assert {k.campaign: o.result for k, o in found.items()} == {"good": Result.FALSE}
+
+
+def test_a_scope_leaves_the_others_out(world):
+    for name in ("brand", "generic"):
+        world.campaign_of(name)
+        world.last(name, 24, cost=20, conversions=0)
+    scene = world.scene(targets=[target("cpa", 20)])
+    scope = Scope(campaign="Bran*")
+    assert {k.campaign for k in find(scene, scope=scope, kind="cost_over_target", metric="cpa")} == {"brand"}
+    # One that left the scope is no longer known to the rule.
+    assert find(scene, [one("generic")], Scope(campaign="x"), kind="cost_over_target", metric="cpa") == {}
+
+
+# -- conversion rate
+
+
+def test_a_conversion_rate_is_tested_against_its_own_week(world):
+    world.campaign_of("page", clicks=40, conversions=2)
+    world.campaign_of("few", clicks=1, conversions=0.05)
+    world.last("page", 24, clicks=40, conversions=0.25)
+    world.last("few", 24, clicks=1, conversions=0)
+    found = find(world.scene(), kind="conversion_rate")
+    assert found.keys() == {one("page")}
+    page = found[one("page")]
+    # 48 expected at the week's rate of 5 %, 6 seen; Var = E + 0.02 E².
+    assert page.seen == 6
+    assert page.expected.mid == pytest.approx(48, rel=0.01)
+    size = 50
+    chance = stats.nbinom(size, size / (size + page.expected.mid)).cdf(6)
+    assert 1 - page.sure == pytest.approx(chance, rel=1e-6)
+    assert page.at_risk == pytest.approx(10 * (1 - 6 / page.expected.mid))
+    assert page.said == "Conversion rate 87% down" or page.said == "Conversion rate 88% down"
+
+
+# -- pace
+
+
+def test_pace_needs_both_windows_the_end_of_the_day_and_money(world):
+    for name in ("calm", "fast", "small", "once"):
+        world.campaign_of(name, cost=0.1 if name == "small" else 10.0)
+        world.budget(name, 2.4 if name == "small" else 240)
+    world.last("fast", 1, cost=60)
+    world.last("small", 1, cost=0.6)
+    world.last("once", 1, cost=14)  # 1.4 times in this hour alone
+    found = find(world.scene(), kind="pace")
+    assert found.keys() == {one("fast")}
+    fast = found[one("fast")]
+    assert (fast.seen, fast.expected.mid) == (60, pytest.approx(10, rel=0.02))
+    assert fast.at_risk == pytest.approx(50, rel=0.02)
+    assert fast.said == "Spend 6.0× its pace"
+
+
+def test_pace_of_six_hours_and_one(world):
+    world.campaign_of("slow")
+    world.budget("slow", 240)
+    world.last("slow", 6, cost=16)
+    assert find(world.scene(), kind="pace").keys() == {one("slow")}
+    world.last("slow", 1, cost=10)  # it is over in this hour
+    assert find(world.scene(), kind="pace") == {}
+
+
+def test_pace_without_a_budget_cannot_be_told(world):
+    world.campaign_of("free")
+    found = find(world.scene(), [one("free")], kind="pace")
+    assert [o.result for o in found.values()] == [Result.NODATA]
+
+
+# -- the day
+
+
+def test_a_day_that_ends_over_or_under_its_plan(world):
+    for name in ("over", "under", "on"):
+        world.campaign_of(name)
+        world.budget(name, {"over": 120, "under": 480, "on": 240}[name])
+    scene = world.scene()
+    (over,) = find(scene, kind="budget", side="over").values()
+    assert (over.labels.campaign, over.expected.mid) == ("over", 120)
+    assert over.seen == pytest.approx(240, rel=0.05)
+    assert over.said == "Day ends 100% over plan"
+    assert over.at_risk == pytest.approx(120 / 9, rel=0.1)  # nine hours are left
+    assert {k.campaign for k in find(scene, kind="budget", side="under")} == {"under"}
+
+
+# -- freshness
+
+
+def test_freshness_counts_polls_missed_on_the_wall_clock(world):
+    world.campaign_of("c", cost=12)
+    late = NOW + timedelta(minutes=15)
+    assert find(world.scene(now=late - timedelta(seconds=1)), kind="freshness") == {}
+    (stale,) = find(world.scene(now=late, error="Unauthorized"), kind="freshness").values()
+    assert (stale.labels, stale.result, stale.seen, stale.at) == (ACCOUNT, Result.TRUE, 3, late)
+    assert stale.said == "No data for 15 min: Unauthorized"
+    assert stale.at_risk == 12
+
+
+def test_polls_that_nobody_made_are_not_missed(world):
+    world.campaign_of("c")
+    late = NOW + timedelta(hours=5)
+    started = late - timedelta(minutes=14)
+    (unknown,) = find(world.scene(now=late, started=started), kind="freshness").values()
+    assert unknown.result is Result.NODATA
+    (stale,) = find(world.scene(now=late, started=late - timedelta(minutes=15)), kind="freshness").values()
+    assert stale.result is Result.TRUE
+
+
+# -- the others
+
+
+def test_a_campaign_that_is_kept_from_serving(world):
+    world.campaign_of("ok")
+    world.campaign_of("bad", serving="not eligible, ads disapproved")
+    world.campaign_of("off", serving="not eligible, campaign paused", status="paused")
+    scene = world.scene()
+    scene.marks[("google_ads", "a", "campaigns")] = scene.marks["google_ads", "a", "campaign"]
+    (bad,) = find(scene, kind="not_serving").values()
+    assert (bad.labels.campaign, bad.said) == ("bad", "Not serving: not eligible, ads disapproved")
+    assert bad.at_risk == 10
+
+
+def test_a_new_spender_and_one_that_was_there(world):
+    world.campaign_of("old")
+    world.campaign_of("new", days=1)
+    (new,) = find(world.scene(), kind="new_spender").values()
+    assert (new.labels.campaign, new.seen, new.at_risk) == ("new", 240, 10)
+
+
+def test_an_account_that_is_new_has_no_new_spenders(world):
+    world.campaign_of("one", days=1)
+    world.campaign_of("two", days=2)
+    assert find(world.scene(), kind="new_spender") == {}
+
+
+def test_spend_without_conversions_where_the_account_has_them(world):
+    world.campaign_of("good", clicks=100, conversions=5)
+    world.campaign_of("none", clicks=20, conversions=0)
+    world.campaign_of("tiny", clicks=20, conversions=0, cost=0.5)
+    (none,) = find(world.scene(), kind="spend_without_conversions").values()
+    assert (none.labels.campaign, none.seen, none.at_risk) == ("none", 0, 10)
+
+
+@pytest.mark.parametrize(
+    ("written", "campaigns"),
+    [
+        ({"metric": "cpa", "of": "target", "above": 2}, {"dear"}),
+        ({"metric": "conversion_rate", "of": "week", "below": 0.5}, {"dear"}),
+        ({"metric": "spend", "of": "one", "above": 300}, {"rich"}),
+        ({"metric": "spend", "window": "1h", "of": "budget", "above": 1.2}, {"rich"}),
+        ({"metric": "spend", "of": "one", "above": 300, "floor": 1000}, set()),
+    ],
+)
+def test_a_plain_threshold_is_read_as_it_is_worded(world, written, campaigns):
+    world.campaign_of("good")
+    world.campaign_of("dear")
+    world.last("dear", 24, conversions=0.2)  # 50 each
+    world.campaign_of("rich", cost=20, conversions=2)
+    for name in ("good", "dear", "rich"):
+        world.budget(name, 240)
+    scene = world.scene(targets=[target("cpa", 20)])
+    assert {k.campaign for k in find(scene, kind="threshold", **written)} == campaigns
+
+
+def test_an_unknown_kind_names_the_nearest():
+    with pytest.raises(conditions.UnknownKind, match="did you mean 'freshness'"):
+        conditions.read({"kind": "freshnes"})
