@@ -17,8 +17,8 @@ import streamlit as st
 from metrics import windows
 from metrics.changes import Suspect
 from metrics.explanation import Explanation, Mover
+from metrics.links import entity_url, screen
 from panels import _format as f
-from panels._links import entity_url, screen
 from panels._reasons import Reasons, dimensions, metrics_of, reasons
 from panels._slot import Process, process
 from panels._table import About, Column, of_metric, table

@@ -10,12 +10,12 @@ import streamlit as st
 from connectors.contract import Account
 from metrics import windows
 from metrics.entities import Described, Entity, described, near
+from metrics.links import entity_url, screen
 from metrics.model import load
 from panels import _campaigns, _freshness, _live, _parts
 from panels import _format as f
 from panels._drill import KEYS, PAGE, address
 from panels._entity import Sheet, sheet
-from panels._links import entity_url, screen
 from panels._overview import Scope
 from panels._slot import Process, process
 from panels._view import View, controls
