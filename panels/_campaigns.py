@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 import streamlit as st
 
 from metrics import money, windows
@@ -121,9 +122,8 @@ def _trends(
     if not found.num_rows:
         return {}
     count = len(found["at"].unique())
-    keys = zip(
-        *(found[name].take(range(0, found.num_rows, count)).to_pylist() for name in _PARTS), strict=True
-    )
+    starts = pa.array(range(0, found.num_rows, count))
+    keys = zip(*(found[name].take(starts).to_pylist() for name in _PARTS), strict=True)
     values = found["spend"].to_numpy().reshape(-1, count)
     return {key: tuple(row) for key, row in zip(keys, values.tolist(), strict=True)}
 
