@@ -27,6 +27,27 @@ page = st.navigation(
                 default=True,
                 help="The health of all accounts today.",
             ),
+            st.Page(
+                "acquisition.py",
+                title="Acquisition",
+                icon=":material/ads_click:",
+                url_path="acquisition",
+                help="What the money buys: traffic, its price, and what is lost at the auction.",
+            ),
+            st.Page(
+                "engagement.py",
+                title="Engagement",
+                icon=":material/filter_alt:",
+                url_path="engagement",
+                help="How far the traffic goes, from being shown to converting.",
+            ),
+            st.Page(
+                "revenue.py",
+                title="Revenue",
+                icon=":material/payments:",
+                url_path="revenue",
+                help="What the money brings back, against the targets.",
+            ),
         ],
         "Investigate": [
             st.Page(

@@ -1,0 +1,279 @@
+"""The figures of a page, once for each version of the data: totals, what is usual, series, groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from connectors.contract import Account, Window
+from metrics import windows
+from metrics.compare import Comparison
+from metrics.compute import answer, series
+from metrics.model import Metric, load
+from metrics.plan import Question
+from metrics.windows import AccountKey
+from panels._status import Status
+from panels._view import View
+from warehouse.store import Warehouse
+
+__all__ = ["Fact", "Facts", "Group", "Trend", "definitions", "facts", "groups", "trend"]
+
+_DAY: Final = timedelta(days=1)
+_DAYS_BACK: Final = {
+    Comparison.YESTERDAY: (1,),
+    Comparison.LAST_WEEK: (7,),
+    Comparison.WEEK_AVERAGE: range(1, 8),
+}
+_PERIODS: Final = 4
+"""Periods of the same length before one of several days, in which to see what is usual."""
+_AROUND: Final = 0.10
+"""How far beyond all that was seen before a figure must lie to be called unusual."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A metric's figure, what it is compared with, and the range of the periods before.
+
+    now, before: None where there is nothing to divide by, or nothing to compare with. low, high: the least
+    and the most of the `periods` periods before that had any; equal hours each.
+    """
+
+    metric: Metric
+    now: float | None
+    before: float | None
+    low: float | None
+    high: float | None
+    periods: int
+
+    @property
+    def change(self) -> float | None:
+        """The relative change against what it is compared with."""
+        return self.now / self.before - 1 if self.now is not None and self.before else None
+
+    @property
+    def status(self) -> tuple[Status, str]:
+        """Whether the figure lies where it usually does, in its state and a word.
+
+        Outside of all that the periods before have seen, and a tenth more, is unusual: worth a look if it
+        is to the better, a warning if to the worse. Fewer than three periods say nothing.
+        """
+        if self.now is None:
+            return Status.none, "No data"
+        if self.periods < 3 or self.low is None or self.high is None:
+            return Status.none, "Learning"
+        if self.low * (1 - _AROUND) <= self.now <= self.high * (1 + _AROUND):
+            return Status.good, "Usual"
+        above = self.now > self.high
+        worse = {"higher": not above, "lower": above}.get(self.metric.better, True)
+        word = "Unusually high" if above else "Unusually low"
+        return (Status.watch, word) if worse else (Status.good, word)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A page's figures by metric, and the name of the comparison for people."""
+
+    by: Mapping[str, Fact]
+    against: str
+
+    def __getitem__(self, name: str) -> Fact:
+        return self.by[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """Series over the view's window, and over the period it is compared with, step by step.
+
+    at: the start of each whole step. A step that has only begun is not in it.
+    """
+
+    at: tuple[datetime | date, ...]
+    now: Mapping[str, tuple[float | None, ...]]
+    before: Mapping[str, tuple[float | None, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group's figures: its key by dimension, its name, each metric now and before."""
+
+    key: Mapping[str, str]
+    name: str
+    now: Mapping[str, float | None]
+    before: Mapping[str, float | None]
+
+
+def definitions(folder: Path) -> Mapping[str, Metric]:
+    """All metrics, the team's own among them."""
+    own = folder / "metrics"
+    return load(*([own] if own.is_dir() else []))
+
+
+def facts(
+    warehouse: Warehouse,
+    known: Mapping[AccountKey, Account],
+    metrics: Sequence[Metric],
+    view: View,
+    *,
+    relations: Mapping[str, str] | None = None,
+) -> Facts:
+    """Every metric in the view's window, in what it is compared with, and in the periods before it.
+
+    Raises MissingRate where money cannot be converted.
+    """
+    periods = _periods(view, known)
+    compared = _compared(view, known, periods)
+    question = Question(tuple(metrics), (), {}, view.as_of, view.convert, None, dict(relations or {}))
+    table = answer(warehouse, question, [[dict(view.windows)], compared, *([p] for p in periods)], known)
+    row = table.to_pylist()[0] if table.num_rows else {}
+    found = {}
+    for metric in metrics:
+        earlier = [_number(row.get(f"{metric.name}__{n + 2}")) for n in range(len(periods))]
+        seen = [value for value in earlier if value]
+        before = _number(row.get(f"{metric.name}__1"))
+        if metric.additive and before is not None and view.against is Comparison.WEEK_AVERAGE:
+            before = before / len(seen) if seen else None
+        found[metric.name] = Fact(
+            metric,
+            _number(row.get(metric.name)),
+            before or None,
+            min(seen, default=None),
+            max(seen, default=None),
+            len(seen),
+        )
+    return Facts(found, view.against.label)
+
+
+def trend(
+    warehouse: Warehouse,
+    known: Mapping[AccountKey, Account],
+    metrics: Sequence[Metric],
+    view: View,
+    *,
+    relations: Mapping[str, str] | None = None,
+) -> Trend:
+    """The metrics step by step; the period compared with is laid over it (of an average: the day before)."""
+    step = view.step if all(m.view.grain == "hour" for m in metrics) else _DAY
+    options: dict[str, Any] = {
+        "step": step,
+        "as_of": view.as_of,
+        "currency": view.convert,
+        "relations": relations,
+    }
+    shown = _wide(view, known) if view.span == "1h" else dict(view.windows)
+    table = series(warehouse, metrics, shown, **options)
+    back = 7 if view.against is Comparison.LAST_WEEK else 1
+    past = (
+        {key: _prior(w, known[key]) for key, w in shown.items()}
+        if view.against is Comparison.PRIOR
+        else {key: windows.shift(w, -back, known[key].timezone) for key, w in shown.items()}
+    )
+    other = series(warehouse, metrics, {k: w for k, w in past.items() if w is not None}, **options)
+    whole = _whole(table["at"].to_pylist(), shown, known, step)
+    return Trend(
+        tuple(table["at"].to_pylist()[:whole]),
+        {m.name: tuple(map(_number, table[m.name].to_pylist()[:whole])) for m in metrics},
+        {m.name: tuple(map(_number, other[m.name].to_pylist()[:whole])) for m in metrics},
+    )
+
+
+def groups(
+    warehouse: Warehouse,
+    known: Mapping[AccountKey, Account],
+    metrics: Sequence[Metric],
+    view: View,
+    by: Sequence[str],
+    *,
+    name: str = "",
+) -> list[Group]:
+    """The metrics by group, the largest of the first metric first; beside the period compared with.
+
+    name: the dimension that names a group; the last of `by` where it is not given.
+    """
+    keys = [*by, *([name] if name and name not in by else [])]
+    question = Question(tuple(metrics), tuple(keys), {}, view.as_of, view.convert)
+    compared = _compared(view, known, _periods(view, known))
+    table = answer(warehouse, question, [[dict(view.windows)], compared], known)
+    days = len(compared) if view.against is Comparison.WEEK_AVERAGE else 1
+    found = []
+    for row in table.to_pylist():
+        before = {m.name: _number(row.get(f"{m.name}__1")) for m in metrics}
+        for metric in metrics:
+            value = before[metric.name]
+            if metric.additive and value is not None:
+                before[metric.name] = value / days
+        found.append(
+            Group(
+                {key: str(row[key]) for key in table.column_names if key in _KEYS or key in by},
+                str(row[name or by[-1]]),
+                {m.name: _number(row[m.name]) for m in metrics},
+                before,
+            )
+        )
+    return sorted(found, key=lambda g: -(g.now[metrics[0].name] or 0))
+
+
+_KEYS: Final = ("source", "account", "campaign")
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None or not np.isfinite(value) else float(value)
+
+
+def _prior(window: Window, account: Account) -> Window:
+    """As many days before, ending where the window begins, at the same hour of the day where it is whole."""
+    days = -(-(window.end - window.start) // _DAY)
+    moved = windows.shift(window, -days, account.timezone)
+    return moved or Window(window.start - (window.end - window.start), window.start)
+
+
+def _periods(view: View, known: Mapping[AccountKey, Account]) -> list[dict[AccountKey, Window]]:
+    """The periods in which to see what is usual: the seven days before, or four as long as the window."""
+    longest = max(w.end - w.start for w in view.windows.values())
+    each = 1 if longest <= timedelta(hours=25) else -(-longest // _DAY)
+    count = 7 if each == 1 else _PERIODS
+    found = []
+    for n in range(1, count + 1):
+        moved = {k: windows.shift(w, -n * each, known[k].timezone) for k, w in view.windows.items()}
+        found.append({key: w for key, w in moved.items() if w is not None})
+    return found
+
+
+def _compared(
+    view: View, known: Mapping[AccountKey, Account], periods: Sequence[dict[AccountKey, Window]]
+) -> list[dict[AccountKey, Window]]:
+    if view.against is Comparison.PRIOR:
+        return [{key: _prior(w, known[key]) for key, w in view.windows.items()}]
+    return [periods[back - 1] for back in _DAYS_BACK[view.against]]
+
+
+def _wide(view: View, known: Mapping[AccountKey, Account]) -> dict[AccountKey, Window]:
+    """An hour alone is no series: the day that it belongs to."""
+    return dict(windows.today(known, {key: w.end for key, w in view.windows.items()}))
+
+
+def _whole(
+    at: Sequence[datetime | date],
+    shown: Mapping[AccountKey, Window],
+    known: Mapping[AccountKey, Account],
+    step: timedelta,
+) -> int:
+    """How many of the steps are over in every account: the last, half a step would look like a fall."""
+    if not at or not shown:
+        return 0
+    if not isinstance(at[0], datetime):
+        first_open = min(
+            (w.end - timedelta(microseconds=1)).astimezone(known[k].timezone).date() for k, w in shown.items()
+        )
+        ended = all(
+            w.end.astimezone(known[k].timezone).time().replace(tzinfo=None) == datetime.min.time()
+            for k, w in shown.items()
+        )
+        kept = sum(day < first_open or (ended and day == first_open) for day in at)
+        return max(kept, min(len(at), 1))
+    end = min(w.end for w in shown.values())
+    return sum(moment + step <= end for moment in at)

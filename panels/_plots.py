@@ -1,0 +1,199 @@
+"""Charts of a metric over time, by group, by the hour of the week: Vega-Lite specifications, plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from metrics.model import Metric
+from panels._facts import Group, Trend
+
+__all__ = ["bars", "heat", "line", "steps"]
+
+Spec = dict[str, Any]
+
+NOW, BEFORE = "#2563EB", "#94A3B8"
+_FORMATS = {"percent": ".1%", "money": ",.2f", "multiple": ".2f", "count": ",.0f"}
+_WEEK = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+
+
+def _format(metric: Metric, *, axis: bool = False) -> str:
+    if axis and metric.unit in ("money", "count"):
+        return "~s"
+    return _FORMATS.get(metric.unit, ",.2f")
+
+
+def _label(at: datetime | date, zone: ZoneInfo) -> str:
+    return f"{at.astimezone(zone):%H:%M}" if isinstance(at, datetime) else f"{at:%-d %b}"
+
+
+def line(trend: Trend, metric: Metric, zone: ZoneInfo, *, before: str, now: str = "This window") -> Spec:
+    """A metric's steps, over those of the period that it is compared with, drawn thin and grey."""
+    values = [
+        {"n": n, "at": _label(at, zone), "value": value, "which": which}
+        for which, found in ((now, trend.now), (before, trend.before))
+        for n, (at, value) in enumerate(zip(trend.at, found[metric.name], strict=False))
+    ]
+    labels = [_label(at, zone) for at in trend.at]
+    every = max(len(labels) // 8, 1)
+    colour = {
+        "field": "which",
+        "type": "nominal",
+        "title": None,
+        "scale": {"domain": [now, before], "range": [NOW, BEFORE]},
+        "legend": {"orient": "top", "symbolType": "stroke", "labelLimit": 300},
+    }
+    return {
+        "height": 230,
+        "data": {"values": values},
+        "mark": {"type": "line", "interpolate": "monotone", "point": len(labels) < 40},
+        "encoding": {
+            "x": {
+                "field": "at",
+                "type": "ordinal",
+                "sort": None,
+                "title": None,
+                "axis": {"values": labels[::every], "labelAngle": 0, "grid": False},
+            },
+            "y": {
+                "field": "value",
+                "type": "quantitative",
+                "title": None,
+                "scale": {"zero": metric.additive},
+                "axis": {"format": _format(metric, axis=True), "tickCount": 5},
+            },
+            "color": colour,
+            "strokeDash": {
+                "field": "which",
+                "type": "nominal",
+                "legend": None,
+                "scale": {"domain": [now, before], "range": [[1, 0], [4, 3]]},
+            },
+            "tooltip": [
+                {"field": "which", "type": "nominal", "title": "Period"},
+                {"field": "at", "type": "ordinal", "title": "At"},
+                {"field": "value", "type": "quantitative", "title": metric.title, "format": _format(metric)},
+            ],
+        },
+    }
+
+
+def bars(groups: Sequence[Group], metric: Metric, *, most: int = 10) -> Spec:
+    """A metric by group, a tick where the period compared with was."""
+    values = [
+        {"name": g.name or "(none)", "value": g.now[metric.name], "before": g.before[metric.name]}
+        for g in groups[:most]
+    ]
+    y = {
+        "field": "name",
+        "type": "nominal",
+        "sort": None,
+        "title": None,
+        "axis": {"labelLimit": 170, "ticks": False, "domain": False},
+    }
+    tooltip = [
+        {"field": "name", "type": "nominal", "title": "Group"},
+        {"field": "value", "type": "quantitative", "title": metric.title, "format": _format(metric)},
+        {"field": "before", "type": "quantitative", "title": "Before", "format": _format(metric)},
+    ]
+    x = {
+        "type": "quantitative",
+        "title": None,
+        "axis": {"format": _format(metric, axis=True), "tickCount": 4},
+    }
+    return {
+        "height": max(30 * len(values), 60),
+        "data": {"values": values},
+        "encoding": {"y": y, "tooltip": tooltip},
+        "layer": [
+            {
+                "mark": {"type": "bar", "cornerRadiusEnd": 3, "height": {"band": 0.62}, "color": NOW},
+                "encoding": {"x": {**x, "field": "value"}},
+            },
+            {
+                "mark": {"type": "tick", "thickness": 3, "size": 20, "color": BEFORE},
+                "encoding": {"x": {**x, "field": "before"}},
+            },
+        ],
+    }
+
+
+def heat(cells: Mapping[tuple[int, int], float | None], metric: Metric) -> Spec:
+    """A metric by weekday (0 is Monday) and hour of the day."""
+    values = [
+        {"day": _WEEK[day], "hour": hour, "value": value}
+        for (day, hour), value in cells.items()
+        if value is not None
+    ]
+    return {
+        "height": 190,
+        "data": {"values": values},
+        "mark": {"type": "rect", "cornerRadius": 2},
+        "encoding": {
+            "x": {
+                "field": "hour",
+                "type": "ordinal",
+                "title": None,
+                "axis": {
+                    "labelAngle": 0,
+                    "values": list(range(0, 24, 3)),
+                    "labelExpr": "datum.value + ':00'",
+                },
+            },
+            "y": {"field": "day", "type": "ordinal", "sort": _WEEK, "title": None},
+            "color": {
+                "field": "value",
+                "type": "quantitative",
+                "title": None,
+                "scale": {"scheme": "blues"},
+                "legend": {"format": _format(metric), "gradientLength": 150},
+            },
+            "tooltip": [
+                {"field": "day", "type": "ordinal", "title": "Weekday"},
+                {"field": "hour", "type": "ordinal", "title": "Hour"},
+                {"field": "value", "type": "quantitative", "title": metric.title, "format": _format(metric)},
+            ],
+        },
+    }
+
+
+def steps(parts: Sequence[tuple[str, float, str]]) -> Spec:
+    """A funnel: (step, count, share of the step before) from top to bottom, on a logarithmic scale."""
+    values = [{"step": step, "count": max(count, 0.0), "share": share} for step, count, share in parts]
+    y = {
+        "field": "step",
+        "type": "nominal",
+        "sort": None,
+        "title": None,
+        "axis": {"ticks": False, "domain": False},
+    }
+    x = {
+        "field": "count",
+        "type": "quantitative",
+        "title": None,
+        "scale": {"type": "symlog"},
+        "axis": {"format": "~s", "tickCount": 4},
+    }
+    return {
+        "height": 52 * len(values),
+        "data": {"values": values},
+        "encoding": {"y": y, "x": x},
+        "layer": [
+            {
+                "mark": {"type": "bar", "cornerRadiusEnd": 3, "height": {"band": 0.6}, "color": NOW},
+                "encoding": {
+                    "tooltip": [
+                        {"field": "step", "type": "nominal", "title": "Step"},
+                        {"field": "count", "type": "quantitative", "title": "Count", "format": ",.0f"},
+                        {"field": "share", "type": "nominal", "title": "Of the step before"},
+                    ]
+                },
+            },
+            {
+                "mark": {"type": "text", "align": "left", "dx": 6, "fontSize": 12},
+                "encoding": {"text": {"field": "share", "type": "nominal"}},
+            },
+        ],
+    }

@@ -1,0 +1,115 @@
+"""Acquisition: is the money buying the usual amount of traffic at the usual price, and where is it lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from metrics import windows
+from metrics.model import Metric
+from panels import _live, _plots
+from panels._blocks import fact_card, head, page
+from panels._facts import Facts, Group, Trend, definitions, facts, groups, trend
+from panels._slot import Process, process
+from panels._view import View, controls
+
+DELIVERY = ("spend", "impressions", "clicks", "ctr", "cpc", "cpm")
+AUCTION = ("impression_share", "lost_to_budget", "lost_to_rank")
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def load(version: int, view: View) -> tuple[Facts, Facts, Trend, dict[str, list[Group]]]:
+    """The page's figures, once for each version of the data and each view."""
+    del version
+    of = process()
+    assert of is not None
+    defined, known = definitions(of.workspace.folder), windows.accounts(of.warehouse)
+    delivery = [defined[name] for name in DELIVERY]
+    auction = [defined[name] for name in AUCTION]
+    split = {
+        "source": groups(of.warehouse, known, [defined["spend"], defined["cpc"]], view, ["source"]),
+        "channel": groups(of.warehouse, known, [defined["spend"], defined["cpc"]], view, ["channel"]),
+    }
+    return (
+        facts(of.warehouse, known, delivery, view),
+        facts(of.warehouse, known, auction, view),
+        trend(of.warehouse, known, delivery, view),
+        split,
+    )
+
+
+def draw(of: Process, view: View) -> None:
+    """The page below its head."""
+    delivery, auction, steps, split = load(of.data_version(), view)
+    grid = st.grid(4, min_column_width=220, gap="small")
+    for name in ("clicks", "cpc", "ctr", "cpm"):
+        with grid.cell():
+            fact_card(
+                delivery[name], view, steps, delivery.against, chart="bar" if name == "clicks" else "line"
+            )
+    left, right = st.columns([2, 1])
+    with left.container(border=True, height="stretch"):
+        chosen = st.segmented_control(
+            "Over time",
+            ["clicks", "impressions", "spend", "cpc", "ctr", "cpm"],
+            format_func=lambda name: delivery[name].metric.title,
+            default="clicks",
+            key="metric",
+            bind="query-params",
+            required=True,
+            help="The grey line is the period that the figures are compared with.",
+        )
+        st.vega_lite_chart(
+            _plots.line(steps, delivery[chosen].metric, of.workspace.timezone, before=before(view)),
+            alt=f"{delivery[chosen].metric.title} over time, beside {before(view)}",
+        )
+    with right.container(border=True, height="stretch"):
+        share(auction, view)
+    first, second = st.columns(2)
+    with first.container(border=True, height="stretch"):
+        breakdown("Spend by platform", split["source"], delivery["spend"].metric, of.workspace.sources)
+    with second.container(border=True, height="stretch"):
+        breakdown("Spend by kind of campaign", split["channel"], delivery["spend"].metric, {})
+
+
+def before(view: View) -> str:
+    """The comparison's name in a legend."""
+    text = view.against.label.removeprefix("vs ")
+    return "the day before" if "average" in text else text
+
+
+def share(auction: Facts, view: View) -> None:
+    """Of the impressions that could be had: which were, and what took the others."""
+    st.markdown(
+        "**Impression share**",
+        help="Of the impressions that the campaigns were eligible for, weighed by them; known by the day, "
+        "and by Google Ads alone.",
+    )
+    if auction["impression_share"].now is None:
+        st.markdown(":material/inbox: No account of this choice reports an impression share.")
+        return
+    for name in AUCTION:
+        fact_card(auction[name], view, None, auction.against)
+
+
+def breakdown(title: str, found: list[Group], metric: Metric, names: Mapping[str, str]) -> None:
+    """One metric by group, with a tick where it was before."""
+    st.markdown(f"**{title}**")
+    if not found:
+        st.markdown(":material/inbox: Nothing was delivered in this window.")
+        return
+    told = [Group(g.key, names.get(g.name, g.name.replace("_", " ")), g.now, g.before) for g in found]
+    st.vega_lite_chart(_plots.bars(told, metric), alt=title)
+
+
+@st.fragment(key=_live.PANELS)
+def panels() -> None:
+    """Everything on the page that changes with the data."""
+    of = process()
+    assert of is not None
+    head(of, "Acquisition", "Whether the money buys the usual traffic at the usual price, and what is lost.")
+    page(draw, controls())
+
+
+panels()

@@ -1,0 +1,136 @@
+"""Engagement: how far the traffic goes, from being shown to converting, and when in the week it does."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import streamlit as st
+
+from metrics import windows
+from metrics.compute import evaluate
+from panels import _format as f
+from panels import _live, _plots
+from panels._blocks import fact_card, head, page
+from panels._facts import Facts, Group, Trend, definitions, facts, groups, trend
+from panels._slot import Process, process
+from panels._view import View, controls
+
+METRICS = ("impressions", "clicks", "conversions", "ctr", "conversion_rate")
+WEEKS = timedelta(days=28)
+FEW_CLICKS = 20
+"""Clicks of an hour of the week below which its rate is chance."""
+
+Cells = dict[tuple[int, int], float | None]
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def load(version: int, view: View) -> tuple[Facts, Facts, Trend, list[Group], Cells]:
+    """The page's figures, once for each version of the data and each view."""
+    del version
+    of = process()
+    assert of is not None
+    defined, known = definitions(of.workspace.folder), windows.accounts(of.warehouse)
+    chosen = [defined[name] for name in METRICS]
+    back = {key: windows.earlier(w, 27, known[key].timezone) for key, w in view.windows.items()}
+    table = evaluate(
+        of.warehouse,
+        [defined["clicks"], defined["conversion_rate"]],
+        back,
+        by=("day", "hour_of_day"),
+        as_of=view.as_of,
+    )
+    clicks: dict[tuple[int, int], float] = {}
+    found: dict[tuple[int, int], float] = {}
+    for row in table.to_pylist():
+        cell = (row["day"].weekday(), row["hour_of_day"])
+        clicks[cell] = clicks.get(cell, 0) + (row["clicks"] or 0)
+        found[cell] = found.get(cell, 0) + (row["clicks"] or 0) * (row["conversion_rate"] or 0)
+    cells: Cells = {cell: found[cell] / many if many >= FEW_CLICKS else None for cell, many in clicks.items()}
+    return (
+        facts(of.warehouse, known, chosen, view),
+        facts(of.warehouse, known, [defined["frequency"]], view),
+        trend(of.warehouse, known, chosen, view),
+        groups(of.warehouse, known, [defined["clicks"], defined["conversion_rate"]], view, ["device"])
+        if _has(of, "segment_delivery")
+        else [],
+        cells,
+    )
+
+
+def _has(of: Process, table: str) -> bool:
+    """Whether a table holds anything; `table` is one of ours."""
+    return bool(of.warehouse.query(f"SELECT 1 FROM {table} LIMIT 1").num_rows)  # noqa: S608
+
+
+def draw(of: Process, view: View) -> None:
+    """The page below its head."""
+    told, reach, steps, devices, cells = load(of.data_version(), view)
+    grid = st.grid(4, min_column_width=220, gap="small")
+    for name in ("conversion_rate", "ctr", "conversions"):
+        with grid.cell():
+            fact_card(told[name], view, steps, told.against, chart="bar" if name == "conversions" else "line")
+    with grid.cell():
+        fact_card(reach["frequency"], view, None, reach.against)
+    left, right = st.columns([1, 2])
+    with left.container(border=True, height="stretch"):
+        funnel(told)
+    with right.container(border=True, height="stretch"):
+        st.markdown("**Conversion rate over time**")
+        metric = told["conversion_rate"].metric
+        past = view.against.label.removeprefix("vs ")
+        st.vega_lite_chart(
+            _plots.line(
+                steps, metric, of.workspace.timezone, before="the day before" if "average" in past else past
+            ),
+            alt=f"Conversion rate over time, beside {past}",
+        )
+    first, second = st.columns([2, 1])
+    with first.container(border=True, height="stretch"):
+        st.markdown(
+            "**When visitors convert** · last 28 days",
+            help="Conversion rate by the hour of the click, on each account's clock; an hour with fewer than "
+            f"{FEW_CLICKS} clicks is left out.",
+        )
+        if any(value is not None for value in cells.values()):
+            st.vega_lite_chart(
+                _plots.heat(cells, told["conversion_rate"].metric),
+                alt="Conversion rate by weekday and hour of the day",
+            )
+        else:
+            st.markdown(":material/inbox: Too few clicks yet to tell the hours apart.")
+    with second.container(border=True, height="stretch"):
+        st.markdown("**Conversion rate by device**")
+        if devices:
+            rate = told["conversion_rate"].metric
+            named = [Group(g.key, g.name.replace("_", " ").lower(), g.now, g.before) for g in devices]
+            st.vega_lite_chart(_plots.bars(named, rate, most=6), alt="Conversion rate by device")
+        else:
+            st.markdown(":material/inbox: No source has told devices apart in this window.")
+
+
+def funnel(told: Facts) -> None:
+    """Shown, clicked, converted: each with its share of the step before."""
+    st.markdown("**From shown to converted**")
+    shown, clicked, done = (told[name].now or 0.0 for name in ("impressions", "clicks", "conversions"))
+    if not shown:
+        st.markdown(":material/inbox: Nothing was shown in this window.")
+        return
+    parts = [
+        ("Shown", shown, f.count(shown)),
+        ("Clicked", clicked, f"{f.count(clicked)} · {f.percent(clicked / shown)}"),
+        ("Converted", done, f"{f.count(done)} · {f.percent(done / clicked) if clicked else f.NOTHING}"),
+    ]
+    st.vega_lite_chart(_plots.steps(parts), alt="; ".join(f"{step}: {share}" for step, _, share in parts))
+    st.caption("What visitors do on the site between the click and the conversion is on the page Website.")
+
+
+@st.fragment(key=_live.PANELS)
+def panels() -> None:
+    """Everything on the page that changes with the data."""
+    of = process()
+    assert of is not None
+    head(of, "Engagement", "How far the traffic goes, from being shown to converting, and where it is lost.")
+    page(draw, controls())
+
+
+panels()

@@ -1,0 +1,161 @@
+"""Revenue: what the money brings back, against the team's targets, and which campaigns bring it."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+import streamlit as st
+
+from connectors.contract import Account
+from metrics import windows
+from panels import _live, _plots
+from panels._blocks import fact_card, head, page
+from panels._facts import Fact, Facts, Group, Trend, definitions, facts, groups, trend
+from panels._slot import Process, process
+from panels._status import Status, by_target
+from panels._table import About, Column, Pill, of_metric, table, versions
+from panels._view import View, controls
+
+METRICS = ("revenue", "roas", "cpa", "average_order_value", "spend", "conversions")
+WORDS = {Status.good: "On target", Status.watch: "Watch", Status.act: "Act now", Status.none: "No target"}
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def load(version: int, view: View) -> tuple[Facts, Trend, list[Group], list[Group]]:
+    """The page's figures, once for each version of the data and each view."""
+    del version
+    of = process()
+    assert of is not None
+    defined, known = definitions(of.workspace.folder), windows.accounts(of.warehouse)
+    chosen = [defined[name] for name in METRICS]
+    by = [defined[name] for name in ("revenue", "roas", "cpa", "spend", "conversions")]
+    return (
+        facts(of.warehouse, known, chosen, view),
+        trend(of.warehouse, known, chosen, view),
+        groups(of.warehouse, known, by, view, ["channel"]),
+        groups(of.warehouse, known, by, view, ["campaign"], name="campaign_name"),
+    )
+
+
+def target(of: Process, metric: str, account: Account, *, campaign: str = "", name: str = "") -> float | None:
+    """The target of a campaign, or without one of the whole account. The last that matches holds."""
+    held = [
+        t.value
+        for t in of.workspace.targets
+        if t.metric == metric
+        and fnmatchcase(account.source, t.source)
+        and (fnmatchcase(account.id, t.account) or fnmatchcase(account.name, t.account))
+        and (
+            t.campaign == "*"
+            or (campaign and (fnmatchcase(name, t.campaign) or fnmatchcase(campaign, t.campaign)))
+        )
+    ]
+    return held[-1] if held else None
+
+
+def judged(of: Process, fact: Fact, view: View) -> tuple[Status, str] | None:
+    """The state of a metric that has one target for all accounts of the view; None where it has none."""
+    known = windows.accounts(of.warehouse)
+    goals = {target(of, fact.metric.name, known[key]) for key in view.windows}
+    goal = goals.pop() if len(goals) == 1 else None
+    if goal is None:
+        return None
+    state = by_target(fact.now, goal, better=fact.metric.better)
+    return state, WORDS[state]
+
+
+def draw(of: Process, view: View) -> None:
+    """The page below its head."""
+    told, steps, channels, lines = load(of.data_version(), view)
+    grid = st.grid(4, min_column_width=220, gap="small")
+    for name in ("roas", "revenue", "cpa", "average_order_value"):
+        with grid.cell():
+            fact_card(
+                told[name],
+                view,
+                steps,
+                told.against,
+                status=judged(of, told[name], view),
+                chart="bar" if name == "revenue" else "line",
+            )
+    left, right = st.columns([2, 1])
+    past = view.against.label.removeprefix("vs ")
+    with left.container(border=True, height="stretch"):
+        st.markdown(
+            "**Revenue over time**",
+            help="Conversion value by the time of the click. The newest is provisional.",
+        )
+        st.vega_lite_chart(
+            _plots.line(
+                steps,
+                told["revenue"].metric,
+                of.workspace.timezone,
+                before="the day before" if "average" in past else past,
+            ),
+            alt=f"Revenue over time, beside {past}",
+        )
+    with right.container(border=True, height="stretch"):
+        st.markdown("**ROAS by kind of campaign**")
+        earning = [g for g in channels if g.now["spend"]]
+        if earning:
+            named = [Group(g.key, g.name.replace("_", " "), g.now, g.before) for g in earning]
+            st.vega_lite_chart(_plots.bars(named, told["roas"].metric), alt="ROAS by kind of campaign")
+        else:
+            st.markdown(":material/inbox: Nothing was spent in this window.")
+    with st.container(border=True, key="desk"):
+        campaigns(of, view, told, lines)
+
+
+def campaigns(of: Process, view: View, told: Facts, lines: list[Group]) -> None:
+    """Every campaign with what it brought back, against its own target."""
+    st.markdown("**Campaigns by revenue**")
+    known = windows.accounts(of.warehouse)
+    states = []
+    for line in lines:
+        key = (line.key["source"], line.key["account"])
+        goal = target(of, "roas", known[key], campaign=line.key["campaign"], name=line.name)
+        state = by_target(line.now["roas"], goal, better="higher")
+        states.append(Pill(state, WORDS[state]))
+    metrics = [told[name].metric for name in ("revenue", "roas", "cpa", "spend", "conversions")]
+    table(
+        {
+            "campaign": [line.name for line in lines],
+            "source": [of.workspace.sources.get(line.key["source"], line.key["source"]) for line in lines],
+            "state": states,
+            **{m.name: [line.now[m.name] for line in lines] for m in metrics},
+            "change": [change(line, "revenue") for line in lines],
+        },
+        [
+            Column("campaign", "Campaign", "name"),
+            Column("source", "Source"),
+            *(of_metric(m, view.currency) for m in metrics),
+            Column("change", f"Revenue {told.against}", "change"),
+            Column("state", "State", "state", help="ROAS against the campaign's own target."),
+        ],
+        key="revenue_campaigns",
+        title="Campaigns",
+        alt="Campaigns with revenue, return, cost and state",
+        about=About("Campaigns by revenue", view.title, view.as_known, versions(metrics)),
+        empty="No campaign delivered in this window.",
+        rows=12,
+    )
+
+
+def change(line: Group, name: str) -> float | None:
+    """The relative change of a group's metric."""
+    now, before = line.now[name], line.before[name]
+    return now / before - 1 if now is not None and before else None
+
+
+@st.fragment(key=_live.PANELS)
+def panels() -> None:
+    """Everything on the page that changes with the data."""
+    of = process()
+    assert of is not None
+    head(
+        of, "Revenue", "What the money brings back, against the team's targets, and which campaigns bring it."
+    )
+    page(draw, controls())
+
+
+panels()

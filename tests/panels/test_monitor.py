@@ -1,0 +1,76 @@
+"""Acquisition, Engagement and Revenue in every state, run by Streamlit itself against a real warehouse."""
+
+from datetime import timedelta
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.panels.conftest import NOW, ROOT, failed
+from tests.panels.test_pages import EARLY, text
+
+PAGES = ["acquisition", "engagement", "revenue"]
+
+
+def opened(page: str, **query: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "panels" / "main.py"), default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    return app.switch_page(f"{page}.py").run()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_empty_warehouse_says_what_it_waits_for(running, page):
+    app = opened(page)
+    assert not app.exception
+    assert "No data in this window yet" in text(app)
+
+
+@EARLY
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("win", ["1h", "today", "yesterday", "7d", "28d", "month"])
+def test_every_window_has_its_cards(filled, page, win):
+    app = opened(page, win=win)
+    assert not app.exception, app.exception
+    assert len(app.metric) >= 4
+
+
+@EARLY
+def test_figures_worked_out_by_hand(filled):
+    app = opened("acquisition", scope="EUR")
+    said = {m.label: m for m in app.metric}
+    # Two accounts, each 50 clicks of 1,000 impressions for 10 euros an hour.
+    assert said["Clicks"].value.replace(",", "") in (
+        f"{100 * NOW.hour}",
+        f"{NOW.hour / 10:.2f}k",
+        f"{NOW.hour / 10:.1f}k",
+    )
+    assert said["Cost per click"].value == "€0.20"
+    assert said["Click-through rate"].value == "5.0 %"
+    assert said["Cost per thousand impressions"].value == "€10.00"
+    assert said["Clicks"].proto.delta_description == "vs same hours, 7-day average"
+    assert "Usual" in text(app)
+
+
+@EARLY
+def test_revenue_is_judged_by_the_targets(filled):
+    app = opened("revenue", scope="EUR")
+    said = {m.label: m for m in app.metric}
+    assert said["Return on ad spend"].value == "4.00×"  # target 3
+    assert "On target" in text(app)
+
+
+def test_a_source_that_fails_is_said_where_the_numbers_would_be(running):
+    failed(running, cause="The token has expired.", mend="Make a new token.")
+    app = opened("revenue")
+    assert not app.exception
+    assert "The token has expired" in text(app)
+    assert "Make a new token" in text(app)
+
+
+@EARLY
+def test_a_replay_shows_only_what_was_known(filled):
+    before = f"{NOW - timedelta(days=1):%Y-%m-%dT%H:%M}Z"
+    app = opened("acquisition", at=before)
+    assert not app.exception
+    assert "**Replay.**" in text(app)
