@@ -13,7 +13,9 @@ from panels import _freshness
 from panels._facts import Fact, Trend
 from panels._slot import Process, process
 from panels._status import Status
+from panels._trace import info_button
 from panels._view import View
+from panels._why import why_button
 
 __all__ = ["fact_card", "head", "nothing", "page"]
 
@@ -116,3 +118,7 @@ def fact_card(
             st.badge(word, icon=state.value.icon, color=state.value.color)  # type: ignore[arg-type]
             if note or usual:
                 st.caption(note or usual, width="content")
+        with st.container(horizontal=True, gap="small", key=f"card_{metric.name}"):
+            if metric.view.name == "delivery":
+                why_button(metric.name, view)
+            info_button(metric.name, view)

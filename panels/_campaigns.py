@@ -17,6 +17,7 @@ from metrics.entities import Entity
 from metrics.model import Metric, load
 from metrics.windows import Windows
 from panels import _format as f
+from panels._address import kept as in_address
 from panels._drill import PAGE, address, open_entity
 from panels._entity import FIGURES, Line, Numbers
 from panels._parts import figure_columns, figures_of, setup
@@ -174,10 +175,9 @@ def panels(of: Process, now: datetime) -> None:
             "Group by",
             list(possible),
             format_func=possible.__getitem__,
-            key="by",
-            bind="query-params",
             width=200,
             help="Parts of the campaigns' names can be groups too: see `naming` in paceline.yaml.",
+            **in_address("by", possible, next(iter(possible))),
         )
         if only:
             named = f.plain(only[1]) or "none"

@@ -12,6 +12,7 @@ from connectors.contract import Account
 from metrics.changes import KINDS
 from metrics.model import Metric
 from panels import _format as f
+from panels._address import kept
 from panels._cards import PACE, card, relative
 from panels._drill import open_entity
 from panels._entity import AUCTION, Line, Sheet, reconciled
@@ -172,11 +173,10 @@ def history(shown: Sheet) -> None:
             "Metric",
             SHOWN,
             format_func=lambda n: SHORT.get(n, shown.metrics[n].title),
-            key="metric",
-            bind="query-params",
             label_visibility="collapsed",
             width=180,
             help="Which metric the chart shows.",
+            **kept("metric", SHOWN, SHOWN[0]),
         )
     metric = shown.metrics[name]
     if not any(v for v in shown.points.now[name]):
@@ -309,11 +309,9 @@ def segments(shown: Sheet, about: About) -> None:
     choice = st.segmented_control(
         "Split by",
         list(kinds),
-        default="Device",
-        key="segment",
-        bind="query-params",
         required=True,
         help="Device and network are known by the day, the hour is the account's own.",
+        **kept("segment", kinds, "Device"),
     )
     lines = kinds[choice or "Device"]
     table(

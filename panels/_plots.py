@@ -104,7 +104,7 @@ def bars(groups: Sequence[Group], metric: Metric, *, most: int = 10) -> Spec:
         "axis": {"format": _format(metric, axis=True), "tickCount": 4},
     }
     return {
-        "height": max(30 * len(values), 60),
+        "height": 34 * len(values) + 46,
         "data": {"values": values},
         "encoding": {"y": y, "tooltip": tooltip},
         "layer": [
@@ -177,7 +177,7 @@ def steps(parts: Sequence[tuple[str, float, str]]) -> Spec:
         "axis": {"format": "~s", "tickCount": 4},
     }
     return {
-        "height": 52 * len(values),
+        "height": 56 * len(values) + 30,
         "data": {"values": values},
         "encoding": {"y": y, "x": x},
         "layer": [

@@ -14,10 +14,10 @@ default and is said, never an error.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final
+from typing import Any, Final
 
 import streamlit as st
 
@@ -26,6 +26,7 @@ from metrics import windows
 from metrics.compare import Comparison
 from metrics.windows import AccountKey
 from panels import _format as f
+from panels._address import kept, kept_text
 from panels._overview import Scope, scopes
 from panels._slot import Process, process
 from warehouse.store import Warehouse
@@ -220,11 +221,9 @@ def controls(
             "Window",
             list(spans),
             format_func=spans.__getitem__,
-            default="today",
-            key="win",
-            bind="query-params",
             required=True,
             help="Until the last full hour that the sources vouch for, on each account's own clock.",
+            **kept("win", spans, "today"),
         )
         dates = _dates(of, now) if span == "custom" else None
         possible = comparisons(span)
@@ -232,10 +231,9 @@ def controls(
             "Compared with",
             possible,
             format_func=lambda c: c.label.removeprefix("vs "),
-            key="vs",
-            bind="query-params",
             width=260,
             help="Both sides end at the same hour of the day.",
+            **kept("vs", possible, possible[0]),
         )
         as_of = _replay(of, now) if replay else None
     shown = view(
@@ -271,16 +269,14 @@ def _scope(choices: Mapping[str, Scope], of: Process, known: Mapping[AccountKey,
     asked = st.query_params.get("scope")
     if asked is not None and asked not in choices:
         st.toast(f"There is no account {f.plain(asked)} any more: all are shown.", icon=":material/info:")
-        del st.query_params["scope"]
     return str(
         st.selectbox(
             "Accounts",
             list(choices),
             format_func=label,
-            key="scope",
-            bind="query-params",
             width=340,
             help="Money of different currencies is added up only where it is converted, by each day's rate.",
+            **kept("scope", choices, next(iter(choices))),
         )
     )
 
@@ -288,9 +284,22 @@ def _scope(choices: Mapping[str, Scope], of: Process, known: Mapping[AccountKey,
 def _dates(of: Process, now: datetime) -> tuple[date, date]:
     today = now.astimezone(of.workspace.timezone).date()
     week = today - timedelta(days=6)
-    first = st.date_input("From", week, max_value=today, key="from", bind="query-params", width=140)
-    last = st.date_input("To", today, max_value=today, key="to", bind="query-params", width=140)
+    bounds: dict[str, Any] = {"max_value": today, "width": 140}
+    first = st.date_input("From", **bounds, **kept_text("from", _day(today), week))
+    last = st.date_input("To", **bounds, **kept_text("to", _day(today), today))
     return min(first, last), max(first, last)
+
+
+def _day(today: date) -> Callable[[str], date]:
+    """A day of the URL; raises ValueError for one that is none, or has not come yet."""
+
+    def read(text: str) -> date:
+        day = date.fromisoformat(text)
+        if day > today:
+            raise ValueError(text)
+        return day
+
+    return read
 
 
 def _replay(of: Process, now: datetime) -> datetime | None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import streamlit as st
 
 from metrics import windows
+from metrics.compare import Comparison
 from metrics.model import Metric
+from panels import _format as f
 from panels import _live, _plots
+from panels._address import kept
 from panels._blocks import fact_card, head, page
 from panels._facts import Facts, Group, Trend, definitions, facts, groups, trend
 from panels._slot import Process, process
 from panels._view import View, controls
 
 DELIVERY = ("spend", "impressions", "clicks", "ctr", "cpc", "cpm")
+OVER_TIME = ("clicks", "impressions", "spend", "cpc", "ctr", "cpm")
 AUCTION = ("impression_share", "lost_to_budget", "lost_to_rank")
 
 
@@ -33,7 +38,7 @@ def load(version: int, view: View) -> tuple[Facts, Facts, Trend, dict[str, list[
     }
     return (
         facts(of.warehouse, known, delivery, view),
-        facts(of.warehouse, known, auction, view),
+        facts(of.warehouse, known, auction, week(view)),
         trend(of.warehouse, known, delivery, view),
         split,
     )
@@ -52,25 +57,30 @@ def draw(of: Process, view: View) -> None:
     with left.container(border=True, height="stretch"):
         chosen = st.segmented_control(
             "Over time",
-            ["clicks", "impressions", "spend", "cpc", "ctr", "cpm"],
+            OVER_TIME,
             format_func=lambda name: delivery[name].metric.title,
-            default="clicks",
-            key="metric",
-            bind="query-params",
             required=True,
             help="The grey line is the period that the figures are compared with.",
+            **kept("metric", OVER_TIME, "clicks"),
         )
         st.vega_lite_chart(
             _plots.line(steps, delivery[chosen].metric, of.workspace.timezone, before=before(view)),
             alt=f"{delivery[chosen].metric.title} over time, beside {before(view)}",
         )
     with right.container(border=True, height="stretch"):
-        share(auction, view)
+        share(auction)
     first, second = st.columns(2)
     with first.container(border=True, height="stretch"):
         breakdown("Spend by platform", split["source"], delivery["spend"].metric, of.workspace.sources)
     with second.container(border=True, height="stretch"):
         breakdown("Spend by kind of campaign", split["channel"], delivery["spend"].metric, {})
+
+
+def week(view: View) -> View:
+    """The last seven days of the same accounts: shares are known by the day, and the newest comes late."""
+    known = windows.accounts(process().warehouse)  # type: ignore[union-attr]  # a page is drawn by a process
+    reach = {k: windows.earlier(w, 6, known[k].timezone) for k, w in view.windows.items()}
+    return replace(view, span="7d", windows=reach, against=Comparison.PRIOR)
 
 
 def before(view: View) -> str:
@@ -79,10 +89,10 @@ def before(view: View) -> str:
     return "the day before" if "average" in text else text
 
 
-def share(auction: Facts, view: View) -> None:
+def share(auction: Facts) -> None:
     """Of the impressions that could be had: which were, and what took the others."""
     st.markdown(
-        "**Impression share**",
+        "**Impression share** · last 7 days",
         help="Of the impressions that the campaigns were eligible for, weighed by them; known by the day, "
         "and by Google Ads alone.",
     )
@@ -90,7 +100,18 @@ def share(auction: Facts, view: View) -> None:
         st.markdown(":material/inbox: No account of this choice reports an impression share.")
         return
     for name in AUCTION:
-        fact_card(auction[name], view, None, auction.against)
+        fact = auction[name]
+        state, word = fact.status
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.metric(
+                fact.metric.title,
+                f.figure(fact.now, "percent"),
+                delta=f.change(fact.change).replace("−", "-") if fact.change is not None else None,
+                delta_color="off",
+                delta_description="vs the 7 days before" if fact.change is not None else None,
+                help=fact.metric.limits,
+            )
+            st.badge(word, icon=state.value.icon, color=state.value.color)  # type: ignore[arg-type]
 
 
 def breakdown(title: str, found: list[Group], metric: Metric, names: Mapping[str, str]) -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from metrics import windows
 from metrics.compute import evaluate
+from metrics.model import views
 from panels import _format as f
 from panels import _live, _plots
 from panels._blocks import fact_card, head, page
@@ -31,6 +32,7 @@ def load(version: int, view: View) -> tuple[Facts, Facts, Trend, list[Group], Ce
     assert of is not None
     defined, known = definitions(of.workspace.folder), windows.accounts(of.warehouse)
     chosen = [defined[name] for name in METRICS]
+    by_device = [defined["clicks"], defined["conversion_rate"]]
     back = {key: windows.earlier(w, 27, known[key].timezone) for key, w in view.windows.items()}
     table = evaluate(
         of.warehouse,
@@ -50,16 +52,9 @@ def load(version: int, view: View) -> tuple[Facts, Facts, Trend, list[Group], Ce
         facts(of.warehouse, known, chosen, view),
         facts(of.warehouse, known, [defined["frequency"]], view),
         trend(of.warehouse, known, chosen, view),
-        groups(of.warehouse, known, [defined["clicks"], defined["conversion_rate"]], view, ["device"])
-        if _has(of, "segment_delivery")
-        else [],
+        groups(of.warehouse, known, [m.over(views()["segments"]) for m in by_device], view, ["device"]),
         cells,
     )
-
-
-def _has(of: Process, table: str) -> bool:
-    """Whether a table holds anything; `table` is one of ours."""
-    return bool(of.warehouse.query(f"SELECT 1 FROM {table} LIMIT 1").num_rows)  # noqa: S608
 
 
 def draw(of: Process, view: View) -> None:

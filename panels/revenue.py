@@ -10,6 +10,7 @@ from connectors.contract import Account
 from metrics import windows
 from panels import _live, _plots
 from panels._blocks import fact_card, head, page
+from panels._drill import open_campaign
 from panels._facts import Fact, Facts, Group, Trend, definitions, facts, groups, trend
 from panels._slot import Process, process
 from panels._status import Status, by_target
@@ -108,7 +109,6 @@ def draw(of: Process, view: View) -> None:
 
 def campaigns(of: Process, view: View, told: Facts, lines: list[Group]) -> None:
     """Every campaign with what it brought back, against its own target."""
-    st.markdown("**Campaigns by revenue**")
     known = windows.accounts(of.warehouse)
     states = []
     for line in lines:
@@ -129,15 +129,17 @@ def campaigns(of: Process, view: View, told: Facts, lines: list[Group]) -> None:
             Column("campaign", "Campaign", "name"),
             Column("source", "Source"),
             *(of_metric(m, view.currency) for m in metrics),
-            Column("change", f"Revenue {told.against}", "change"),
+            Column("change", "Change", "change", help=f"Of revenue, {told.against}."),
             Column("state", "State", "state", help="ROAS against the campaign's own target."),
         ],
         key="revenue_campaigns",
-        title="Campaigns",
+        title="Campaigns by revenue",
         alt="Campaigns with revenue, return, cost and state",
         about=About("Campaigns by revenue", view.title, view.as_known, versions(metrics)),
         empty="No campaign delivered in this window.",
         rows=12,
+        ids=[(g.key["source"], g.key["account"], g.key["campaign"]) for g in lines],
+        opens=lambda key: open_campaign(*key),
     )
 
 

@@ -33,8 +33,8 @@ def opened(window: str = "", **query: str) -> AppTest:
         app.query_params[name] = value
     app.switch_page("campaign.py").run()
     if window:
-        next(g for g in app.get("button_group") if g.key == "win").set_value(window).run()
-        assert app.session_state["win"] == window
+        next(g for g in app.get("button_group") if g.key == "url_win").set_value(window).run()
+        assert app.session_state["url_win"] == window
     return app
 
 

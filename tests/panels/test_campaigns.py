@@ -81,7 +81,7 @@ def test_search_takes_every_word(several):
 def test_names_become_groups(several):
     named(r"(?P<country>[A-Z]{2}) \| (?P<topic>\w+)")
     app = opened()
-    app.selectbox(key="by").set_value("country").run()
+    app.selectbox(key="url_by").set_value("country").run()
     assert not app.exception
     frame = app.dataframe[0].value
     assert dict(zip(names(app), frame["spend"], strict=True)) == {"FR": 70 * NOW.hour, "DE": 40 * NOW.hour}

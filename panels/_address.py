@@ -1,0 +1,56 @@
+"""A widget whose choice stands in the URL by its own name: `win=7d`, whatever the label on the screen says.
+
+Streamlit's own binding writes the label; a link in an alert must outlive a change of wording.
+
+    st.segmented_control("Window", list(SPANS), required=True, **kept("win", SPANS, "today"))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, TypeVar
+
+import streamlit as st
+
+__all__ = ["kept", "kept_text"]
+
+T = TypeVar("T")
+
+
+def kept(name: str, options: Iterable[T], default: T) -> dict[str, Any]:
+    """Key and callback for a selection widget whose choice is `name` in the URL; str(option) is its value.
+
+    The URL is the truth: what it says is chosen, also after Back. A value that is no option (any more) is
+    taken out of it, and the default is chosen. The widget is given no index and no default of its own.
+    """
+    by_value = {str(option): option for option in options}
+    asked = st.query_params.get(name)
+    if asked is not None and asked not in by_value:
+        del st.query_params[name]
+        asked = None
+    key = f"url_{name}"
+    st.session_state[key] = by_value[asked] if asked is not None else default
+    return {"key": key, "on_change": partial(_write, name, key, str(default))}
+
+
+def kept_text(name: str, read: Callable[[str], T], default: T) -> dict[str, Any]:
+    """The same for a widget that holds any value; `read` makes it of the URL's text, or raises ValueError."""
+    value, asked = default, st.query_params.get(name)
+    if asked is not None:
+        try:
+            value = read(asked)
+        except ValueError:
+            del st.query_params[name]
+    key = f"url_{name}"
+    st.session_state[key] = value
+    return {"key": key, "on_change": partial(_write, name, key, str(default))}
+
+
+def _write(name: str, key: str, default: str) -> None:
+    """Put the choice into the URL; the default is the URL without it."""
+    value = st.session_state.get(key)
+    if value is None or str(value) == default:
+        st.query_params.pop(name, None)
+    else:
+        st.query_params[name] = str(value)
