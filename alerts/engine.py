@@ -94,20 +94,20 @@ class Engine:
 
     def watched(self) -> dict[str, frozenset[Labels]]:
         """The series that have a state, by the rule's name: of these FALSE must be told too."""
-        found: dict[str, set[Labels]] = {}
-        for key in self.records.instances():
-            found.setdefault(f"{key.rule}/{key.severity}", set()).add(key.labels)
-        return {rule: frozenset(labels) for rule, labels in found.items()}
+        return self.records.watched()
 
     def take(self, findings: Mapping[str, Finding], now: datetime) -> datetime | None:
         """Take in what the rules found, by their names; when `tick` is due."""
         with self.records.book.write():
             before = self.records.instances()
             after = dict(before)
-            for rule in self.rules.values():
+            known: dict[tuple[str, Severity], set[Labels]] = {}
+            for key in before:
+                known.setdefault((key.rule, key.severity), set()).add(key.labels)
+            for name, rule in self.rules.items():
                 finding = findings.get(rule.name)
                 if finding is not None:
-                    self._step(rule, finding, before, after, now)
+                    self._step(rule, finding, known.get(name, set()), after, now)
             due = self._notify(before, after, now)
         self.outbox.wake()
         return due
@@ -124,15 +124,14 @@ class Engine:
         self,
         rule: Rule,
         finding: Finding,
-        before: Mapping[Key, Instance],
+        known: set[Labels],
         after: dict[Key, Instance],
         now: datetime,
     ) -> None:
-        known = {k.labels for k in before if (k.rule, k.severity) == (rule.id, rule.severity)}
         for labels in known | finding.told.keys():
             key = Key(rule.id, rule.severity, labels)
             made = step(
-                before.get(key),
+                after.get(key),
                 finding.told.get(labels),
                 rule.timing,
                 key=key,

@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from alerts.incident import Incident, Silence
+from alerts.observation import Labels
 from alerts.state import Instance, Key, State
 from warehouse.book import Book, Chapter
 
@@ -88,6 +89,14 @@ class Records:
         rows = self.book.read("SELECT body FROM alert ORDER BY key")
         found = [_INSTANCE.validate_json(row["body"]) for row in rows]
         return {instance.key: instance for instance in found}
+
+    def watched(self) -> dict[str, frozenset[Labels]]:
+        """The series that have a state, by the rule's name."""
+        found: dict[str, set[Labels]] = {}
+        for row in self.book.read("SELECT rule, severity, source, account, campaign, part FROM alert"):
+            labels = Labels(row["source"], row["account"], row["campaign"], row["part"])
+            found.setdefault(f"{row['rule']}/{row['severity']}", set()).add(labels)
+        return {rule: frozenset(labels) for rule, labels in found.items()}
 
     def keep(self, before: Mapping[Key, Instance], after: Mapping[Key, Instance]) -> None:
         """Store what differs."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,14 +19,14 @@ import pyarrow as pa
 from alerts.conditions.contract import Scope, Watched
 from alerts.observation import Labels, Observation, Range, Result
 from connectors.contract import Account, Window
-from metrics import model, pacing, windows
+from metrics import maturity, model, pacing, windows
 from metrics.compute import evaluate
 from metrics.maturity import PRIOR, Curve
 from metrics.model import Metric
 from metrics.windows import AccountKey
 from warehouse.store import Warehouse, Watermark
 
-__all__ = ["DELIVERY", "Floats", "Memory", "Scene", "Target"]
+__all__ = ["DELIVERY", "Floats", "Memory", "Paces", "Scene", "Target"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -34,13 +34,17 @@ Bools = npt.NDArray[np.bool_]
 DELIVERY: Final = "delivery"
 """The stream that every total comes from, and by whose watermark rules are judged."""
 
-HISTORY: Final = 8 * 24
+DAY: Final = 24
+WEEK: Final = 7 * 24
+HISTORY: Final = WEEK + DAY
 """Hours that the picture reaches back from each account's watermark: a week before the last day."""
 
 MISSED: Final = 3
 """Polls in a row without an answer after which an account counts as stale."""
 
-_PACE_KEPT: Final = timedelta(minutes=15)
+_OFTEN: Final = frozenset({"conversions", "conversion_rate", "cpa", "roas", "spend"})
+
+_KEPT: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +60,28 @@ class Target:
 
 @dataclass(slots=True)
 class Memory:
-    """What is worth keeping from one pass to the next: a day's shape changes with the hour."""
+    """What is worth keeping from pass to pass: a day's shape and the week before change by the hour."""
 
+    of: Mapping[AccountKey, datetime] = field(default_factory=dict)
+    campaigns: tuple[Labels, ...] = ()
+    at: datetime | None = None
     pace: pacing.Day | None = None
-    pace_of: Mapping[AccountKey, datetime] = field(default_factory=dict)
-    pace_at: datetime | None = None
+    sums: dict[tuple[tuple[str, ...], int, int], dict[str, Floats]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Paces:
+    """The day of each campaign (metrics.pacing): 0 and "unplanned" where there is no budget.
+
+    hourly: planned spend by the hour before the watermark, newest first, shape (campaigns, 24). An hour of
+    yesterday is planned as the same hour of today: days differ less than hours do. left: hours of the day.
+    """
+
+    plan: Floats
+    mid: Floats
+    left: Floats
+    state: npt.NDArray[np.str_]
+    hourly: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +91,7 @@ class _Campaigns:
     tags: tuple[str, ...]
     enabled: Bools
     serving: tuple[str, ...]
+    channels: tuple[str, ...]
 
 
 class Scene:
@@ -98,6 +120,7 @@ class Scene:
         self._memory = memory or Memory()
         self._curve = curve or (lambda _key: Curve(PRIOR, np.zeros_like(PRIOR), 0.0))
         self._sums: dict[tuple[tuple[str, ...], int, int], dict[str, Floats]] = {}
+        self._asked: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self._selected: dict[Scope, Bools] = {}
         self._target_cache: dict[str, Floats] = {}
 
@@ -167,7 +190,7 @@ class Scene:
         rows = self.warehouse.query(
             """SELECT source, account, campaign, coalesce(c.name, campaign) AS name,
               coalesce(c.labels, '') AS labels, coalesce(c.status = 'enabled', true) AS enabled,
-              coalesce(c.serving, '') AS serving
+              coalesce(c.serving, '') AS serving, coalesce(c.channel, '') AS channel
             FROM (SELECT DISTINCT source, account, campaign FROM delivery WHERE hour >= $first) AS d
             FULL JOIN campaign AS c USING (source, account, campaign)
             ORDER BY ALL""",
@@ -183,6 +206,7 @@ class Scene:
             tuple(rows["labels"].to_pylist()),
             np.array(rows["enabled"].to_pylist(), dtype=bool),
             tuple(rows["serving"].to_pylist()),
+            tuple(rows["channel"].to_pylist()),
         )
 
     @cached_property
@@ -294,18 +318,53 @@ class Scene:
 
         NaN where a ratio has nothing to divide by.
         """
-        asked = (tuple(names), hours, skip)
-        if asked not in self._sums:
+        # Most rules want some of the same few: asked together they cost what one alone does.
+        together = tuple(sorted({*_OFTEN} & self.metrics.keys()))
+        wanted = together if set(names) <= set(together) else tuple(names)
+        asked = (wanted, hours, skip)
+        known = self._kept.sums if skip >= DAY else self._sums
+        if asked not in known:
             shift, span = timedelta(hours=skip), timedelta(hours=hours)
             window = {key: Window(end - shift - span, end - shift) for key, end in self.until.items()}
             table = evaluate(
                 self.warehouse,
-                [self.metrics[name] for name in names],
+                [self.metrics[name] for name in wanted],
                 window,
                 ("source", "account", "campaign"),
             )
-            self._sums[asked] = self._placed(table, names)
-        return self._sums[asked]
+            known[asked] = self._placed(table, wanted)
+        return known[asked]
+
+    @cached_property
+    def usual(self) -> Floats:
+        """Conversions per click in the week before the last day, shrunk to the account's."""
+        return self._rate(np.arange(len(self.campaigns.labels)))
+
+    @cached_property
+    def usual_of_channel(self) -> Floats:
+        """The same of all campaigns of its account and channel together: what one like it brings."""
+        kinds = list(zip(self.owner.tolist(), self.campaigns.channels, strict=True))
+        place = {kind: i for i, kind in enumerate(dict.fromkeys(kinds))}
+        return self._rate(np.array([place[kind] for kind in kinds], dtype=np.int64))
+
+    def _rate(self, group: npt.NDArray[np.int64]) -> Floats:
+        """Conversions per click of each group, its account's in so far as it has few (metrics.maturity)."""
+        past = self.sums(("conversions",), WEEK, DAY)["conversions"]
+        clicks = (self.clicks * self.complete)[:, DAY : DAY + WEEK].sum(1)
+        rate = np.zeros(len(clicks))
+        for number in range(len(self.keys)):
+            of = np.flatnonzero(self.owner == number)
+            _, inverse = np.unique(group[of], return_inverse=True)
+            sums = [np.bincount(inverse, weights=one[of]).astype(float) for one in (past, clicks)]
+            rate[of] = maturity.usual_rate(*sums)[inverse]
+        return rate
+
+    def ask(self, sql: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The rows of a question of a rule's own, asked once a pass."""
+        asked = (sql, repr(sorted(params.items())))
+        if asked not in self._asked:
+            self._asked[asked] = self.warehouse.query(sql, params).to_pylist()
+        return self._asked[asked]
 
     def _placed(self, table: pa.Table, names: Sequence[str]) -> dict[str, Floats]:
         keys = zip(*(table[name].to_pylist() for name in ("source", "account", "campaign")), strict=True)
@@ -319,15 +378,28 @@ class Scene:
         return found
 
     @cached_property
+    def paces(self) -> Paces:
+        """The day's pace of each campaign, as arrays."""
+        return _paces([self.pace.campaigns.get(one[:3]) for one in self.campaigns.labels])
+
+    @cached_property
     def pace(self) -> pacing.Day:
-        """The day's pace of every account and campaign; computed anew for a new hour, or after a while."""
-        memory = self._memory
-        old = memory.pace_at is None or self.now - memory.pace_at >= _PACE_KEPT
-        if memory.pace is None or old or memory.pace_of != self.until:
+        """The day's pace of every account and campaign."""
+        memory = self._kept
+        if memory.pace is None:
             today = windows.today(self.accounts, self.until)
             memory.pace = pacing.day(self.warehouse, self.accounts, today)
-            memory.pace_of, memory.pace_at = dict(self.until), self.now
         return memory.pace
+
+    @cached_property
+    def _kept(self) -> Memory:
+        """What earlier passes kept; emptied for a new hour, for other campaigns, or after a while."""
+        memory = self._memory
+        old = memory.at is None or self.now - memory.at >= _KEPT
+        if old or memory.of != self.until or memory.campaigns != self.campaigns.labels:
+            memory.of, memory.campaigns = dict(self.until), self.campaigns.labels
+            memory.at, memory.pace, memory.sums = self.now, None, {}
+        return memory
 
     # -- observations
 
@@ -339,7 +411,7 @@ class Scene:
         holds: Bools,
         judged: Bools | None = None,
         seen: Floats,
-        expected: tuple[Floats, Floats, Floats] | Floats | None = None,
+        expected: Callable[[int], Range] | Floats | None = None,
         sure: Floats | None = None,
         at_risk: Floats | None = None,
         said: Callable[[int], str],
@@ -348,7 +420,7 @@ class Scene:
         """Observations of campaigns, from arrays over all of them.
 
         holds: where the condition is met. judged: where it can be; elsewhere a watched series has NODATA.
-        said: what is wrong, in a few words, by a campaign's place.
+        expected: a limit, or a range by a campaign's place. said: what is wrong, in a few words, likewise.
         """
         inside = self.selected(scope)
         judged = np.ones_like(holds) if judged is None else judged
@@ -386,9 +458,24 @@ class Scene:
         return account.currency if account else ""
 
 
-def _range(expected: tuple[Floats, Floats, Floats] | Floats | None, i: int) -> Range | None:
-    if expected is None:
-        return None
-    if isinstance(expected, tuple):
-        return Range(*(float(part[i]) for part in expected))
+def _paces(found: Sequence[pacing.Pace | None]) -> Paces:
+    count = len(found)
+    planned, hours = np.zeros((count, 25)), np.zeros(count)
+    plan, mid = np.zeros(count), np.zeros(count)
+    for i, pace in enumerate(found):
+        if pace is not None and pace.plan > 0:
+            planned[i], hours[i], plan[i], mid[i] = pace.planned, pace.hour, pace.plan, pace.mid
+    newest = hours.round().astype(np.int64)[:, None] - 1
+    return Paces(
+        plan=plan,
+        mid=mid,
+        left=np.maximum(24 - hours, 1.0),
+        state=np.array([pace.state if pace else "unplanned" for pace in found], dtype=np.str_),
+        hourly=np.take_along_axis(np.diff(planned, axis=1), (newest - np.arange(24)) % 24, axis=1),
+    )
+
+
+def _range(expected: Callable[[int], Range] | Floats | None, i: int) -> Range | None:
+    if expected is None or callable(expected):
+        return expected(i) if expected else None
     return Range(*(float(expected[i]),) * 3)

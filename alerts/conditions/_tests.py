@@ -8,12 +8,12 @@ import numpy as np
 from scipy.special import betainc
 from scipy.stats import nbinom
 
-from metrics.maturity import usual_rate
+from alerts.observation import Range
 
 if TYPE_CHECKING:
-    from alerts.scene import Floats, Scene
+    from alerts.scene import Floats
 
-__all__ = ["lower_tail", "spread", "usual"]
+__all__ = ["lower_tail", "spread"]
 
 _DISPERSION: Final = 0.02
 """Var = E + 0.02 E²: healthy accounts from one day to the next."""
@@ -26,24 +26,8 @@ def lower_tail(count: Floats, expected: Floats) -> Floats:
     return np.asarray(betainc(size, np.maximum(count, 0.0) + 1, size / (size + expected)))
 
 
-def spread(expected: Floats) -> tuple[Floats, Floats, Floats]:
-    """Expected counts with their 80 % range."""
-    mean = np.maximum(expected, 1e-9)
+def spread(expected: float) -> Range:
+    """An expected count with its 80 % range."""
     size = 1 / _DISPERSION
-    law = nbinom(size, size / (size + mean))
-    return np.asarray(law.ppf(0.1)), expected, np.asarray(law.ppf(0.9))
-
-
-def usual(scene: Scene, hours: int, skip: int) -> Floats:
-    """Conversions per click of each campaign in the `hours` before the last `skip`, shrunk to its account's.
-
-    The picture may reach less far back than asked: then of as many hours as it has.
-    """
-    hours = min(hours, scene.clicks.shape[1] - skip)
-    past = scene.sums(("conversions",), hours, skip)["conversions"]
-    clicks = (scene.clicks * scene.complete)[:, skip : skip + hours].sum(1)
-    rate = np.zeros_like(clicks)
-    for number in range(len(scene.keys)):
-        of = scene.owner == number
-        rate[of] = usual_rate(past[of], clicks[of])
-    return np.asarray(rate)
+    law = nbinom(size, size / (size + max(expected, 1e-9)))
+    return Range(float(law.ppf(0.1)), expected, float(law.ppf(0.9)))

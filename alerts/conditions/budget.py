@@ -26,20 +26,17 @@ class Budget(Condition):
     floor: Annotated[float, Field(ge=0)] = 10.0
 
     def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
-        paces = [scene.pace.campaigns.get(one[:3]) for one in scene.campaigns.labels]
-        plan = np.array([p.plan if p else 0.0 for p in paces])
-        mid = np.array([p.mid if p else 0.0 for p in paces])
-        state = np.array([p.state if p else "unplanned" for p in paces])
-        left = np.array([max(24 - p.hour, 1.0) if p else 1.0 for p in paces])
+        paces = scene.paces
+        plan, mid = paces.plan, paces.mid
         off = np.abs(mid - plan)
         share = off / np.maximum(plan, 1e-9)
         return scene.observe(
             scope,
             watched,
-            holds=(state == self.side) & (off > self.floor),
-            judged=state != "unplanned",
+            holds=(paces.state == self.side) & (off > self.floor),
+            judged=paces.state != "unplanned",
             seen=mid,
             expected=plan,
-            at_risk=off / left,
+            at_risk=off / paces.left,
             said=lambda i: f"Day ends {float(share[i]):.0%} {self.side} plan",
         )

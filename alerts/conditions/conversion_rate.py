@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from alerts.conditions._tests import lower_tail, spread, usual
+from alerts.conditions._tests import lower_tail, spread
 from alerts.conditions.contract import Condition, Hours, Scope, Sure, Watched
 from alerts.observation import Observation
 from metrics.model import Unit
 
 if TYPE_CHECKING:
     from alerts.scene import Scene
-
-WEEK = 168
 
 
 class ConversionRate(Condition):
@@ -36,9 +34,8 @@ class ConversionRate(Condition):
 
     def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
         now = scene.sums(("conversions",), self.window)["conversions"]
-        rate = usual(scene, WEEK, self.window)
         due = (scene.clicks * scene.complete)[:, : self.window].sum(1)
-        expected = due * rate
+        expected = due * scene.usual
         chance = lower_tail(now, expected)
         share = now / np.maximum(expected, 1e-9)
         spend = scene.spend[:, : self.window].sum(1) / self.window
@@ -48,7 +45,7 @@ class ConversionRate(Condition):
             holds=(chance < self.chance) & (share < self.below),
             judged=expected > 0,
             seen=now,
-            expected=spread(expected),
+            expected=lambda i: spread(float(expected[i])),
             sure=1 - chance,
             at_risk=spend * (1 - share),
             said=lambda i: f"Conversion rate {float(1 - share[i]):.0%} down",

@@ -3,7 +3,8 @@
 A result's rate per unit of money has a Gamma posterior: prior shape 2 around the target, so that two results
 on target weigh as much as the prior; conversions known, and spend counted only as far as its conversions are
 in (Gelman et al., Bayesian Data Analysis, 2.6; the completeness by metrics.maturity). It fires where the
-posterior says that the cost is over `times` the target.
+posterior says that the cost is over `times` the target. A campaign without a single result in the week before
+is not judged: it counts something else, or nothing (see spend_without_conversions).
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from metrics.model import Unit
 from metrics.words import money
 
 if TYPE_CHECKING:
-    from alerts.scene import Scene
+    from alerts.scene import Floats, Scene
 
 _PRIOR = 2.0
-_COUNTED = {"cpa": "conversions", "cpl": "leads"}
+DAY, WEEK = 24, 168
 _NAMED = {"cpa": "CPA", "cpl": "Cost per lead"}
 
 
@@ -43,8 +44,7 @@ class CostOverTarget(Condition):
 
     def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
         target = scene.targets(self.metric)
-        known = scene.sums(_sums_of(scene, self.metric), self.window)
-        count = known[_COUNTED[self.metric]] if _COUNTED[self.metric] in known else _results(scene, self)
+        count, before = self._results(scene, self.window), self._results(scene, WEEK, DAY)
         spend = scene.spend[:, : self.window]
         settled = (spend * scene.complete[:, : self.window]).sum(1)
         spent = spend.sum(1)
@@ -65,7 +65,7 @@ class CostOverTarget(Condition):
             scope,
             watched,
             holds=(sure > self.sure) & (spent > self.floor),
-            judged=np.isfinite(target),
+            judged=np.isfinite(target) & (before > 0),
             seen=cost,
             expected=target,
             sure=sure,
@@ -73,14 +73,8 @@ class CostOverTarget(Condition):
             said=said,
         )
 
-
-def _sums_of(scene: Scene, metric: str) -> tuple[str, ...]:
-    counted = _COUNTED[metric]
-    return (counted,) if counted in scene.metrics else (metric, "spend")
-
-
-def _results(scene: Scene, condition: CostOverTarget) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """How many results there were, from the cost of one, where the team has no metric that counts them."""
-    known = scene.sums((condition.metric, "spend"), condition.window)
-    with np.errstate(all="ignore"):
-        return np.nan_to_num(known["spend"] / known[condition.metric], nan=0.0, posinf=0.0)
+    def _results(self, scene: Scene, hours: int, skip: int = 0) -> Floats:
+        """How many results there were: what was spent, by what one cost."""
+        known = scene.sums((self.metric, "spend"), hours, skip)
+        with np.errstate(all="ignore"):
+            return np.nan_to_num(known["spend"] / known[self.metric], nan=0.0, posinf=0.0)

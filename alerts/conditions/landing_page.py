@@ -39,12 +39,12 @@ class LandingPage(Condition):
         return dict.fromkeys([*scene.accounts, _SOURCE], mark.polled_at)
 
     def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
-        rows = scene.warehouse.query(
+        rows = scene.ask(
             """SELECT url, list(failure ORDER BY checked DESC)[:$most] AS failures,
               arg_max(words, checked) AS words, max(checked) AS checked
             FROM page_check WHERE checked >= $since GROUP BY url""",
             {"most": self.failures, "since": scene.now - timedelta(days=1)},
-        ).to_pylist()
+        )
         led = _led_to(scene) if rows else {}
         inside = set(scene.scoped(scope))
         found = []
@@ -72,11 +72,12 @@ class LandingPage(Condition):
 
 def _led_to(scene: Scene) -> dict[str, dict[tuple[str, str], float]]:
     """Which accounts pay for each page, and how much an hour: a campaign's spend in shares of its ads."""
-    rows = scene.warehouse.query(
+    rows = scene.ask(
         """SELECT source, account, campaign, final_url
         FROM ad JOIN campaign AS c USING (source, account, campaign)
-        WHERE ad.status = 'enabled' AND c.status = 'enabled' AND final_url <> ''"""
-    ).to_pylist()
+        WHERE ad.status = 'enabled' AND c.status = 'enabled' AND final_url <> ''""",
+        {},
+    )
     place = {one[:3]: i for i, one in enumerate(scene.campaigns.labels)}
     ads = Counter((r["source"], r["account"], r["campaign"]) for r in rows)
     found: dict[str, dict[tuple[str, str], float]] = {}

@@ -31,11 +31,11 @@ class LostToBudget(Condition):
         return scene.vouched("auction")
 
     def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
-        rows = scene.warehouse.query(
+        rows = scene.ask(
             """SELECT source, account, campaign, arg_max(lost_to_budget, day) AS lost
             FROM auction WHERE lost_to_budget IS NOT NULL AND day >= $first GROUP BY ALL""",
             {"first": scene.now.date() - timedelta(days=7)},
-        ).to_pylist()
+        )
         share = {(r["source"], r["account"], r["campaign"]): r["lost"] for r in rows}
         lost = np.array([share.get(one[:3], np.nan) for one in scene.campaigns.labels], dtype=float)
         week = scene.sums(("roas", "cpa", "spend"), WEEK)

@@ -20,7 +20,7 @@ from connectors.part import Part
 from metrics.model import Unit
 
 if TYPE_CHECKING:
-    from alerts.scene import Floats, Scene
+    from alerts.scene import Scene
 
 
 class Window(Part):
@@ -45,7 +45,8 @@ class Pace(Condition):
     """Money ahead of plan within the window, in units of the account's currency."""
 
     def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
-        plan, end = _plans(scene)
+        paces = scene.paces
+        plan, end = paces.hourly, paces.mid / np.maximum(paces.plan, 1e-9)
         hours = sorted({one.hours for way in self.windows for one in way})
         spent = {n: scene.spend[:, :n].sum(1) for n in hours}
         due = {n: plan[:, :n].sum(1) for n in hours}
@@ -68,21 +69,3 @@ class Pace(Condition):
             at_risk=(spent[first] - due[first]) / first,
             said=lambda i: f"Spend {min(float(times[i]), 99.0):.1f}× its pace",
         )
-
-
-def _plans(scene: Scene) -> tuple[Floats, Floats]:
-    """Planned spend by the hour before the watermark, newest first, and the day's end as a multiple of plan.
-
-    An hour of yesterday is planned as the same hour of today: days differ less than hours do.
-    """
-    count = len(scene.campaigns.labels)
-    plan, end = np.zeros((count, 24)), np.zeros(count)
-    for i, one in enumerate(scene.campaigns.labels):
-        pace = scene.pace.campaigns.get(one[:3])
-        if pace is None or pace.plan <= 0:
-            continue
-        by_hour = np.diff(pace.planned)
-        newest = round(pace.hour) - 1
-        plan[i] = by_hour[(newest - np.arange(24)) % 24]
-        end[i] = pace.mid / pace.plan
-    return plan, end

@@ -1,4 +1,4 @@
-"""Money spent by a campaign that brings nothing, where its account's own rate says that it should have."""
+"""Money spent by a campaign that brings nothing, where others of its account and channel bring something."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from alerts.conditions._tests import lower_tail, spread, usual
+from alerts.conditions._tests import lower_tail, spread
 from alerts.conditions.contract import Condition, Hours, Scope, Sure, Watched
 from alerts.observation import Observation
 from metrics.model import Unit
@@ -24,13 +24,13 @@ class SpendWithoutConversions(Condition):
     kind: Literal["spend_without_conversions"] = "spend_without_conversions"
     window: Hours = 72
     floor: Annotated[float, Field(ge=0)] = 50.0
-    chance: Sure = 0.001
+    chance: Sure = 0.005
 
     def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
         known = scene.sums(("conversions",), self.window)["conversions"]
         spend = scene.spend[:, : self.window].sum(1)
         due = (scene.clicks * scene.complete)[:, : self.window].sum(1)
-        expected = due * usual(scene, 168, self.window)
+        expected = due * scene.usual_of_channel
         chance = lower_tail(known, expected)
         return scene.observe(
             scope,
@@ -38,7 +38,7 @@ class SpendWithoutConversions(Condition):
             holds=(known <= 0) & (spend > self.floor) & (chance < self.chance),
             judged=expected > 0,
             seen=known,
-            expected=spread(expected),
+            expected=lambda i: spread(float(expected[i])),
             sure=1 - chance,
             at_risk=spend / self.window,
             said=lambda _i: f"Spend without conversions in {self.window} h",

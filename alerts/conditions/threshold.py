@@ -78,8 +78,7 @@ class Threshold(Condition):
             case "target":
                 return scene.targets(self.metric)
             case "budget":
-                paces = (scene.pace.campaigns.get(one[:3]) for one in scene.campaigns.labels)
-                plan = np.array([p.plan if p else 0.0 for p in paces])
+                plan = scene.paces.plan
                 return np.where(plan > 0, plan / 24 * self.window, np.nan)
             case "week":
                 past = scene.sums((self.metric,), WEEK, self.window)[self.metric]

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from alerts.conditions._tests import lower_tail, spread
 from alerts.conditions.contract import Condition, Hours, Moments, Scope, Sure, Watched
-from alerts.observation import Labels, Observation, Range, Result
+from alerts.observation import Labels, Observation, Result
 from metrics.model import Unit, views
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ class Tracking(Condition):
         expected = np.array(past) / np.maximum(days, 1) * pace
         count = np.array(seen)
         chance = lower_tail(count, expected)
-        low, mid, high = spread(expected)
         found = []
         for i, key in enumerate(keys):
             labels = Labels(*key)
@@ -66,10 +65,10 @@ class Tracking(Condition):
                     result,
                     polled[key],
                     seen=float(count[i]),
-                    expected=Range(float(low[i]), float(mid[i]), float(high[i])),
+                    expected=spread(float(expected[i])),
                     sure=float(1 - chance[i]),
                     at_risk=float(scene.spend[of, :24].sum()) / 24,
-                    said=f"No conversions arrive, {mid[i]:.0f} expected" if holds else "",
+                    said=f"No conversions arrive, {expected[i]:.0f} expected" if holds else "",
                 )
             )
         return found
@@ -86,7 +85,7 @@ def _arrivals(scene: Scene, hours: int, polled: Moments) -> tuple[list[float], l
     """What arrived in the last hours, in the same hours of the past days, and on how many of them any did."""
     last = max(polled.values())
     first = min(polled.values()) - timedelta(days=DAYS, hours=hours)
-    rows = scene.warehouse.query(
+    rows = scene.ask(
         f"SELECT source, account, epoch(seen) AS seen, sum(conversions) AS conversions "  # noqa: S608  # our own view
         f"FROM ({views()['arrivals'].sql}) GROUP BY ALL",
         {
@@ -95,7 +94,7 @@ def _arrivals(scene: Scene, hours: int, polled: Moments) -> tuple[list[float], l
             "first_day": first.date(),
             "last_day": last.date(),
         },
-    ).to_pylist()
+    )
     sums = {key: np.zeros(DAYS + 1) for key in polled}
     any_day = {key: np.zeros(DAYS + 1, dtype=bool) for key in polled}
     for row in rows:
