@@ -12,20 +12,25 @@ import argparse
 import numpy as np
 
 from benchmarks.adsim import L, make, realise
-from metrics.maturity import learn, settle, usual_rate
+from metrics.estimate import settle, usual_rate
+from metrics.lag import Growth, Looks, learn
 
 AGES = (0, 6, 24, 48)
 
 
-def ledger(account, start: int, now: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The account's differences of the click hours [start, now) as polls at every full hour saw them."""
+def ledger(account, start: int, now: int) -> Growth:
+    """How the account's click hours [start, now) grew, as polls at every full hour saw it."""
     counts = account.N.sum(0)[start:now]
     cohort, lag = np.nonzero(counts)
     amount = counts[cohort, lag].astype(float)
     cohort = cohort + start
     seen = cohort + lag + 1
     known = seen <= now
-    return cohort[known], (seen - cohort)[known].astype(float), amount[known]
+    starts, index = np.unique(cohort[known].astype(float), return_inverse=True)
+    hours = np.arange(start, now, dtype=float)
+    looks = Looks(np.append(hours, start), np.append(hours + 1, now), np.append(hours + 1, now))
+    high = seen[known].astype(float)
+    return Growth(starts, looks, index, high - 1, high, amount[known], np.zeros(len(high)))
 
 
 def measure(seeds: range, lag: str = "mid", step: int = 3) -> dict[int, dict[str, float]]:
@@ -36,7 +41,7 @@ def measure(seeds: range, lag: str = "mid", step: int = 3) -> dict[int, dict[str
         for day in range(36, account.T // 24 - L // 24 - 4, step):
             for age in AGES:
                 now = (day + 1) * 24 + age
-                curve = learn(*ledger(account, now - 28 * 24 - L, now), now=now)
+                curve = learn(ledger(account, now - 28 * 24 - L, now), now)
                 past = np.arange(now - 14 * 24, now)
                 ages = now - past
                 reference = account.cum[:, past, np.minimum(ages - 1, L)].sum(1).astype(float)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from metrics.dimensions import Convention
     from metrics.model import Metric
+    from metrics.plan import Relation
     from metrics.windows import AccountKey, Windows
     from warehouse.store import Warehouse
 
@@ -95,7 +96,7 @@ def compare(
     where: Mapping[str, Any] | None = None,
     currency: str | None = None,
     convention: Convention | None = None,
-    relations: Mapping[str, str] | None = None,
+    relations: Mapping[str, Relation] | None = None,
 ) -> Compared:
     """`evaluate` in `window` and in the hours it is compared with, in one statement.
 

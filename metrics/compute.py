@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from connectors.contract import Account
     from metrics.dimensions import Convention
     from metrics.model import Grain, Metric
+    from metrics.plan import Relation
     from metrics.windows import AccountKey, Windows
     from warehouse.store import Warehouse
 
@@ -40,7 +41,7 @@ def evaluate(
     where: Mapping[str, Any] | None = None,
     currency: str | None = None,
     convention: Convention | None = None,
-    relations: Mapping[str, str] | None = None,
+    relations: Mapping[str, Relation] | None = None,
 ) -> pa.Table:
     """One row a group, ordered by group: its dimensions, a DOUBLE column a metric, and `currency`.
 
@@ -112,7 +113,7 @@ def series(
     where: Mapping[str, Any] | None = None,
     currency: str | None = None,
     convention: Convention | None = None,
-    relations: Mapping[str, str] | None = None,
+    relations: Mapping[str, Relation] | None = None,
 ) -> pa.Table:
     """One row a group and step, every step present: the dimensions, `at`, the metrics, `currency`.
 

@@ -1,159 +1,313 @@
-"""Conversions arrive late: how complete an hour is by now, and what it will come to once settled.
+"""Conversions arrive late: what figures will come to once settled, and how sure that is.
 
-The lag curve of an account is learned from the ledger, which holds every restatement with the time at which
-it was seen: a chain ladder over click hours (Mack 1993), its ratios steadied by a prior curve until there
-is enough. The settled estimate is Bornhuetter and Ferguson's: what is known, plus what the curve says is
-still to come at the usual conversion rate. Accuracy is measured in `benchmarks/maturity.py`.
+What an account's lag curve (`metrics.lag`) says is still to come is added at the usual conversion rate
+(`metrics.estimate`). How good that was: `metrics.hindsight`; docs/provisional.md explains it.
+
+    maturity = learned(warehouse, known, now)                      # once a version of the data
+    evaluate(…, [book["settled_cpa"]], …, relations=maturity.relations)
+    intervals(warehouse, maturity, window, by=("campaign",))       # with 80 % intervals
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import pyarrow as pa
+import pyarrow.compute as pc
 
-__all__ = ["AGES", "PRIOR", "Curve", "Settled", "learn", "settle", "usual_rate"]
+from connectors.contract import Window
+from metrics.cohorts import credits_of, curves, looks, midnights
+from metrics.compute import evaluate
+from metrics.dimensions import resolve
+from metrics.estimate import DISPERSION, Settled, settle, settled, usual_rate
+from metrics.lag import AGES, PRIOR, Curve
+from metrics.model import load
+from metrics.money import MixedCurrencies
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from connectors.contract import Account
+    from metrics.dimensions import Convention
+    from metrics.model import Metric
+    from metrics.plan import Relation
+    from metrics.windows import AccountKey, Windows
+    from warehouse.store import Warehouse
+
+__all__ = [
+    "AGES",
+    "PRIOR",
+    "Curve",
+    "Maturity",
+    "Settled",
+    "curves",
+    "intervals",
+    "learned",
+    "settle",
+    "usual_rate",
+]
 
 Floats = npt.NDArray[np.float64]
 
-AGES: Floats = np.concatenate([np.arange(0, 73), np.arange(96, 91 * 24, 24)]).astype(float)
-"""Grid of ages in hours since the start of the click hour: hourly for three days, then daily to 90 days."""
+_YOUNG: Final = timedelta(days=45)
+"""Hours older than this are taken as they are."""
 
-_PRIOR_WEIGHT = 20.0
-"""Conversions at which an account's own ratios count as much as the prior curve's."""
+_SETTLED: Final = 0.0005
+"""A share still to come (or to be taken back) below which an hour is taken as it is."""
 
-_DISPERSION = 0.006
-"""Extra-Poisson variance of conversions: Var = E + 0.006 E² (calibrated: benchmarks/maturity.py)."""
+_REFERENCE: Final = timedelta(days=14)
+"""Time from which usual rates are taken."""
 
-_RATE_PRIOR = 15.0
-"""Conversions at which an entity's own conversion rate counts as much as its account's."""
+_PRIOR: Final = 15.0
+"""Conversions at which a campaign's own value and share of leads count as much as its account's."""
 
-
-def _prior() -> Floats:
-    """Completeness by age before anything is known: half within hours, a fifth after more than two days."""
-    parts = ((0.50, 1.5), (0.30, 18.0), (0.20, 60.0))
-    shape = np.zeros_like(AGES)
-    for weight, mean in parts:
-        shape += weight * (1 - np.exp(-np.maximum(AGES - 1, 0) / mean))
-    return np.asarray(shape / shape[-1])
-
-
-PRIOR: Floats = _prior()
+_VALUE_SPREAD: Final = 0.75
+"""Standard deviation of a conversion's value over its mean."""
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
-    """Completeness by age: the share of an hour's final conversions that is known at that age.
+class Maturity:
+    """How complete each account's hours are as of `now`, and what usually comes of a click.
 
-    complete: at each of AGES, rising to 1. error: its standard error. seen: conversions it was learned from.
+    relations: what the view `settled` reads: `completeness` by source, account and hour (of a click's
+    conversions, the shares `late`, `lost` and `doubt`; hours that are not there are complete), `usual_rates`
+    by source, account and campaign (`rate` a click, `worth` in micros, `leads` and `noise` a conversion).
     """
 
-    complete: Floats
-    error: Floats
-    seen: float
-
-    def at(self, age_hours: npt.ArrayLike) -> Floats:
-        """Completeness at ages in hours since the start of the click hour, 0 before it, 1 past the grid."""
-        ages = np.asarray(age_hours, dtype=float)
-        return np.asarray(np.interp(ages, AGES, self.complete, left=0.0, right=1.0))
-
-    def error_at(self, age_hours: npt.ArrayLike) -> Floats:
-        """Standard error of the completeness at those ages."""
-        ages = np.asarray(age_hours, dtype=float)
-        return np.asarray(np.interp(ages, AGES, self.error, left=0.0, right=0.0))
+    now: datetime
+    curves: Mapping[AccountKey, Curve]
+    relations: Mapping[str, Relation]
 
 
-def learn(
-    cohort: npt.NDArray[np.int64], age: Floats, amount: Floats, *, now: int, prior: Floats = PRIOR
-) -> Curve:
-    """The lag curve from the ledger's differences.
+def learned(
+    warehouse: Warehouse,
+    known: Mapping[AccountKey, Account],
+    now: datetime,
+    *,
+    as_of: datetime | None = None,
+) -> Maturity:
+    """The maturity of the accounts at `now`: their curves from the ledger, the age at which each hour was
+    last looked at, usual rates of the last two weeks. Learn it once a version of the data.
 
-    One element a ledger row: cohort is the click hour (hours since 1970), age the hours from the start of
-    that hour until the difference was seen, amount the conversions that came (negative: withdrawn). now:
-    the present in hours since 1970.
-
-    A cohort counts at an age only if it was watched from before that age (a backfill sees an old hour late,
-    and says nothing of how it grew) and has lived past the next one.
+    as_of: the same moment, to learn from nothing but what was known then.
     """
-    if not len(cohort):
-        return Curve(prior.copy(), np.sqrt(prior * (1 - prior) / _PRIOR_WEIGHT), 0.0)
-    hours, index = np.unique(cohort, return_inverse=True)
-    entry = np.full(len(hours), np.inf)
-    np.minimum.at(entry, index, age)
-    step = np.clip(np.searchsorted(AGES, age, side="left"), 0, len(AGES) - 1)
-    grown = np.zeros((len(hours), len(AGES)))
-    np.add.at(grown, (index, step), amount)
-    grown = grown.cumsum(axis=1)
-    lived = (now - hours)[:, None] >= AGES[None, 1:]
-    watched = entry[:, None] <= AGES[None, :-1] + 1
-    counts = lived & watched
-    before = (grown[:, :-1] * counts).sum(0) + _PRIOR_WEIGHT * prior[:-1]
-    after = (grown[:, 1:] * counts).sum(0) + _PRIOR_WEIGHT * prior[1:]
-    ratio = np.clip(before / np.maximum(after, 1e-12), 0.0, 1.0)
-    complete = np.ones(len(AGES))
-    complete[:-1] = np.cumprod(ratio[::-1])[::-1]
-    # The ratio is a share of `after` trials; its relative errors add up along the ladder.
-    relative = np.zeros(len(AGES))
-    relative[:-1] = np.cumsum(((1 - ratio) / np.maximum(ratio * after, 1e-12))[::-1])[::-1]
-    return Curve(complete, complete * np.sqrt(relative), float((grown[:, 1:] * counts).sum(0).max()))
+    found = curves(warehouse, known, now)
+    completeness = _completeness(warehouse, known, found, now)
+    relations: dict[str, Relation] = {"completeness": completeness}
+    relations["usual_rates"] = _usual(warehouse, known, now, relations, as_of)
+    return Maturity(now, found, relations)
 
 
-def usual_rate(conversions: Floats, clicks_settled: Floats) -> Floats:
-    """Conversions per click of each entity, shrunk to the rate of all of them together.
+def _completeness(
+    warehouse: Warehouse,
+    known: Mapping[AccountKey, Account],
+    found: Mapping[AccountKey, Curve],
+    now: datetime,
+) -> pa.Table:
+    hours = warehouse.query(
+        """SELECT source, account, day, hour FROM delivery WHERE hour >= $since AND hour < $now
+        GROUP BY ALL ORDER BY source, account, hour""",
+        {"since": now - _YOUNG, "now": now},
+    )
+    owner = list(zip(hours["source"].to_pylist(), hours["account"].to_pylist(), strict=True))
+    edges = [n for n in range(len(owner)) if n == 0 or owner[n] != owner[n - 1]] + [len(owner)]
+    seen = {kind: looks(warehouse, stream, now) for kind, stream in _STREAMS.items()}
+    moment = now.timestamp() / 3600
+    parts: list[pa.Table] = []
+    for start, end in pairwise(edges):
+        key, part = owner[start], hours.slice(start, end - start)
+        if key in found:
+            curve = found[key]
+            begin = part["hour"].cast(pa.int64()).to_numpy() / 3.6e9
+            if curve.cohort == "day":
+                begin = midnights(part["day"].to_pylist(), known[key].timezone)
+            every = seen[curve.cohort].get(key)
+            last = every.last(begin, moment) if every else np.full(len(begin), moment)
+            parts.append(_shares(part, curve, np.maximum(last - begin, 0.0)))
+    return pa.concat_tables(parts) if parts else _shares(hours.slice(0, 0), None, np.zeros(0))
 
-    conversions: known so far over the reference window, shape (entities,). clicks_settled: clicks of the
-    same window times their completeness.
+
+_STREAMS: Final = {"hour": "delivery", "day": "day_totals"}
+"""The stream that brings the conversions of each kind of cohort."""
+
+
+def _shares(part: pa.Table, curve: Curve | None, age: Floats) -> pa.Table:
+    """The hours that are not complete at these ages, with what is still to come."""
+    curve = curve or Curve(PRIOR, np.zeros_like(PRIOR), 0.0)
+    lost = curve.withdrawn_at(age)
+    late = np.maximum(1 - curve.at(age) + lost, 0.0)
+    columns = {name: part[name] for name in ("source", "account", "hour")}
+    columns |= {"late": late, "lost": lost, "doubt": curve.error_at(age)}
+    return pa.table(columns).filter(pa.array((late > _SETTLED) | (lost > _SETTLED)))
+
+
+@lru_cache(maxsize=1)
+def _base() -> Metric:
+    return load()["settled_conversions"]
+
+
+@lru_cache(maxsize=32)
+def _sum(name: str) -> Metric:
+    """A sum over a column of the view: a part of the estimate, and no metric of its own."""
+    return replace(_base(), name=name, sql=f"sum({name})")
+
+
+_NO_RATES: Final = pa.table(
+    {
+        **{name: pa.array([], pa.string()) for name in ("source", "account", "campaign")},
+        **{name: pa.array([], pa.float64()) for name in ("rate", "worth", "leads", "noise")},
+    }
+)
+
+
+_OWNER: Final = ("source", "account")
+
+
+def _usual(
+    warehouse: Warehouse,
+    known: Mapping[AccountKey, Account],
+    now: datetime,
+    relations: Mapping[str, Relation],
+    as_of: datetime | None,
+) -> pa.Table:
+    """What usually comes of a campaign's click, shrunk to its account's, which is known from more."""
+    table = evaluate(
+        warehouse,
+        [_sum("conversions"), _sum("matured_clicks"), _sum("conversion_value"), _sum("settled_leads")],
+        dict.fromkeys(known, Window(now - _REFERENCE, now)),
+        ("campaign",),
+        as_of=as_of,
+        relations={**relations, "usual_rates": _NO_RATES},
+    )
+    if not table.num_rows:
+        return _NO_RATES
+    credit = credits_of(warehouse, now)
+    owner = pc.binary_join_element_wise(table["source"], table["account"], "/").to_numpy(zero_copy_only=False)
+    _, of = np.unique(owner, return_inverse=True)
+    conversions, clicks, value, leads = (
+        np.asarray(table[m].to_numpy(), dtype=float)
+        for m in ("conversions", "matured_clicks", "conversion_value", "settled_leads")
+    )
+    rate = np.zeros(len(of))
+    for n in range(of.max() + 1):
+        rate[of == n] = usual_rate(conversions[of == n], clicks[of == n])
+    return pa.table(
+        {
+            **{name: table[name] for name in ("source", "account", "campaign")},
+            "rate": rate,
+            "worth": _each(value, conversions, of),
+            "leads": _each(leads, conversions, of),
+            "noise": [
+                credit.get(key, 1.0) for key in zip(*(table[n].to_pylist() for n in _OWNER), strict=True)
+            ],
+        }
+    )
+
+
+def _each(part: Floats, whole: Floats, of: npt.NDArray[np.int64]) -> Floats:
+    """Part over whole of each row, shrunk to that of all rows of its group."""
+    total = np.maximum(np.bincount(of, whole), 1e-9)
+    pooled = np.bincount(of, part) / total
+    return np.asarray((part + _PRIOR * pooled[of]) / (whole + _PRIOR))
+
+
+def intervals(
+    warehouse: Warehouse,
+    maturity: Maturity,
+    window: Windows,
+    by: Sequence[str] = (),
+    *,
+    as_of: datetime | None = None,
+    where: Mapping[str, Any] | None = None,
+    currency: str | None = None,
+    convention: Convention | None = None,
+) -> pa.Table:
+    """Settled conversions, CPA and ROAS with their 80 % intervals: one row a group, as `evaluate`'s.
+
+    Columns beside the dimensions and `currency`: `known` (conversions so far, their share of the estimate is
+    `completeness`), `spend`, `revenue` (so far), and for each NAME of settled_conversions, settled_cpa and
+    settled_roas also NAME_low and NAME_high. NULL where a ratio is over nothing; a CPA's high end is NULL
+    where nothing may come at all. All else as in `evaluate`.
     """
-    total = clicks_settled.sum()
-    overall = conversions.sum() / total if total > 0 else 0.0
-    if overall <= 0:
-        return np.zeros_like(clicks_settled)
-    strength = _RATE_PRIOR / overall
-    return np.asarray((conversions + _RATE_PRIOR) / (clicks_settled + strength))
+    found = evaluate(
+        warehouse,
+        [_sum(name) for name in _PARTS],
+        window,
+        (*by, "campaign"),
+        as_of=as_of,
+        where=where,
+        currency=currency,
+        convention=convention,
+        relations=maturity.relations,
+    )
+    keys = [name for d in resolve(by, _base().view, convention) for name in d.columns]
+    table = _grouped(found, list(dict.fromkeys(keys)))
+    n = {name: np.asarray(table[name].to_numpy(), dtype=float) for name in (*_PARTS, "wander")}
+    variance = n["noise"] + n["wander"] + n["doubt"] ** 2
+    said = settled(n["conversions"], n["late"], n["lost"], variance)
+    cost, revenue = n["cost"] / 1e6, n["conversion_value"] / 1e6
+    gross = np.maximum(n["late"], 1e-9)
+    worth = n["late_value"] / 1e6 / gross
+    coming = (n["late_value"] - n["lost_value"]) / 1e6
+    # Values differ from one conversion to the next: that adds to the doubt about how many there will be.
+    wider = np.sqrt(1 + _VALUE_SPREAD**2)
+    worths = [
+        np.maximum(revenue + coming + (end - said.mid) * worth * wider, 0.0) for end in (said.low, said.high)
+    ]
+    columns = {
+        "known": n["conversions"],
+        "completeness": said.completeness,
+        "spend": cost,
+        "revenue": revenue,
+        "settled_conversions": said.mid,
+        "settled_conversions_low": said.low,
+        "settled_conversions_high": said.high,
+        "settled_cpa": _ratio(cost, said.mid),
+        "settled_cpa_low": _ratio(cost, said.high),
+        "settled_cpa_high": _ratio(cost, said.low),
+        "settled_roas": _ratio(np.maximum(revenue + coming, 0.0), cost),
+        "settled_roas_low": _ratio(worths[0], cost),
+        "settled_roas_high": _ratio(worths[1], cost),
+    }
+    table = table.drop_columns([*_PARTS, "wander"])
+    for name, values in columns.items():
+        table = table.append_column(name, pa.array(values, pa.float64(), from_pandas=True))
+    return table
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What conversions will come to: the estimate with its 80 % interval, shape of the input."""
-
-    low: Floats
-    mid: Floats
-    high: Floats
-    completeness: Floats
-    """Known share of the estimate, 0..1; 1 where nothing is expected."""
+_PARTS: Final = (
+    *("conversions", "late", "lost", "doubt", "noise"),
+    *("cost", "conversion_value", "late_value", "lost_value"),
+)
 
 
-def settle(
-    known: Floats, clicks: Floats, complete: Floats, rate: Floats, *, error: Floats | float = 0.0
-) -> Settled:
-    """The settled estimate of sums over hours.
+def _grouped(found: pa.Table, keys: list[str]) -> pa.Table:
+    """Campaigns added up to groups; `wander`: the variance of rates that change campaign by campaign.
 
-    known: conversions so far, shape (..., ) summed over the hours. clicks: shape (..., hours).
-    complete: completeness of each hour, shape (hours,) or (..., hours). rate: usual conversions per click,
-    shape (...,). error: standard error of `complete`.
+    Raises MixedCurrencies.
     """
-    missing = (clicks * (1 - complete)).sum(-1) * rate
-    doubt = (clicks * np.asarray(error)).sum(-1) * rate
-    variance = missing + _DISPERSION * missing**2 + doubt**2
-    low, high = (_late(missing, variance, q) for q in (0.1, 0.9))
-    mid = known + missing
-    with np.errstate(all="ignore"):
-        share = np.where(mid > 0, known / np.maximum(mid, 1e-12), 1.0)
-    return Settled(known + low, mid, known + high, np.clip(share, 0.0, 1.0))
+    late = np.asarray(found["late"].to_numpy(), dtype=float)
+    found = found.append_column("wander", pa.array(DISPERSION * late**2))
+    sums = [(name, "sum") for name in (*_PARTS, "wander")]
+    table = found.group_by(keys).aggregate([*sums, ("currency", "min"), ("currency", "max")])
+    if not found.num_rows and not keys:
+        nothing = {name: pa.array([0.0]) for name in (*_PARTS, "wander")}
+        return pa.table({**nothing, "currency": [""]})
+    names = {f"{name}_sum": name for name in (*_PARTS, "wander")} | {"currency_min": "currency"}
+    pairs = zip(table["currency_min"].to_pylist(), table["currency_max"].to_pylist(), strict=True)
+    if mixed := {name for pair in pairs if pair[0] != pair[1] for name in pair}:
+        raise MixedCurrencies(mixed)
+    table = table.drop_columns(["currency_max"]).rename_columns(
+        [names.get(name, name) for name in table.column_names if name != "currency_max"]
+    )
+    return table.sort_by([(key, "ascending") for key in keys]) if keys else table
 
 
-def _late(mean: Floats, variance: Floats, quantile: float) -> Floats:
-    """Quantile of the conversions still to come: negative binomial with this mean and variance.
-
-    Counts are spread evenly over half a unit to either side, so that an 80 % interval of a small count does
-    not swell to the next whole number.
-    """
-    mean = np.maximum(mean, 1e-9)
-    extra = np.maximum(variance / mean - 1, 1e-6)
-    law = stats.nbinom(mean / extra, 1 / (1 + extra))
-    above = law.ppf(quantile)
-    below = law.cdf(above - 1)
-    part = (quantile - below) / np.maximum(law.cdf(above) - below, 1e-12)
-    return np.asarray(np.maximum(above - 0.5 + part, 0.0))
+def _ratio(over: Floats, under: Floats) -> Floats:
+    return np.asarray(np.where(under > 0, over / np.where(under > 0, under, 1.0), np.nan))

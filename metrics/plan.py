@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import pyarrow as pa
 
 from connectors.contract import ROWS
 from metrics import branches, money, windows
@@ -31,10 +33,18 @@ if TYPE_CHECKING:
     from metrics.windows import AccountKey, Span, Windows
     from warehouse.store import Warehouse
 
-__all__ = ["Plan", "Question", "Sums"]
+__all__ = ["Plan", "Question", "Relation", "Sums"]
+
+Relation: TypeAlias = str | pa.Table
+"""What a caller supplies for a view to read: SQL, or rows of text, numbers and moments."""
 
 _FACTS: Final = {row.table: row for row in ROWS}
 _PLACE: Final = re.compile(r"{(\d+)}")
+_TYPES: Final[Mapping[pa.DataType, str]] = {
+    pa.float64(): "DOUBLE",
+    pa.date32(): "DATE",
+    pa.timestamp("us", "UTC"): "TIMESTAMP WITH TIME ZONE",
+}
 
 
 @dataclass(frozen=True)
@@ -43,7 +53,8 @@ class Question:
 
     by: names of dimensions. where: dimension -> the values to keep. as_of: what was known then.
     currency: the one to convert money to; None: leave each group in its own. convention: naming dimensions.
-    relations: SQL of what a view reads beside the warehouse's tables (a completeness curve), by name.
+    relations: what a view reads beside the warehouse's tables (a completeness curve), or in the place of
+        one, by name: its SQL, or its rows.
     """
 
     metrics: tuple[Metric, ...]
@@ -52,7 +63,7 @@ class Question:
     as_of: datetime | None = None
     currency: str | None = None
     convention: Convention | None = None
-    relations: Mapping[str, str] = field(default_factory=dict)
+    relations: Mapping[str, Relation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +257,7 @@ class Plan:
             if name.endswith("_rows"):
                 self._add_view(views()[name.removesuffix("_rows")], None)
             elif name in self.question.relations:
-                self.relations[name] = self.question.relations[name]
+                self.relations[name] = self._supplied(self.question.relations[name])
             elif base not in _FACTS:
                 wanting = ", ".join(m.name for m in self.question.metrics if m.view is view) or view.name
                 raise ValueError(f"{wanting} needs the relation `{name}`, which was not supplied")
@@ -255,6 +266,15 @@ class Plan:
                     self.relations[name] = as_of(_FACTS[base], moment)
                 else:
                     self.relations[name] = f"SELECT * FROM {name} WHERE seen_to <= {self.bind(moment)}"
+
+    def _supplied(self, relation: Relation) -> str:
+        if isinstance(relation, str):
+            return relation
+        columns = []
+        for name, column in zip(relation.column_names, relation.columns, strict=True):
+            kind = _TYPES.get(column.type, "VARCHAR")
+            columns.append(f"unnest(CAST({self.bind(column.to_pylist())} AS {kind}[])) AS {name}")
+        return f"SELECT {', '.join(columns)}"
 
     def _spans(self, view: View, slot: Iterable[Windows]) -> list[Span]:
         return [s for each in slot for s in windows.spans(each, self.known, view.grain)]

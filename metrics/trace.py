@@ -14,6 +14,7 @@ import pyarrow as pa
 from connectors.contract import ROWS, schema
 from metrics import branches
 from metrics.compute import statement
+from metrics.model import views
 from metrics.plan import Plan, Question
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from connectors.contract import Row
     from metrics.dimensions import Convention
-    from metrics.model import Metric
+    from metrics.model import Metric, View
+    from metrics.plan import Relation
     from metrics.windows import AccountKey, Windows
     from warehouse.store import Warehouse, Watermark
 
@@ -68,7 +70,7 @@ def trace(
     as_of: datetime | None = None,
     currency: str | None = None,
     convention: Convention | None = None,
-    relations: Mapping[str, str] | None = None,
+    relations: Mapping[str, Relation] | None = None,
 ) -> Trace:
     """All that stands behind the number that `evaluate` gives for the same question.
 
@@ -119,10 +121,16 @@ def _rows(plan: Plan, metric: Metric, limit: int) -> tuple[int, pa.Table, set[Ac
 
 def _tables(plan: Plan, metric: Metric) -> dict[str, type[Row]]:
     """The stored tables that the number is read from, and their row types."""
-    read = branches.tables(plan.relations[f"{metric.view.name}_rows"])
     named = {row.table: row for row in ROWS}
-    found = (name.removesuffix("_ledger") for name in sorted(read & set(metric.view.reads)))
-    return {name: named[name] for name in found if name in named}
+    found = {name.removesuffix("_ledger") for name in _reads(plan, metric.view)}
+    return {name: named[name] for name in sorted(found & set(named))}
+
+
+def _reads(plan: Plan, view: View) -> set[str]:
+    """What a view reads, and the views that it stands on."""
+    read = branches.tables(plan.relations[f"{view.name}_rows"]) & set(view.reads)
+    below = [views()[name.removesuffix("_rows")] for name in read if name.endswith("_rows")]
+    return read.union(*(_reads(plan, other) for other in below))
 
 
 def _fetches(

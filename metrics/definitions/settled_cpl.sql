@@ -1,0 +1,11 @@
+-- title:    Settled cost per lead
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     settled
+-- unit:     money
+-- better:   lower
+-- limits:   An estimate while the window is young; what is still to come is taken at the usual rate. See docs/provisional.md. Leads are taken to be as late as all primary conversions of the account. All spend is divided by the leads: choose the campaigns that are meant to bring them.
+-- changes:  1 2026-11-01 first version
+sum(cost) / 1e6 / nullif(sum(settled_leads), 0)
