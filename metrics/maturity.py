@@ -11,7 +11,7 @@ What an account's lag curve (`metrics.lag`) says is still to come is added at th
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from connectors.contract import Account
     from metrics.dimensions import Convention
     from metrics.model import Metric
-    from metrics.plan import Relation
     from metrics.windows import AccountKey, Windows
     from warehouse.store import Warehouse
 
@@ -82,7 +81,17 @@ class Maturity:
 
     now: datetime
     curves: Mapping[AccountKey, Curve]
-    relations: Mapping[str, Relation]
+    relations: Mapping[str, pa.Table]
+
+    def complete(self, key: AccountKey, hours: Sequence[datetime]) -> Floats:
+        """Completeness of an account's hours (their starts, aware): of a click's conversions, the share that
+        is known. Above 1 where more will be taken back than is still to come.
+        """
+        young = self.relations["completeness"]
+        young = young.filter((pc.field("source") == key[0]) & (pc.field("account") == key[1]))
+        shares = pc.subtract(young["lost"], young["late"]).to_pylist()
+        known = dict(zip(young["hour"].to_pylist(), shares, strict=True))
+        return np.array([1 + known.get(hour.astimezone(UTC), 0.0) for hour in hours], dtype=float)
 
 
 def learned(
@@ -99,7 +108,7 @@ def learned(
     """
     found = curves(warehouse, known, now)
     completeness = _completeness(warehouse, known, found, now)
-    relations: dict[str, Relation] = {"completeness": completeness}
+    relations = {"completeness": completeness}
     relations["usual_rates"] = _usual(warehouse, known, now, relations, as_of)
     return Maturity(now, found, relations)
 
@@ -173,7 +182,7 @@ def _usual(
     warehouse: Warehouse,
     known: Mapping[AccountKey, Account],
     now: datetime,
-    relations: Mapping[str, Relation],
+    relations: Mapping[str, pa.Table],
     as_of: datetime | None,
 ) -> pa.Table:
     """What usually comes of a campaign's click, shrunk to its account's, which is known from more."""

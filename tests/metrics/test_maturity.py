@@ -187,6 +187,16 @@ def test_every_day_settles_at_what_its_clicks_are_worth(polled, known, pick, key
     )
 
 
+def test_completeness_of_an_accounts_hours(polled, known):
+    mature = maturity.learned(polled.warehouse, known, NOW)
+    ages = np.array([1, 5, 12, 40, 200])
+    hours = [(NOW - timedelta(hours=int(age))).astimezone(BERLIN) for age in ages]
+    assert mature.complete(GOOGLE, hours) == pytest.approx(mature.curves[GOOGLE].at(ages), abs=0.001)
+    # All hours of a day are as complete as the day, which is twelve hours old.
+    assert mature.complete(META, hours)[:3] == pytest.approx(mature.curves[META].at([12] * 3), abs=0.001)
+    assert mature.complete(("google_ads", "other"), hours).tolist() == [1] * 5
+
+
 def test_intervals_are_those_of_the_parts(polled, known):
     mature = maturity.learned(polled.warehouse, known, NOW)
     (row,) = maturity.intervals(
