@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from metrics.compare import Comparison
 from panels import _format as f
 from panels._overview import Figures
 from panels._status import Status, by_target
@@ -74,11 +75,12 @@ def card(
                 st.caption(note, width="content")
 
 
-def cards(shown: Figures, roas_target: float | None, cpa_target: float | None, span: str) -> None:
+def cards(shown: Figures, roas_target: float | None, cpa_target: float | None) -> None:
     """The four numbers that a morning begins with."""
-    currency, now, usual, hours = shown.scope.currency, shown.now, shown.usual, shown.hours
-    days = "day before" if shown.periods == 1 else f"{shown.periods}-day avg"
-    baseline = "vs prior 7 days" if span == "7d" else f"vs same hours, {days}"
+    currency, now, usual, hours = shown.view.currency, shown.now, shown.usual, shown.hours
+    baseline = shown.view.against.label
+    if shown.view.against is Comparison.WEEK_AVERAGE and 0 < shown.periods < 7:
+        baseline = f"vs same hours, {shown.periods}-day average"
     if not shown.periods:
         baseline = "nothing to compare with yet"
     expected = max(now["conversions"], usual["conversions"] * shown.known)

@@ -21,7 +21,7 @@ from panels._status import Status
 from panels._view import View
 from warehouse.store import Warehouse
 
-__all__ = ["Fact", "Facts", "Group", "Trend", "definitions", "facts", "groups", "trend"]
+__all__ = ["Fact", "Facts", "Group", "Trend", "compared", "definitions", "facts", "groups", "trend"]
 
 _DAY: Final = timedelta(days=1)
 _DAYS_BACK: Final = {
@@ -126,9 +126,10 @@ def facts(
     Raises MissingRate where money cannot be converted.
     """
     periods = _periods(view, known)
-    compared = _compared(view, known, periods)
     question = Question(tuple(metrics), (), {}, view.as_of, view.convert, None, dict(relations or {}))
-    table = answer(warehouse, question, [[dict(view.windows)], compared, *([p] for p in periods)], known)
+    table = answer(
+        warehouse, question, [[dict(view.windows)], compared(view, known), *([p] for p in periods)], known
+    )
     row = table.to_pylist()[0] if table.num_rows else {}
     found = {}
     for metric in metrics:
@@ -196,9 +197,9 @@ def groups(
     """
     keys = [*by, *([name] if name and name not in by else [])]
     question = Question(tuple(metrics), tuple(keys), {}, view.as_of, view.convert)
-    compared = _compared(view, known, _periods(view, known))
-    table = answer(warehouse, question, [[dict(view.windows)], compared], known)
-    days = len(compared) if view.against is Comparison.WEEK_AVERAGE else 1
+    past = compared(view, known)
+    table = answer(warehouse, question, [[dict(view.windows)], past], known)
+    days = len(past) if view.against is Comparison.WEEK_AVERAGE else 1
     found = []
     for row in table.to_pylist():
         before = {m.name: _number(row.get(f"{m.name}__1")) for m in metrics}
@@ -243,11 +244,11 @@ def _periods(view: View, known: Mapping[AccountKey, Account]) -> list[dict[Accou
     return found
 
 
-def _compared(
-    view: View, known: Mapping[AccountKey, Account], periods: Sequence[dict[AccountKey, Window]]
-) -> list[dict[AccountKey, Window]]:
+def compared(view: View, known: Mapping[AccountKey, Account]) -> list[dict[AccountKey, Window]]:
+    """The periods that the view is compared with: several where it is an average of days."""
     if view.against is Comparison.PRIOR:
         return [{key: _prior(w, known[key]) for key, w in view.windows.items()}]
+    periods = _periods(view, known)
     return [periods[back - 1] for back in _DAYS_BACK[view.against]]
 
 

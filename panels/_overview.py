@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,35 +18,21 @@ from metrics.compute import answer
 from metrics.maturity import PRIOR, Curve
 from metrics.model import Metric, load
 from metrics.plan import Question
-from metrics.windows import AccountKey, Windows
+from metrics.windows import AccountKey
+from panels._facts import compared
+from panels._view import View
 from warehouse.store import Warehouse
 
-__all__ = ["SPANS", "CampaignLine", "Figures", "Scope", "figures", "scopes"]
+__all__ = ["CampaignLine", "Figures", "figures"]
 
 Floats = npt.NDArray[np.float64]
 
-SPANS: Final = {"1h": "Last hour", "today": "Today", "7d": "7 days"}
-
-_WEEK: Final = 7
+_DAY: Final = timedelta(days=1)
 _PRESENT: Final = timedelta(hours=12)
 """Within this an account's watermark is of its present day or of the night before it."""
 
 _METRICS: Final = ("spend", "clicks", "conversions", "revenue")
 _USUAL_LAG: Final = Curve(PRIOR, np.zeros_like(PRIOR), 0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Which accounts a page is about: all of them, all of one currency, or a single one.
-
-    currency: of the page's money. converted: whether accounts of other currencies are among them.
-    """
-
-    key: str
-    label: str
-    currency: str
-    accounts: tuple[AccountKey, ...]
-    converted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +66,7 @@ class Figures:
     times the usual one. hours: totals by bucket, oldest first.
     """
 
-    scope: Scope
+    view: View
     now: Mapping[str, float]
     usual: Mapping[str, float]
     known: float
@@ -88,97 +74,55 @@ class Figures:
     pace: pacing.Pace | None
     campaigns: tuple[CampaignLine, ...]
     periods: int
-    """Days (of seven) or weeks (of one) that there are to compare with."""
-    left_out: tuple[str, ...]
-    """Names of accounts that have no data of their present day."""
-    as_of: datetime
-    """Up to when all of the counted accounts' sources vouch for the figures."""
+    """Periods that there are to compare with, of those that the comparison asks for."""
     metrics: Mapping[str, Metric]
     """The definitions that they follow, by name."""
 
 
-def scopes(known: Mapping[AccountKey, Account], currency: str = "") -> list[Scope]:
-    """What can be chosen: each currency's accounts together, most accounts first, then single accounts.
-
-    currency: that of reports, where rates are polled: all accounts together in it come first.
-    """
-    by_currency: dict[str, list[AccountKey]] = {}
-    for key, account in known.items():
-        by_currency.setdefault(account.currency, []).append(key)
-    groups = sorted(by_currency.items(), key=lambda item: (-len(item[1]), item[0]))
-    together = [
-        Scope(currency, f"All in {currency} · {len(keys)} accounts", currency, tuple(keys))
-        for currency, keys in groups
-        if len(keys) > 1
-    ]
-    single = [
-        Scope("/".join(key), f"{account.name} ({account.id})", account.currency, (key,))
-        for key, account in known.items()
-    ]
-    everything = [Scope("all", f"All accounts, in {currency}", currency, tuple(known), converted=True)]
-    return (everything if currency and len(by_currency) > 1 else []) + together + single
-
-
 def figures(
-    warehouse: Warehouse,
-    known: Mapping[AccountKey, Account],
-    scope: Scope,
-    span: str,
-    now: datetime,
-    *,
-    own: Path,
-) -> Figures | None:
-    """The Overview of a scope; None while none of its accounts has any data of today.
+    warehouse: Warehouse, known: Mapping[AccountKey, Account], view: View, now: datetime, *, own: Path
+) -> Figures:
+    """The Overview of a view. own: the folder of the team's own metrics, which may replace built-in ones.
 
-    span: a key of SPANS. own: the folder of the team's own metrics, which may replace built-in ones.
-    now: the present, aware. An account whose source has said nothing of its present day
-    is left out, and named: another day's numbers are not today's. Raises MissingRate.
+    The pace is always the present day's: an account whose source has said nothing of it is not in it.
+    Raises MissingRate.
     """
-    reach = windows.watermarks(warehouse, {key: known[key] for key in scope.accounts})
+    reach = windows.watermarks(warehouse, {key: known[key] for key in view.windows})
     until = {key: end for key, end in reach.items() if now - end < _PRESENT}
-    if not until:
-        return None
     today = windows.today(known, until)
-    asked: Mapping[AccountKey, Window] = today
-    if span == "1h":
-        asked = windows.latest(1, until)
-    elif span == "7d":
-        asked = {k: windows.earlier(w, _WEEK - 1, known[k].timezone) for k, w in today.items()}
     first = warehouse.query("SELECT min(hour) AS hour FROM delivery").to_pylist()[0]["hour"]
-    before: list[Windows] = [
-        {k: moved for k, w in asked.items() if (moved := windows.shift(w, -days, known[k].timezone))}
-        for days in ([_WEEK] if span == "7d" else range(1, _WEEK + 1))
-        if first is not None and min(w.start for w in asked.values()) - timedelta(days=days) >= first
+    before = [
+        period
+        for period in compared(view, known)
+        if first is not None and period and min(w.start for w in period.values()) >= first
     ]
     defined = load(*([own] if own.is_dir() else []))
     chosen = tuple(defined[name] for name in _METRICS)
-    currency = scope.currency if scope.converted else None
-    where = {"source": sorted({k[0] for k in until}), "account": sorted({k[1] for k in until})}
-    bucket = "day" if span == "7d" else "hour_of_day"
+    options: dict[str, Any] = {"as_of": view.as_of, "currency": view.convert}
+    bucket = "day" if view.step >= _DAY else "hour_of_day"
+    asked = dict(view.windows)
     by_bucket = answer(
         warehouse,
-        Question(chosen, ("source", "account", bucket), where, currency=currency),
+        Question(chosen, ("source", "account", bucket), **options),
         [[asked], before] if before else [[asked]],
     )
     of_campaign = ("source", "account", "campaign")
-    by_campaign = answer(warehouse, Question(chosen, of_campaign, where, currency=currency), [[asked]])
+    by_campaign = answer(warehouse, Question(chosen, of_campaign, **options), [[asked]])
     by_hour = answer(
-        warehouse, Question(chosen[:1], (*of_campaign, "hour_of_day"), where, currency=currency), [[today]]
+        warehouse, Question(chosen[:1], (*of_campaign, "hour_of_day"), currency=view.convert), [[today]]
     )
-    day = _day(warehouse, known, today, currency)
+    day = _day(warehouse, known, today, view.convert) if view.as_of is None else pacing.Day({}, {})
     totals = {name: _total(by_bucket, name) for name in _METRICS}
     usual = {name: _total(by_bucket, f"{name}__1") / len(before) if before else 0.0 for name in _METRICS}
     return Figures(
-        scope=scope,
+        view=view,
         now=totals,
         usual=usual,
         known=_known(by_bucket, bucket, asked, known),
         hours=_hours(by_bucket, bucket),
-        pace=day.total(list(scope.accounts)),
-        campaigns=_lines(warehouse, by_campaign, by_hour, day, until),
+        pace=day.total([key for key in view.scope.accounts if key in day.accounts]),
+        campaigns=_lines(warehouse, by_campaign, by_hour, day, asked),
         periods=len(before) if usual["spend"] > 0 else 0,
-        left_out=tuple(known[key].name for key in scope.accounts if key not in until),
-        as_of=min(until.values()),
         metrics={name: defined[name] for name in (*_METRICS, "roas")},
     )
 
@@ -218,7 +162,10 @@ def _total(table: pa.Table, name: str) -> float:
 
 
 def _hours(table: pa.Table, bucket: str) -> dict[str, tuple[float, ...]]:
-    """Totals by bucket over all accounts, every bucket between the first and the last present."""
+    """Totals by bucket over all accounts, every bucket between the first and the last present.
+
+    Of days, the last is left out: it is not over, and would look like a fall.
+    """
     keys = table[bucket].to_pylist()
     present = [k for k, spend in zip(keys, _column(table, "spend"), strict=True) if spend > 0]
     if not present:
@@ -235,7 +182,7 @@ def _hours(table: pa.Table, bucket: str) -> dict[str, tuple[float, ...]]:
         for key, value in zip(keys, _column(table, name), strict=True):
             if key in place:
                 sums[place[key]] += value
-        out[name] = tuple(float(v) for v in sums)
+        out[name] = tuple(float(v) for v in (sums[:-1] if bucket == "day" else sums))
     return out
 
 

@@ -27,7 +27,7 @@ from metrics.compare import Comparison
 from metrics.windows import AccountKey
 from panels import _format as f
 from panels._address import kept, kept_text
-from panels._overview import Scope, scopes
+from panels._scope import Scope, scopes
 from panels._slot import Process, process
 from warehouse.store import Warehouse
 

@@ -16,7 +16,7 @@ from panels import _campaigns, _freshness, _live, _parts
 from panels import _format as f
 from panels._drill import KEYS, PAGE, address
 from panels._entity import Sheet, sheet
-from panels._overview import Scope
+from panels._scope import Scope
 from panels._slot import Process, process
 from panels._view import View, controls
 

@@ -8,28 +8,31 @@ from fnmatch import fnmatchcase
 
 import streamlit as st
 
-from metrics import money, pacing, windows
+from metrics import pacing, windows
 from panels import _charts, _freshness, _live
 from panels import _format as f
+from panels._blocks import head, page
 from panels._cards import PACE, cards
 from panels._drill import open_campaign
-from panels._overview import SPANS, CampaignLine, Figures, Scope, figures, scopes
+from panels._overview import CampaignLine, Figures, figures
+from panels._scope import Scope
 from panels._slot import Process, process
 from panels._status import Status
 from panels._table import About, Column, Pill, of_metric, table, versions
+from panels._view import View, controls
 
 ROWS = 12
 """Campaigns in the bars, and in the table before it scrolls."""
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def load(version: int, hour: datetime, scope: Scope, span: str) -> Figures | None:
+def load(version: int, hour: datetime, view: View) -> Figures:
     """The page's figures, once for each version of the data and each hour, which are the cache's key."""
     del version
     of = process()
     assert of is not None
     known = windows.accounts(of.warehouse)
-    return figures(of.warehouse, known, scope, span, hour, own=of.workspace.folder / "metrics")
+    return figures(of.warehouse, known, view, hour, own=of.workspace.folder / "metrics")
 
 
 def target(of: Process, scope: Scope, metric: str, accounts: dict[tuple[str, str], str]) -> float | None:
@@ -82,7 +85,7 @@ def attention(
     if not found and not over:
         st.markdown(f":green[{Status.good.value.icon}] All accounts answer, no campaign is far over plan.")
     for line, pace in over:
-        currency = shown.scope.currency if shown else ""
+        currency = shown.view.currency if shown else ""
         with st.container(gap=None):
             st.badge(f.plain(line.name), icon=Status.act.value.icon, color="red")
             st.markdown(
@@ -108,9 +111,9 @@ def attention(
         st.caption(f"and {len(found) - 4} more under Data health")
 
 
-def campaigns(shown: Figures, of: Process, span: str) -> None:
+def campaigns(shown: Figures, of: Process) -> None:
     """The campaigns of the window, most money first."""
-    lines, currency = shown.campaigns, shown.scope.currency
+    lines, currency = shown.campaigns, shown.view.currency
     table(
         {
             "campaign": [line.name for line in lines],
@@ -139,7 +142,7 @@ def campaigns(shown: Figures, of: Process, span: str) -> None:
         key="campaigns",
         title="Campaigns",
         alt="Campaigns with spend, conversions, return, pace and state",
-        about=About("Campaigns", SPANS[span], shown.as_of, versions(shown.metrics.values())),
+        about=About("Campaigns", shown.view.title, shown.view.as_known, versions(shown.metrics.values())),
         empty="No campaign delivered in this window.",
         ids=[(line.source, line.account, line.campaign) for line in lines],
         opens=lambda of: open_campaign(*of),
@@ -148,64 +151,12 @@ def campaigns(shown: Figures, of: Process, span: str) -> None:
     )
 
 
-@st.fragment(key=_live.PANELS)
-def panels() -> None:
-    """Everything on the page that changes with the data."""
-    of = process()
-    assert of is not None
+def draw(of: Process, view: View) -> None:
+    """The page below its head."""
     now = datetime.now(UTC).astimezone(of.workspace.timezone)
-    known = windows.accounts(of.warehouse)
-    reporting = of.workspace.currency if "fx" in of.workspace.sources else ""
-    choices = {scope.key: scope for scope in scopes(known, reporting)}
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(f.plain(of.workspace.name), anchor=False)
-        if of.workspace.demo:
-            st.badge("Sandbox data", icon=":material/science:", color="gray")
-        for fresh in _freshness.of_sources(of.warehouse.watermarks(), of.workspace.sources, now):
-            st.badge(
-                fresh.label,
-                icon=fresh.status.value.icon,
-                color=fresh.status.value.color,  # type: ignore[arg-type]
-                help=fresh.help,
-            )
-    if not choices:
-        empty(of)
-        return
-    with st.container(horizontal=True, vertical_alignment="bottom", key="controls"):
-        key = st.selectbox(
-            "Accounts",
-            list(choices),
-            format_func=lambda k: choices[k].label,
-            key="scope",
-            bind="query-params",
-            width=320,
-            help="Money of different currencies is added up by each day's reference rate of the ECB."
-            if reporting
-            else "Money of different currencies is never added up; the source `fx` converts it.",
-        )
-        span = st.segmented_control(
-            "Window",
-            list(SPANS),
-            format_func=SPANS.__getitem__,
-            default="today",
-            key="win",
-            bind="query-params",
-            required=True,
-            help="Until the last full hour that the sources vouch for, on each account's own clock.",
-        )
-    scope = choices[key]
-    try:
-        shown = load(of.data_version(), now.replace(minute=0, second=0, microsecond=0), scope, span)
-    except money.MissingRate as missing:
-        st.warning(
-            f"**Not shown in {scope.currency}:** {f.plain(str(missing))}.", icon=Status.watch.value.icon
-        )
-        return
-    if shown is None:
-        empty(of)
-        return
-    names = {k: a.name for k, a in known.items()}
-    cards(shown, target(of, scope, "roas", names), target(of, scope, "cpa", names), span)
+    names = {k: a.name for k, a in windows.accounts(of.warehouse).items()}
+    shown = load(of.data_version(), now.replace(minute=0, second=0, microsecond=0), view)
+    cards(shown, target(of, view.scope, "roas", names), target(of, view.scope, "cpa", names))
     history = of.status().get("backfill")
     if history and history["state"] in ("running", "waiting"):
         part = f.percent(history["done"] / max(history["days"], 1), digits=0)
@@ -213,38 +164,56 @@ def panels() -> None:
             f":material/history: History is still being fetched ({part}): until it is there, pace and "
             "comparisons rest on few days."
         )
-    if shown.left_out:
-        names_left = ", ".join(f.plain(name) for name in shown.left_out)
-        st.caption(f":material/info: Not counted, for want of today's data: {names_left}. See Data health.")
     left, right = st.columns([2, 1])
     with left.container(border=True, height="stretch"):
-        pace = shown.pace
-        if pace is None or pace.plan <= 0:
-            st.markdown("**Spend against plan**")
-            st.markdown(":material/inbox: No budget is set for today in these accounts.")
-        else:
-            low, mid, high, plan = (
-                f.plain(f.money(value, scope.currency))
-                for value in (pace.low, pace.mid, pace.high, pace.plan)
-            )
-            st.markdown(f"**Spend against plan** · today ends at {mid} ({low} to {high}) of {plan}")
-            st.vega_lite_chart(
-                _charts.spend_against_plan(pace, scope.currency),
-                alt=f"Cumulative spend against plan: {f.money(pace.spent, scope.currency)} of "
-                f"{f.money(pace.expected, scope.currency)} planned by {int(pace.hour):02d}:00",
-            )
+        plan(shown)
     with right.container(border=True, height="stretch"):
         attention(of, now, names, shown)
     bars, lines = st.columns([1, 2])
     with bars.container(border=True, height="stretch", key="bars"):
-        st.markdown(f"**Spend by campaign** · {SPANS[span].lower()}")
+        st.markdown(f"**Spend by campaign** · {view.title.lower()}")
         top = shown.campaigns[:ROWS]
         if top:
-            st.vega_lite_chart(_charts.spend_by_campaign(top, scope.currency), alt="Spend by campaign")
+            st.vega_lite_chart(_charts.spend_by_campaign(top, view.currency), alt="Spend by campaign")
         else:
             st.markdown(":material/inbox: Nothing was spent in this window.")
     with lines.container(border=True, height="stretch", key="desk"):
-        campaigns(shown, of, span)
+        campaigns(shown, of)
+
+
+def plan(shown: Figures) -> None:
+    """Today's spend against its plan, whatever window the other figures are of."""
+    pace, view = shown.pace, shown.view
+    if view.as_of is not None:
+        st.markdown("**Spend against plan**")
+        st.markdown(":material/history: Pacing is of the present: a replay shows what was delivered.")
+        return
+    if pace is None or pace.plan <= 0:
+        st.markdown("**Spend against plan** · today")
+        st.markdown(":material/inbox: No budget is set for today in these accounts.")
+        return
+    low, mid, high, whole = (
+        f.plain(f.money(value, view.currency)) for value in (pace.low, pace.mid, pace.high, pace.plan)
+    )
+    st.markdown(f"**Spend against plan** · today ends at {mid} ({low} to {high}) of {whole}")
+    st.vega_lite_chart(
+        _charts.spend_against_plan(pace, view.currency),
+        alt=f"Cumulative spend against plan: {f.money(pace.spent, view.currency)} of "
+        f"{f.money(pace.expected, view.currency)} planned by {int(pace.hour):02d}:00",
+    )
+
+
+@st.fragment(key=_live.PANELS)
+def panels() -> None:
+    """Everything on the page that changes with the data."""
+    of = process()
+    assert of is not None
+    head(of, f.plain(of.workspace.name), "Is the money going out as planned, does it earn, what needs you.")
+    view = controls()
+    if view is None:
+        empty(of)
+    else:
+        page(draw, view)
 
 
 def empty(of: Process) -> None:

@@ -12,7 +12,7 @@ from metrics.dimensions import Convention
 from metrics.model import load
 from panels import _slot
 from panels._campaigns import listing
-from panels._overview import scopes
+from panels._scope import scopes
 from panels._view import view
 from tests.panels.conftest import NOW, hours
 from tests.panels.test_campaign import opened

@@ -63,7 +63,7 @@ def test_figures_of_the_accounts_in_one_currency(filled):
 @EARLY
 def test_currencies_are_chosen_and_never_added_up(filled):
     app = opened()
-    app.selectbox(key="scope").set_value("google_ads/3").run()
+    app.selectbox(key="url_scope").set_value("google_ads/3").run()
     assert not app.exception
     assert app.metric[2].value == "$10.00"
 
@@ -73,12 +73,12 @@ def test_all_accounts_in_the_reporting_currency(banked):
     rates(banked, usd=1.25)
     app = opened()
     assert not app.exception
-    assert list(app.selectbox(key="scope").options) == [
+    assert list(app.selectbox(key="url_scope").options) == [
         "All accounts, in EUR",
         "All in EUR · 2 accounts",
-        "Account 1 (1)",
-        "Account 3 (3)",
-        "Account 2 (2)",
+        "Account 1 · Google Ads 1 · EUR",
+        "Account 3 · Google Ads 3 · USD",
+        "Account 2 · Meta Ads 2 · EUR",
     ]
     pacing, roas, cost, conversions = app.metric
     # Two accounts spend 10 euros an hour each, the third 10 dollars, which are 8 euros.
@@ -96,14 +96,14 @@ def test_a_missing_rate_is_told_and_one_currency_still_shown(banked):
     assert "Not shown in EUR" in text(app)
     assert "no rate from USD to EUR" in text(app)
     assert not app.metric
-    app.selectbox(key="scope").set_value("EUR").run()
+    app.selectbox(key="url_scope").set_value("EUR").run()
     assert not app.exception
     assert app.metric[3].value == str(2 * NOW.hour)
 
 
 def test_the_bank_is_no_account_that_can_be_chosen(banked):
     app = opened()
-    assert not any("Central Bank" in label for label in app.selectbox(key="scope").options)
+    assert not any("Central Bank" in label for label in app.selectbox(key="url_scope").options)
 
 
 def test_a_failed_account_shows_cause_and_mend(filled):
@@ -144,7 +144,7 @@ def test_every_window(filled, window):
     app = opened()
     app.get("button_group")[0].set_value(window).run()
     assert not app.exception
-    assert app.session_state["win"] == window
+    assert app.session_state["url_win"] == window
     assert app.metric[1].value == "4.00×"
     hours = {"1h": 1, "today": NOW.hour, "7d": 6 * 24 + NOW.hour}[window]
     assert app.metric[3].value == str(2 * hours)

@@ -7,7 +7,7 @@ import pytest
 
 from connectors.contract import Account
 from metrics.compare import Comparison
-from panels._overview import Scope
+from panels._scope import Scope
 from panels._view import comparisons, view
 
 BERLIN = ("google_ads", "1")

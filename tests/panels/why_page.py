@@ -7,7 +7,7 @@ import streamlit as st
 from connectors.contract import Window
 from metrics import windows
 from metrics.compare import Comparison
-from panels._overview import scopes
+from panels._scope import scopes
 from panels._slot import process
 from panels._trace import info_button
 from panels._view import View
