@@ -3,7 +3,8 @@
 Every budget is moved from where it is towards its bound by the same share of the way, sooner where the
 results say so, until the projected end meets the plan. Bounds: a fifth above today's budget; a fifth below
 what is usually spent of it, for an unused rest of a budget changes nothing; never below what is spent today.
-A raise helps only where the budget, not the demand, holds the spend back. Amounts are rounded as people
+A raise helps only where the budget, not the demand, holds the spend back, and is for what earns its goal, or
+nearly. Amounts are rounded as people
 choose them. Budgets of a whole flight, and those that also pay for campaigns outside of the plan, stay.
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
@@ -31,12 +32,17 @@ _RECENT: Final = 14
 _TILT: Final = 2.0
 """The best purse moves up to this many times as far as the mean one, the worst as little as its inverse."""
 
+_WORTH: Final = 0.8
+"""A purse whose return is below this share of its goal is not raised."""
+
 _SURE: Final = 10.0
 """Conversions at which a purse's own return counts as much as its account's."""
 
 _WITHOUT_CENTS: Final = frozenset({"JPY", "KRW", "HUF", "CLP", "IDR", "ISK", "COP", "TWD", "VND", "PYG"})
 
-Entity = tuple[str, str, str]
+Kind: TypeAlias = Literal["roas", "cpa", "cpl"]
+
+Entity: TypeAlias = tuple[str, str, str]
 """(source, account, campaign)"""
 
 
@@ -44,14 +50,27 @@ Entity = tuple[str, str, str]
 class Earned:
     """What a campaign brought over a settled month; money in the account's currency.
 
-    goal_roas, goal_cpa: its targets, None without.
+    leads: of the conversions. goal_roas, goal_cpa, goal_cpl: its targets, None without.
     """
 
     spend: float
     conversions: float
     revenue: float
+    leads: float = 0.0
     goal_roas: float | None = None
     goal_cpa: float | None = None
+    goal_cpl: float | None = None
+
+    def gained(self, kind: Kind) -> float:
+        """What a return of this kind is counted in."""
+        return {"roas": self.revenue, "cpl": self.leads, "cpa": self.conversions}[kind]
+
+    def goal(self, kind: Kind) -> float:
+        """The target as a return, 0 without one."""
+        if kind == "roas":
+            return self.goal_roas or 0.0
+        cost = self.goal_cpl if kind == "cpl" else self.goal_cpa
+        return 1 / cost if cost else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +104,9 @@ class Rebudget:
 def scores(lines: Iterable[Budgeted], earned: Mapping[Entity, Earned]) -> dict[int, float]:
     """Each line's return over its goal, by its place; lines of accounts without results are left out.
 
-    Return is revenue per money where the account has revenue, else conversions per money; shrunk towards the
-    account's own by what ten conversions cost there. Goal: the targets of its campaigns, weighted by spend,
-    else the account's own return: then the score only ranks.
+    Return is leads per money in an account that lives on leads, revenue per money in one that has revenue,
+    else conversions per money; shrunk towards the account's own by what ten conversions cost there. Goal: the
+    targets of its campaigns, weighted by spend, else the account's own return: then the score only ranks.
     """
     found: dict[int, float] = {}
     totals: dict[tuple[str, str], list[Earned]] = {}
@@ -99,25 +118,19 @@ def scores(lines: Iterable[Budgeted], earned: Mapping[Entity, Earned]) -> dict[i
         conversions = sum(one.conversions for one in of_account)
         if spend <= 0 or conversions <= 0:
             continue
-        revenue = sum(one.revenue for one in of_account)
+        kind: Kind = "roas" if sum(one.revenue for one in of_account) > 0 else "cpa"
+        if sum(one.leads for one in of_account) > conversions / 2:
+            kind = "cpl"
+        usual = sum(one.gained(kind) for one in of_account) / spend
         steady = _SURE * spend / conversions
         own = [earned[key] for c in line.campaigns if (key := (line.source, line.account, c)) in earned]
         money = sum(one.spend for one in own)
-        gained = sum(one.revenue if revenue > 0 else one.conversions for one in own)
-        usual = (revenue if revenue > 0 else conversions) / spend
-        shrunk = (gained + steady * usual) / (money + steady)
-        found[place] = shrunk / _goal(own, usual, roas=revenue > 0)
+        shrunk = (sum(one.gained(kind) for one in own) + steady * usual) / (money + steady)
+        aimed = [(one.spend, one.goal(kind)) for one in own if one.spend > 0 and one.goal(kind) > 0]
+        weight = sum(spent for spent, _ in aimed)
+        goal = sum(spent * goal for spent, goal in aimed) / weight if weight > 0 else usual
+        found[place] = shrunk / goal
     return found
-
-
-def _goal(own: Iterable[Earned], usual: float, *, roas: bool) -> float:
-    goals = [
-        (one.spend, one.goal_roas or 0.0 if roas else 1 / one.goal_cpa if one.goal_cpa else 0.0)
-        for one in own
-    ]
-    goals = [(spend, goal) for spend, goal in goals if spend > 0 and goal > 0]
-    weight = sum(spend for spend, _ in goals)
-    return sum(spend * goal for spend, goal in goals) / weight if weight > 0 else usual
 
 
 def response(line: Budgeted, amount: float) -> float:
@@ -147,16 +160,20 @@ def rounded(amount: float, currency: str, low: float, high: float) -> float:
 
 
 def rebudget(pace: FlightPace, earned: Mapping[Entity, Earned]) -> Rebudget:
-    """The budgets that land on the plan, or come as near as one step allows."""
+    """The budgets that land on the plan, or come as near as one step allows.
+
+    None are told for a plan without an amount: there the budgets are the plan, and it would move with them.
+    """
     off = pace.amount - pace.mid
     nothing = Rebudget((), pace.mid, pace.mid, abs(off) <= _CLOSE * pace.amount)
-    if pace.state not in ("on", "over", "under") or not pace.left or nothing.reached:
+    judged = pace.state in ("on", "over", "under")
+    if not pace.plan.amounts or not judged or not pace.left or nothing.reached:
         return nothing
     score = scores(pace.lines, earned)
     open_ = [
         (line, bound, score.get(place))
         for place, line in enumerate(pace.lines)
-        if (bound := _bound(line, up=off > 0)) is not None
+        if (bound := _bound(line, up=off > 0)) is not None and (off < 0 or score.get(place, 1.0) >= _WORTH)
     ]
 
     def at(share: float) -> list[float]:

@@ -10,14 +10,14 @@ from typing import Any
 from metrics.pacing import Pace
 from panels._overview import CampaignLine
 
-__all__ = ["spend_against_plan", "spend_by_campaign"]
+__all__ = ["axis", "spend_against_plan", "spend_by_campaign"]
 
 Spec = dict[str, Any]
 
 _SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
 
 
-def _axis(currency: str) -> Spec:
+def axis(currency: str) -> Spec:
     """Money on an axis: the unit stands once, in the axis' title."""
     return {"title": _SIGNS.get(currency, currency), "titleAngle": 0, "titleAlign": "left", "format": "~s"}
 
@@ -50,7 +50,7 @@ def spend_against_plan(pace: Pace, currency: str) -> Spec:
             "labelExpr": "(datum.value < 10 ? '0' : '') + datum.value + ':00'",
         },
     }
-    y = {"type": "quantitative", "axis": {**_axis(currency), "titleY": -6, "titleX": -28, "tickCount": 5}}
+    y = {"type": "quantitative", "axis": {**axis(currency), "titleY": -6, "titleX": -28, "tickCount": 5}}
     money = ",.0f"
 
     def tip(field: str, title: str) -> Spec:

@@ -48,6 +48,13 @@ page = st.navigation(
                 url_path="revenue",
                 help="What the money brings back, against the targets.",
             ),
+            st.Page(
+                "pacing.py",
+                title="Pacing",
+                icon=":material/speed:",
+                url_path="pacing",
+                help="Will each plan's money be spent by the end of its flight, and what to change.",
+            ),
         ],
         "Investigate": [
             st.Page(
