@@ -116,7 +116,7 @@ LEFT JOIN (
 ) AS g ON g.source = c.source AND g.account = c.account AND g.ad_group = c.entity
 LEFT JOIN (
   SELECT source, account, ad, min(ad_name) AS ad_name FROM ad GROUP BY source, account, ad
-) AS d ON d.source = c.source AND d.account = c.account AND d.ad = c.entity
+) AS d ON d.source = c.source AND d.account = c.account AND d.ad = regexp_replace(c.entity, '^.*~', '')
 WHERE c."at" >= $start AND c."at" < $stop
 ORDER BY c."at" DESC, c.source, c.account, c.change
 """

@@ -200,12 +200,18 @@ def moments(warehouse: Warehouse, since: datetime) -> list[datetime]:
 
 
 def controls(
-    *, spans: Mapping[str, str] = SPANS, replay: bool = True, only: Scope | None = None
+    *,
+    spans: Mapping[str, str] = SPANS,
+    replay: bool = True,
+    only: Scope | None = None,
+    usual: str = "today",
+    compared: bool = True,
 ) -> View | None:
     """Draw the pickers and say what they say; None while the accounts have no data (the page says why).
 
-    spans: the windows that the page can be about. replay: whether it can show what was known at a moment.
-    only: the accounts of a page that is about one thing, which then has no picker for them.
+    spans: the windows that the page can be about; usual: the one before anybody has chosen. replay: whether
+    it can show what was known at a moment. only: the accounts of a page that is about one thing, which then
+    has no picker for them. compared: whether the page compares windows.
     """
     of = process()
     assert of is not None
@@ -223,18 +229,20 @@ def controls(
             format_func=spans.__getitem__,
             required=True,
             help="Until the last full hour that the sources vouch for, on each account's own clock.",
-            **kept("win", spans, "today"),
+            **kept("win", spans, usual),
         )
         dates = _dates(of, now) if span == "custom" else None
         possible = comparisons(span)
-        against = st.selectbox(
-            "Compared with",
-            possible,
-            format_func=lambda c: c.label.removeprefix("vs "),
-            width=260,
-            help="Both sides end at the same hour of the day.",
-            **kept("vs", possible, possible[0]),
-        )
+        against: Comparison | None = None
+        if compared:
+            against = st.selectbox(
+                "Compared with",
+                possible,
+                format_func=lambda c: c.label.removeprefix("vs "),
+                width=260,
+                help="Both sides end at the same hour of the day.",
+                **kept("vs", possible, possible[0]),
+            )
         as_of = _replay(of, now) if replay else None
     shown = view(
         known,

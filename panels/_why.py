@@ -19,6 +19,7 @@ from metrics.changes import Suspect
 from metrics.explanation import Explanation, Mover
 from metrics.links import entity_url, screen
 from panels import _format as f
+from panels._drill import open_campaign
 from panels._reasons import Reasons, dimensions, metrics_of, reasons
 from panels._slot import Process, process
 from panels._table import About, Column, of_metric, table
@@ -111,7 +112,7 @@ def _dialog(name: str, view: View) -> None:
 
 
 def _headline(shown: Reasons, view: View, now: datetime) -> None:
-    st.markdown(f"##### {f.plain(shown.found.sentence)}")
+    st.markdown(f"### {f.plain(shown.found.sentence)}")
     note = f"{view.title}, {shown.found.label}. Vouched for until {f.clock(view.as_known, now)}."
     if view.as_of is not None:
         note += f" As it was known {f.clock(view.as_of, now)}."
@@ -179,6 +180,9 @@ def _movers(of: Process, found: Explanation, view: View) -> None:
         alt=f"Who moved {metric.title.lower()}, and by how much",
         about=About(f"Why {metric.title}", view.title, view.as_known, {metric.name: metric.version}),
         empty="Nobody: every part stayed as it was.",
+        ids=[m.key for m in kept],
+        opens=(lambda key: open_campaign(*key[:3])) if found.by == "campaign" else None,
+        noun="campaign",
         rows=6,
     )
 
@@ -221,14 +225,21 @@ def _advice(shown: Reasons) -> None:
     if len(top.key) < 3:
         return
     source, account, campaign = top.key[:3]
-    url = entity_url(source, account, campaign)
-    if url:
-        st.link_button(
-            f"Open {f.bare(top.name)} in {screen(source)}",
-            url,
-            icon=":material/open_in_new:",
-            help="The screen of this campaign in the platform itself.",
-        )
+    with st.container(horizontal=True):
+        if st.button(
+            f"Look into {f.plain(top.name)}",
+            icon=":material/ads_click:",
+            help="Its figures, its parts and its past, here.",
+        ):
+            open_campaign(source, account, campaign)
+        url = entity_url(source, account, campaign)
+        if url:
+            st.link_button(
+                f"Open it in {screen(source)}",
+                url,
+                icon=":material/open_in_new:",
+                help="The screen of this campaign in the platform itself.",
+            )
 
 
 def _signed(found: Explanation, amount: float) -> str:

@@ -65,6 +65,13 @@ page = st.navigation(
                 help="From an account down to the ad: what it spends, what it earns, what changed.",
             ),
             st.Page(
+                "changes.py",
+                title="Changes",
+                icon=":material/history:",
+                url_path="changes",
+                help="Who changed what, what the sources took back, and what came of it.",
+            ),
+            st.Page(
                 "health.py",
                 title="Data health",
                 icon=":material/monitor_heart:",
