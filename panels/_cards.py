@@ -8,7 +8,7 @@ import streamlit as st
 
 from metrics.compare import Comparison
 from panels import _format as f
-from panels._overview import Figures
+from panels._overview import Figures, Interval
 from panels._status import Status, by_target
 
 __all__ = ["PACE", "cards"]
@@ -89,18 +89,24 @@ def cards(shown: Figures, roas_target: float | None, cpa_target: float | None) -
     arrived = shown.known if shown.known >= TOO_EARLY else None
     late = (
         f" About {f.percent(1 - shown.known, digits=0)} of the conversions of this window usually "
-        "arrive later; the comparison and the state allow for it."
+        "arrive later, by what the accounts' own past shows; the comparison and the state allow for it. In "
+        "brackets: where the settled figure lies in four cases of five."
         if provisional
         else ""
     )
     if early:
         late = " Too few of this window's conversions can have arrived yet to judge by them."
 
-    def against_target(
-        settled: float | None, goal: float | None, shape: Callable[[float | None], str]
-    ) -> str:
-        parts = [f"settles near {shape(settled)}"] if provisional and settled is not None else []
-        return " · ".join([*parts, *([f"target {shape(goal)}"] if goal is not None else [])])
+    def once_settled(said: Interval, shape: Callable[[float | None], str]) -> str:
+        """The settled estimate with its interval, or nothing where the figure is settled already."""
+        if not provisional or not arrived or said.mid is None:
+            return ""
+        high = "more" if said.high is None else shape(said.high)
+        return f"~{shape(said.mid)} once settled ({shape(said.low)} to {high})"
+
+    def against_target(said: Interval, goal: float | None, shape: Callable[[float | None], str]) -> str:
+        parts = [once_settled(said, shape), f"target {shape(goal)}" if goal is not None else ""]
+        return " · ".join(filter(None, parts))
 
     def judged(status: Status, goal: float | None) -> str:
         return "No target" if goal is None else "Too early" if early else status.value.word
@@ -134,15 +140,15 @@ def cards(shown: Figures, roas_target: float | None, cpa_target: float | None) -
             "usual hours plan until then.",
         )
     roas = ratio(now["revenue"], now["spend"])
-    settled_roas = roas / arrived if roas is not None and arrived else None
-    status = Status.none if early else by_target(settled_roas, roas_target, better="higher")
+    settled = shown.settled
+    status = Status.none if early else by_target(settled["roas"].mid, roas_target, better="higher")
     with grid.cell():
         card(
             "ROAS",
             f.multiple(roas),
             status,
             word=judged(status, roas_target),
-            note=against_target(settled_roas, roas_target, f.multiple),
+            note=against_target(settled["roas"], roas_target, f.multiple),
             delta=relative(roas, ratio(by_now(usual["revenue"]), usual["spend"])),
             against=baseline,
             better="higher",
@@ -151,15 +157,14 @@ def cards(shown: Figures, roas_target: float | None, cpa_target: float | None) -
             about=f"Conversion value over spend.{late}",
         )
     cpa = ratio(now["spend"], now["conversions"])
-    settled_cpa = cpa * arrived if cpa is not None and arrived else None
-    status = Status.none if early else by_target(settled_cpa, cpa_target, better="lower")
+    status = Status.none if early else by_target(settled["cpa"].mid, cpa_target, better="lower")
     with grid.cell():
         card(
             "Cost per result",
             f.money(cpa, currency),
             status,
             word=judged(status, cpa_target),
-            note=against_target(settled_cpa, cpa_target, cash),
+            note=against_target(settled["cpa"], cpa_target, cash),
             delta=relative(cpa, ratio(usual["spend"], by_now(usual["conversions"]))),
             against=baseline,
             better="lower",
@@ -175,9 +180,7 @@ def cards(shown: Figures, roas_target: float | None, cpa_target: float | None) -
             f.count(now["conversions"]),
             Status.none,
             word="Provisional" if provisional else "Settled",
-            note=f"settles near {f.count(round(now['conversions'] / arrived))}"
-            if provisional and arrived
-            else "",
+            note=once_settled(settled["conversions"], lambda n: f.count(round(n or 0))),
             delta=relative(now["conversions"], by_now(usual["conversions"])),
             against=baseline,
             better="higher",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ import pyarrow as pa
 from connectors.contract import Account, Window
 from metrics import money, pacing, windows
 from metrics.compute import answer
-from metrics.maturity import PRIOR, Curve
+from metrics.maturity import Maturity, intervals
 from metrics.model import Metric, load
 from metrics.plan import Question
 from metrics.windows import AccountKey
@@ -23,7 +24,7 @@ from panels._facts import compared
 from panels._view import View
 from warehouse.store import Warehouse
 
-__all__ = ["CampaignLine", "Figures", "figures"]
+__all__ = ["CampaignLine", "Figures", "Interval", "figures"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,7 +33,15 @@ _PRESENT: Final = timedelta(hours=12)
 """Within this an account's watermark is of its present day or of the night before it."""
 
 _METRICS: Final = ("spend", "clicks", "conversions", "revenue")
-_USUAL_LAG: Final = Curve(PRIOR, np.zeros_like(PRIOR), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """What a provisional figure will come to, with its 80 % interval; None where it is over nothing."""
+
+    low: float | None
+    mid: float | None
+    high: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +72,15 @@ class Figures:
 
     now, usual: totals of the window, and of the same hours on the seven days before (a day's mean). known:
     the share of conversions of the window that has usually arrived by now: a figure is compared with `known`
-    times the usual one. hours: totals by bucket, oldest first.
+    times the usual one. settled: what conversions, cpa and roas will come to. hours: totals by bucket,
+    oldest first.
     """
 
     view: View
     now: Mapping[str, float]
     usual: Mapping[str, float]
     known: float
+    settled: Mapping[str, Interval]
     hours: Mapping[str, tuple[float, ...]]
     pace: pacing.Pace | None
     campaigns: tuple[CampaignLine, ...]
@@ -80,10 +91,17 @@ class Figures:
 
 
 def figures(
-    warehouse: Warehouse, known: Mapping[AccountKey, Account], view: View, now: datetime, *, own: Path
+    warehouse: Warehouse,
+    known: Mapping[AccountKey, Account],
+    view: View,
+    now: datetime,
+    *,
+    own: Path,
+    mature: Maturity,
 ) -> Figures:
     """The Overview of a view. own: the folder of the team's own metrics, which may replace built-in ones.
 
+    mature: how late conversions are, as of the view's moment.
     The pace is always the present day's: an account whose source has said nothing of it is not in it.
     Raises MissingRate.
     """
@@ -118,7 +136,8 @@ def figures(
         view=view,
         now=totals,
         usual=usual,
-        known=_known(by_bucket, bucket, asked, known),
+        known=_known(by_bucket, bucket, asked, known, mature),
+        settled=_settled(intervals(warehouse, mature, asked, **options)),
         hours=_hours(by_bucket, bucket),
         pace=day.total([key for key in view.scope.accounts if key in day.accounts]),
         campaigns=_lines(warehouse, by_campaign, by_hour, day, asked),
@@ -186,8 +205,20 @@ def _hours(table: pa.Table, bucket: str) -> dict[str, tuple[float, ...]]:
     return out
 
 
+def _settled(table: pa.Table) -> dict[str, Interval]:
+    row = table.to_pylist()[0]
+    return {
+        name: Interval(*(row[f"settled_{name}{end}"] for end in ("_low", "", "_high")))
+        for name in ("conversions", "cpa", "roas")
+    }
+
+
 def _known(
-    table: pa.Table, bucket: str, asked: Mapping[AccountKey, Window], known: Mapping[AccountKey, Account]
+    table: pa.Table,
+    bucket: str,
+    asked: Mapping[AccountKey, Window],
+    known: Mapping[AccountKey, Account],
+    mature: Maturity,
 ) -> float:
     """Share of the conversions of these buckets that has usually arrived by each watermark."""
     usual = _column(table, "conversions__1" if "conversions__1" in table.column_names else "conversions")
@@ -196,19 +227,26 @@ def _known(
         usual = _column(table, "clicks")
     if usual.sum() <= 0:
         return 1.0
-    ages = []
-    for source, account, key in zip(
+    shares: dict[tuple[str, str, int | date], list[float]] = {}
+    for key, window in asked.items():
+        hours = _hours_of(window)
+        for at, share in zip(hours, mature.complete(key, hours), strict=True):
+            shares.setdefault((*key, _bucket(at, known[key].timezone, bucket)), []).append(share)
+    places = zip(
         table["source"].to_pylist(), table["account"].to_pylist(), table[bucket].to_pylist(), strict=True
-    ):
-        window = asked[source, account]
-        end = window.end.astimezone(known[source, account].timezone)
-        if isinstance(key, int):
-            ages.append((end.hour - key) % 24 or 24)
-        else:
-            # The mean over the day's hours; of the day that the window ends in, over those passed.
-            passed = (end.date() - key).days * 24 + end.hour
-            ages.append(passed - 11.5 if passed >= 24 else passed / 2)
-    return float((usual * _USUAL_LAG.at(np.array(ages))).sum() / usual.sum())
+    )
+    complete = np.array([np.mean(shares.get(place, [1.0])) for place in places])
+    return float(min((usual * complete).sum() / usual.sum(), 1.0))
+
+
+def _hours_of(window: Window) -> list[datetime]:
+    count = -((window.start - window.end) // timedelta(hours=1))
+    return [window.start + timedelta(hours=n) for n in range(count)]
+
+
+def _bucket(at: datetime, zone: ZoneInfo, bucket: str) -> int | date:
+    local = at.astimezone(zone)
+    return local.hour if bucket == "hour_of_day" else local.date()
 
 
 def _lines(

@@ -14,6 +14,7 @@ from panels import _format as f
 from panels._blocks import head, page
 from panels._cards import PACE, cards
 from panels._drill import open_campaign
+from panels._maturity import learned
 from panels._overview import CampaignLine, Figures, figures
 from panels._scope import Scope
 from panels._slot import Process, process
@@ -28,11 +29,11 @@ ROWS = 12
 @st.cache_data(max_entries=64, show_spinner=False)
 def load(version: int, hour: datetime, view: View) -> Figures:
     """The page's figures, once for each version of the data and each hour, which are the cache's key."""
-    del version
     of = process()
     assert of is not None
     known = windows.accounts(of.warehouse)
-    return figures(of.warehouse, known, view, hour, own=of.workspace.folder / "metrics")
+    own, mature = of.workspace.folder / "metrics", learned(version, view.as_of)
+    return figures(of.warehouse, known, view, hour, own=own, mature=mature)
 
 
 def target(of: Process, scope: Scope, metric: str, accounts: dict[tuple[str, str], str]) -> float | None:

@@ -185,4 +185,5 @@ def test_without_history_numbers_are_provisional_not_judged_raw(running):
     app = opened()
     assert not app.exception
     assert "nothing to compare with yet" in app.metric[1].proto.delta_description
+    assert "once settled" in text(app)
     assert "Provisional" in text(app)
