@@ -234,7 +234,7 @@ def _draw_campaigns(of: Process, view: View, shown: Listing, kept: list[int], ti
             "id": [e.campaign for e in entities],
         },
         [
-            Column("name", "Campaign", "name", width="large"),
+            Column("name", "Campaign", "name", width=280),
             Column("source", "Platform"),
             Column("state", "State", "state"),
             *figure_columns(shown.metrics, view.currency),

@@ -87,6 +87,7 @@ class Sheet:
     networks: tuple[Line, ...]
     hours: tuple[Line, ...]
     auction: Numbers
+    auction_days: str
     auction_before: Numbers
     campaign_spend: float | None
     ads_spend: float | None
@@ -171,7 +172,7 @@ def sheet(
         else:
             points = _by_day(of, chosen, window)
     context = [defined[name] for name in (*AUCTION, "cpm")]
-    moved = windows.shift(asked, -len(asked.days(account.timezone)), account.timezone)
+    auctioned, auctioned_before, auction_days = _whole_days(of, asked)
     own, ads = _twice(of) if entity.level == "campaign" else (None, None)
     whole = not of.daily
     return Sheet(
@@ -187,8 +188,9 @@ def sheet(
         devices=_segments(of, window, "device") if whole else (),
         networks=_segments(of, window, "network") if whole else (),
         hours=_segments(of, window, "hour_of_day") if whole else (),
-        auction=of.figures(context, asked) if whole else {},
-        auction_before=of.figures(context, moved) if whole else {},
+        auction=of.figures(context, auctioned) if whole else {},
+        auction_before=of.figures(context, auctioned_before) if whole else {},
+        auction_days=auction_days,
         campaign_spend=own,
         ads_spend=ads,
         pace=_pace(of),
@@ -213,12 +215,21 @@ def _days(of: _Asked, asked: Window) -> tuple[Window, Window | None, str]:
     """The whole days of a window, as many before them, and their name; today alone where it is that."""
     if asked.start >= of.today.start or asked.end - asked.start <= timedelta(hours=2):
         return of.today, None, "today so far"
-    touched = Window(asked.start, min(asked.end, of.today.start)).days(of.account.timezone)
-    first, last, count = touched[0], touched[-1], len(touched)
+    return _whole_days(of, asked)
+
+
+def _whole_days(of: _Asked, asked: Window) -> tuple[Window, Window, str]:
+    """The whole days of a window, yesterday where it has none; as many before them; and their name."""
+    today = of.today.days(of.account.timezone)[0]
+    touched = asked.days(of.account.timezone)
+    last = min(touched[-1], today - _DAY)
+    first = min(touched[0], last)
+    count = (last - first).days + 1
     known = {of.key: of.account}
     whole = windows.days(known, first, last)[of.key]
     before = windows.days(known, first - count * _DAY, first - _DAY)[of.key]
-    return whole, before, f"{first:%d %b} to {last:%d %b}, whole days" if count > 1 else f"{first:%d %b}"
+    name = f"{first:%-d %b} to {last:%-d %b}, whole days" if count > 1 else f"{first:%-d %b}, the whole day"
+    return whole, before, name
 
 
 def _by_hour(of: _Asked, chosen: Sequence[Metric], window: Window, against: Comparison) -> Points:

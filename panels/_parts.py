@@ -44,7 +44,7 @@ def setup(status: str, serving: str) -> Pill | None:
         return Pill(Status.none, status.capitalize())
     if serving:
         return Pill(Status.watch, serving.replace("_", " ").capitalize())
-    return Pill(Status.good, "Enabled") if status == "enabled" else None
+    return Pill(Status.none, "Enabled") if status == "enabled" else None
 
 
 def page(
@@ -197,7 +197,7 @@ def auction(shown: Sheet) -> None:
         return
     told = [n for n in (*AUCTION, "cpm") if shown.auction.get(n) is not None]
     if not told:
-        st.markdown(":material/inbox: No auction data in this window. Google gives it a day late.")
+        st.markdown(":material/inbox: The source has reported no auction of these days yet.")
         return
     for name in told:
         metric = shown.metrics[name]
@@ -208,7 +208,7 @@ def auction(shown: Sheet) -> None:
             if moved is not None and abs(moved) >= 0.005:
                 st.markdown(f":gray[{f.change(moved)}]", width="content")
             st.markdown(f"**{f.plain(shape(metric, value, shown.currency))}**", width="content")
-    st.caption("Changes are against the same number of days before. Context only: shares are never added up.")
+    st.caption(f"{shown.auction_days}, against as many days before. The sources report it a day late.")
 
 
 def figures_of(lines: Sequence[Line]) -> dict[str, list[object]]:
@@ -224,7 +224,9 @@ def figure_columns(metrics: Mapping[str, Metric], currency: str) -> list[Column]
 
     def of(name: str, *, seen: bool = True) -> Column:
         column = of_metric(metrics[name], currency, shown=seen)
-        return replace(column, title=SHORT.get(name, column.title))
+        return replace(
+            column, title="Conv. rate" if name == "conversion_rate" else SHORT.get(name, column.title)
+        )
 
     return [
         of("spend"),
@@ -253,7 +255,7 @@ def inside(of: Process, shown: Sheet, about: About, account: Account) -> None:
             "id": [line.id for line in lines],
         },
         [
-            Column("name", TITLES[entity.level][:-1], "name", width="large"),
+            Column("name", TITLES[entity.level][:-1], "name", width=280),
             *([] if entity.level == "campaign" else [Column("state", "State", "state")]),
             *figure_columns(shown.metrics, shown.currency),
             Column("trend", "Spend by hour" if _hourly(shown) else "Spend, 14 days", "bars", width="medium"),

@@ -71,7 +71,9 @@ def trend(points: Points, metric: Metric, currency: str) -> Spec:
     when = {"field": "at", "type": x["type"], "title": "Hour" if hourly else "Day"}
     if not hourly:
         when["format"] = "%a %d %b"
-    colors = {"domain": [name for name, *_ in lines], "range": ["#2563EB", "#64748B"][: len(lines)]}
+    names = [name for name, *_ in lines]
+    # The theme's first colour for what is shown, its fifth, a grey, for what that is held against.
+    colors = {"domain": [names[0], *(f"unused {n}" for n in range(3)), *names[1:]]}
     layers = []
     for name, values, dash in lines:
         layers.append(
@@ -90,7 +92,12 @@ def trend(points: Points, metric: Metric, currency: str) -> Spec:
                         "type": "nominal",
                         "title": None,
                         "scale": colors,
-                        "legend": {"orient": "top", "symbolType": "stroke", "labelLimit": 320},
+                        "legend": {
+                            "orient": "top",
+                            "symbolType": "stroke",
+                            "labelLimit": 320,
+                            "values": names,
+                        },
                     },
                     "tooltip": [
                         when,

@@ -42,17 +42,17 @@ def asked() -> Entity | None:
 
 
 def crumbs(of: Process, entity: Entity) -> None:
-    """Where this is, each step a link."""
+    """The way up, each step a link; the last step is the page's title."""
+    st.html(
+        "<style>.st-key-crumbs a { background: transparent !important; padding: 0 !important; }"
+        ".st-key-crumbs a * { font-weight: 400 !important; }</style>"
+    )
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="crumbs"):
-        st.page_link(PAGE, label="All campaigns", icon=":material/list:", query_params=address(None))
-        for step in entity.path:
-            st.markdown(":gray[/]", width="content")
+        st.page_link(PAGE, label="All campaigns", query_params=address(None))
+        for step in entity.path[:-1]:
             found = described(of.warehouse, step)
-            name = f.plain(found.name if found else step.id)
-            if step == entity:
-                st.markdown(f"**{name}**", width="content")
-            else:
-                st.page_link(PAGE, label=name, query_params=address(step))
+            st.markdown(":gray[/]", width="content")
+            st.page_link(PAGE, label=f.plain(found.name if found else step.id), query_params=address(step))
 
 
 def header(of: Process, found: Described, account: Account, now: datetime) -> None:
@@ -65,7 +65,13 @@ def header(of: Process, found: Described, account: Account, now: datetime) -> No
         pill = _parts.setup(found.status, found.serving)
         if pill:
             look = pill.status.value
-            st.badge(f.plain(pill.word), icon=look.icon, color=look.color, help="As the platform has it.")  # type: ignore[arg-type]
+            icon = {"Enabled": ":material/play_circle:", "Paused": ":material/pause_circle:"}
+            st.badge(
+                f.plain(pill.word),
+                icon=icon.get(pill.word, look.icon),
+                color=look.color,  # type: ignore[arg-type]
+                help="As the platform has it.",
+            )
         if found.channel:
             st.badge(f.plain(found.channel.replace("_", " ").capitalize()), color="gray")
         marks = [
