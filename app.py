@@ -20,6 +20,7 @@ import anyio
 import anyio.to_thread
 import streamlit as st
 
+from metrics.dimensions import Convention
 from panels import _slot
 from service import api, logs, workspace
 from service.plans import planned
@@ -99,6 +100,7 @@ def _shown(service: Service) -> _slot.Process:
             targets=targets,
             plans=tuple(planned(plan, settings.currency) for plan in settings.plans),
             demo=settings.demo,
+            naming=Convention(settings.naming) if settings.naming else None,
         ),
         status=service.status,
         data_version=lambda: service.versions.current,

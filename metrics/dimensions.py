@@ -10,6 +10,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from metrics.header import nearest
 
 if TYPE_CHECKING:
@@ -117,6 +120,14 @@ class Convention:
             groups = re.compile(self.pattern).groupindex
         except re.error as error:
             raise ValueError(f"the naming convention is no regular expression: {error}") from error
+        try:
+            # The database's kind of expression knows less than Python's: no lookahead, no back references.
+            pc.match_substring_regex(pa.array([""]), self.pattern)
+        except pa.ArrowInvalid as error:
+            said = str(error).removeprefix("Invalid regular expression: ")
+            raise ValueError(
+                f"the naming convention is no regular expression of the database's kind (RE2): {said}"
+            ) from error
         if not groups:
             raise ValueError("the naming convention has no named group; name a part: (?P<country>[A-Z]{2})")
         if taken := sorted(set(groups) & set(DIMENSIONS)):

@@ -355,13 +355,18 @@ def _children(of: _Asked, window: Window, recent: Window) -> tuple[Line, ...]:
     return tuple(sorted(lines, key=lambda line: (-(line.figures["spend"] or 0.0), line.name)))
 
 
+_PROPER: Final = {"iphone": "iPhone", "ipad": "iPad", "ipod": "iPod"}
+
+
 def _segments(of: _Asked, window: Window, by: str) -> tuple[Line, ...]:
     """The entity by device, network or hour of the day; known for campaigns and accounts."""
     hour = by == "hour_of_day"
     found = of.lines(of.metrics("" if hour else "segments"), window, by)
 
     def name(key: Any) -> str:
-        return f"{key:02d}:00" if hour else str(key).replace("_", " ").capitalize()
+        if hour:
+            return f"{key:02d}:00"
+        return _PROPER.get(key) or str(key).replace("_", " ").capitalize()
 
     lines = [Line(str(key), name(key), "", "", figures) for key, figures in found.items()]
     return tuple(lines if hour else sorted(lines, key=lambda line: -(line.figures["spend"] or 0.0)))

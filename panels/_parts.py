@@ -10,6 +10,7 @@ import streamlit as st
 
 from connectors.contract import Account
 from metrics.changes import KINDS
+from metrics.entities import Entity
 from metrics.model import Metric
 from panels import _format as f
 from panels._address import kept
@@ -27,8 +28,14 @@ __all__ = ["SHORT", "figure_columns", "figures_of", "page", "setup"]
 SETTLES_WITHIN = 72
 """Hours after which late conversions change a ratio too little to change a verdict."""
 
-TITLES = {"account": "Campaigns", "campaign": "Ad groups", "ad_group": "Ads"}
-NOUNS = {"account": "campaign", "campaign": "ad group", "ad_group": "ad"}
+NOUNS = {"account": "campaign", "campaign": "ad group", "ad_group": "ad", "ad": "ad"}
+"""What is one level down."""
+
+
+def noun(entity: Entity) -> str:
+    """What the parts of an entity are called; Meta's ad groups are ad sets."""
+    return "ad set" if (entity.source, entity.level) == ("meta_ads", "campaign") else NOUNS[entity.level]
+
 
 SHOWN = ("spend", "conversions", "cpa", "roas", "conversion_rate", "ctr", "cpc")
 """What can be drawn over time, and stands in the tables."""
@@ -60,7 +67,7 @@ def page(
     entity, until = shown.described.entity, view.as_known
     window = shown.days or view.title
     about = About(
-        f"{TITLES.get(entity.level, '')} of {shown.described.name}",
+        f"{noun(entity)}s of {shown.described.name}",
         window,
         until,
         versions(shown.metrics.values()),
@@ -243,7 +250,7 @@ def figure_columns(metrics: Mapping[str, Metric], currency: str) -> list[Column]
 def inside(of: Process, shown: Sheet, about: About, account: Account) -> None:
     """One level down."""
     entity = shown.described.entity
-    lines = shown.children
+    lines, part = shown.children, noun(entity)
     reconciliation(of, shown, account)
     table(
         {
@@ -255,7 +262,7 @@ def inside(of: Process, shown: Sheet, about: About, account: Account) -> None:
             "id": [line.id for line in lines],
         },
         [
-            Column("name", TITLES[entity.level][:-1], "name", width=280),
+            Column("name", part.capitalize(), "name", width=280),
             *([] if entity.level == "campaign" else [Column("state", "State", "state")]),
             *figure_columns(shown.metrics, shown.currency),
             Column("trend", "Spend by hour" if _hourly(shown) else "Spend, 14 days", "bars", width="medium"),
@@ -263,13 +270,13 @@ def inside(of: Process, shown: Sheet, about: About, account: Account) -> None:
             Column("id", "Id", shown=False),
         ],
         key=f"{entity.level}_parts",
-        title=TITLES[entity.level],
-        alt=f"{TITLES[entity.level]} with spend, conversions, cost and return",
+        title=f"{part.capitalize()}s",
+        alt=f"{part.capitalize()}s with spend, conversions, cost and return",
         about=about,
         empty=_without(shown),
         ids=[entity.child(line.id) for line in lines],
         opens=open_entity,
-        noun=NOUNS[entity.level],
+        noun=part,
     )
 
 
@@ -325,13 +332,20 @@ def segments(shown: Sheet, about: About) -> None:
         about=replace(about, subject=f"{shown.described.name} by {(choice or 'Device').lower()}"),
         empty="Nothing was reported by this split in this window.",
     )
+    if choice != "Hour":
+        st.caption("Known by the day and read at another moment: today's may differ from the cards above.")
+
+
+def _worded(title: str, value: str) -> str:
+    """A source's constant as words; a name, a date or an address as it is."""
+    return value.replace("_", " ").lower() if title in ("Objective", "Bidding") else value
 
 
 def past(of: Process, shown: Sheet, about: About) -> None:
     """How it is set up, and what changed."""
     facts = shown.described.facts or {}
     if facts:
-        told = " · ".join(f"{title} **{f.plain(value)}**" for title, value in facts.items())
+        told = " · ".join(f"{title} **{f.plain(_worded(title, v))}**" for title, v in facts.items())
         st.markdown(f"**Set-up**  \n{told}")
     lines = shown.changes
     table(

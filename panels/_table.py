@@ -159,16 +159,17 @@ def table(
 
 def _find(key: str, noun: str, names: Sequence[str], ids: Sequence[Id], opens: Callable[[Id], None]) -> None:
     """A field that opens a row by its name: a grid's names can be clicked, but not by the keyboard."""
+    article = "an" if noun[:1] in "aeiou" else "a"
     place = st.selectbox(
-        f"Open a {noun}",
+        f"Open {article} {noun}",
         range(len(names)),
         index=None,
         format_func=lambda n: f.bare(names[n]) or str(ids[n]),
-        placeholder=f"Open a {noun} …",
+        placeholder=f"Open {article} {noun} …",
         label_visibility="collapsed",
         width=230,
         key=f"{key}_find",
-        help=f"Type a part of its name. A click on a {noun}'s name in the table opens it too.",
+        help="Type a part of its name. A click on a name in the table opens it too.",
     )
     if place is not None:
         opens(ids[place])

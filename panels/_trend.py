@@ -26,9 +26,9 @@ _AXIS = {"money": "~s", "count": "~s", "percent": ".1~%", "multiple": ".1~f", "r
 
 
 def _values(points: Points, values: Sequence[float | None], name: str) -> list[Spec]:
-    """The points that are known; a day as noon, so that no reader's time zone makes it another day."""
+    """The points that are known; a day as its midnight on any clock: the same to each reader."""
     return [
-        {"at": f"{at.isoformat()}T12:00:00" if isinstance(at, date) else at, name: value}
+        {"at": f"{at.isoformat()}T00:00:00" if isinstance(at, date) else at, name: value}
         for at, value in zip(points.at, values, strict=True)
         if value is not None and math.isfinite(value)
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from panels import _live
+from panels import _live, _saved
 from panels._slot import process
 
 st.set_page_config(page_title="Paceline", page_icon="📈", layout="wide")
@@ -17,75 +17,75 @@ if WALL:
         "<style>html{font-size:22px}[data-testid=stMetricValue]{font-size:3.2rem}.st-key-desk,.st-key-bars,.st-key-controls{display:none}</style>"
     )
 
-page = st.navigation(
-    {
-        "Monitor": [
-            st.Page(
-                "overview.py",
-                title="Overview",
-                icon=":material/dashboard:",
-                default=True,
-                help="The health of all accounts today.",
-            ),
-            st.Page(
-                "acquisition.py",
-                title="Acquisition",
-                icon=":material/ads_click:",
-                url_path="acquisition",
-                help="What the money buys: traffic, its price, and what is lost at the auction.",
-            ),
-            st.Page(
-                "engagement.py",
-                title="Engagement",
-                icon=":material/filter_alt:",
-                url_path="engagement",
-                help="How far the traffic goes, from being shown to converting.",
-            ),
-            st.Page(
-                "revenue.py",
-                title="Revenue",
-                icon=":material/payments:",
-                url_path="revenue",
-                help="What the money brings back, against the targets.",
-            ),
-            st.Page(
-                "pacing.py",
-                title="Pacing",
-                icon=":material/speed:",
-                url_path="pacing",
-                help="Will each plan's money be spent by the end of its flight, and what to change.",
-            ),
-        ],
-        "Investigate": [
-            st.Page(
-                "campaign.py",
-                title="Campaign",
-                icon=":material/ads_click:",
-                url_path="campaign",
-                help="From an account down to the ad: what it spends, what it earns, what changed.",
-            ),
-            st.Page(
-                "changes.py",
-                title="Changes",
-                icon=":material/history:",
-                url_path="changes",
-                help="Who changed what, what the sources took back, and what came of it.",
-            ),
-            st.Page(
-                "health.py",
-                title="Data health",
-                icon=":material/monitor_heart:",
-                url_path="data-health",
-                help="How fresh each stream is, what failed, and how to mend it.",
-            ),
-        ],
-    },
-    position="hidden" if WALL else "top",
-)
+PAGES = {
+    "Monitor": [
+        st.Page(
+            "overview.py",
+            title="Overview",
+            icon=":material/dashboard:",
+            default=True,
+            help="The health of all accounts today.",
+        ),
+        st.Page(
+            "acquisition.py",
+            title="Acquisition",
+            icon=":material/ads_click:",
+            url_path="acquisition",
+            help="What the money buys: traffic, its price, and what is lost at the auction.",
+        ),
+        st.Page(
+            "engagement.py",
+            title="Engagement",
+            icon=":material/filter_alt:",
+            url_path="engagement",
+            help="How far the traffic goes, from being shown to converting.",
+        ),
+        st.Page(
+            "revenue.py",
+            title="Revenue",
+            icon=":material/payments:",
+            url_path="revenue",
+            help="What the money brings back, against the targets.",
+        ),
+        st.Page(
+            "pacing.py",
+            title="Pacing",
+            icon=":material/speed:",
+            url_path="pacing",
+            help="Will each plan's money be spent by the end of its flight, and what to change.",
+        ),
+    ],
+    "Investigate": [
+        st.Page(
+            "campaign.py",
+            title="Campaign",
+            icon=":material/account_tree:",
+            url_path="campaign",
+            help="From an account down to the ad: what it spends, what it earns, what changed.",
+        ),
+        st.Page(
+            "changes.py",
+            title="Changes",
+            icon=":material/history:",
+            url_path="changes",
+            help="Who changed what, what the sources took back, and what came of it.",
+        ),
+        st.Page(
+            "health.py",
+            title="Data health",
+            icon=":material/monitor_heart:",
+            url_path="data-health",
+            help="How fresh each stream is, what failed, and how to mend it.",
+        ),
+    ],
+}
+page = st.navigation(PAGES, position="hidden" if WALL else "top")
 
 if process() is None:
     st.info("Paceline is starting. This page opens by itself in a moment.", icon=":material/hourglass_top:")
     _live.wait()
 else:
+    if not WALL:
+        _saved.popover({p.url_path: p for pages in PAGES.values() for p in pages}, page.url_path)
     page.run()
     _live.listen()

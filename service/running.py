@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from alerts import records
-from metrics import notes
+from metrics import notes, saved_views
 from service import settings
 from service.alerting import Alerting
 from service.backfill import Backfill
@@ -27,7 +27,7 @@ __all__ = ["Service"]
 
 _LOG = logging.getLogger(__name__)
 
-CHAPTERS: Final[tuple[Chapter, ...]] = (notes.CHAPTER, records.CHAPTER)
+CHAPTERS: Final[tuple[Chapter, ...]] = (notes.CHAPTER, saved_views.CHAPTER, records.CHAPTER)
 """The book's tables, room by room."""
 
 

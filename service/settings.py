@@ -20,6 +20,7 @@ from alerts.routes import INBOX, ROLES, Receiver, Routing
 from connectors import registry
 from connectors.part import Part
 from connectors.units import Currency, Duration, Share, TimeZone, duration
+from metrics.dimensions import Convention
 from service import secrets
 from service.faults import explain, nearest
 from service.marks import Marked, Problem, read
@@ -108,10 +109,20 @@ class Alerts(Routing):
     channels: dict[str, dict[str, Any] | None] = Field(default_factory=dict)
 
 
+def _naming(pattern: str) -> str:
+    try:
+        Convention(pattern)
+    except ValueError as error:
+        text = str(error).removeprefix("the naming convention ")
+        raise ValueError(text if text.startswith(("is ", "has ")) else f"cannot be used: {text}") from error
+    return pattern
+
+
 class Settings(Part):
     """The whole file.
 
-    sources: each connector's own settings, by the connector's name. demo: the numbers are the sandbox's.
+    sources: each connector's own settings, by the connector's name. naming: a regular expression over the
+    campaigns' names, whose named groups are dimensions (docs/naming.md). demo: the numbers are the sandbox's.
     """
 
     name: str = "Our team"
@@ -121,6 +132,7 @@ class Settings(Part):
     polling: Polling = Polling()
     sources: dict[str, dict[str, Any] | None] = Field(min_length=1)
     targets: list[Target] = Field(default_factory=list)
+    naming: Annotated[str, AfterValidator(_naming)] | None = None
     plans: list[Plan] = Field(default_factory=list)
     alerts: Alerts = Alerts()
     demo: bool = False

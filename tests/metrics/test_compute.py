@@ -447,6 +447,8 @@ def test_an_unknown_dimension_is_told_with_the_nearest(world, book):
         ("(?P<country>[A-Z]{2}", "is no regular expression"),
         ("[A-Z]{2}_.*", "has no named group"),
         ("(?P<channel>.*)", "`channel` is a dimension already"),
+        ("(?P<country>[A-Z]{2})(?=_)", r"kind \(RE2\): invalid perl operator: \(\?="),
+        (r"(?P<country>[A-Z]{2})\1", r"kind \(RE2\): invalid escape sequence"),
     ],
 )
 def test_a_convention_that_names_nothing_is_refused(pattern, message):

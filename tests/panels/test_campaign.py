@@ -169,7 +169,7 @@ def test_a_paused_campaign(drilled):
     later(drilled, Campaign("c1", "DE | Brand 1", "paused", "", "search"))
     app = opened(**CAMPAIGN)
     assert not app.exception
-    assert ":material/do_not_disturb_on: Paused" in text(app)
+    assert ":material/pause_circle: Paused" in text(app)
     changes = app.dataframe[-1].value
     assert changes[["kind", "what", "who"]].values.tolist() == [
         ["Status", "Status enabled → paused", "seen by a poll"]

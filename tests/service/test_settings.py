@@ -111,6 +111,22 @@ def test_the_environment_wins_over_the_file(team):
             "sources: {example: {platform: /tmp}}\nserver:\n  port: 99999",
             "paceline.yaml:3:9: server.port: input should be less than or equal to 65535 (got 99999)",
         ),
+        (
+            "sources: {example: {platform: /tmp}}\nnaming: '(?P<country[A-Z]{2})'",
+            "paceline.yaml:2:9: naming: '(?P<country[A-Z]{2})' is no regular expression: missing >, unterminated name at position 4",
+        ),
+        (
+            "sources: {example: {platform: /tmp}}\nnaming: '[A-Z]{2}_.*'",
+            "paceline.yaml:2:9: naming: '[A-Z]{2}_.*' has no named group; name a part: (?P<country>[A-Z]{2})",
+        ),
+        (
+            "sources: {example: {platform: /tmp}}\nnaming: '(?P<channel>.*)'",
+            "paceline.yaml:2:9: naming: '(?P<channel>.*)' cannot be used: `channel` is a dimension already; give the part of the name another name",
+        ),
+        (
+            "sources: {example: {platform: /tmp}}\nnaming: '(?P<a>.)(?=b)'",
+            "paceline.yaml:2:9: naming: '(?P<a>.)(?=b)' is no regular expression of the database's kind (RE2): invalid perl operator: (?=",
+        ),
         ("sources: [", "paceline.yaml:1:11: is not YAML: while parsing a flow node expected the node content, but found '<stream end>'"),
         ("", "paceline.yaml:1:1: is empty: run `paceline init`"),
     ],

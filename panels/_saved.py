@@ -1,0 +1,157 @@
+"""The team's saved views, on every page: open one, name the present one, pass on its link."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+import streamlit as st
+from streamlit.navigation.page import Page
+
+from metrics import saved_views
+from metrics.saved_views import SavedView
+from panels import _format as f
+from panels._slot import Process, process
+
+__all__ = ["popover"]
+
+STYLE = (
+    "<style>.st-key-saved_views { position: fixed; top: 0.6rem; right: 1rem; width: auto; z-index: 999991; }"
+    "@media (max-width: 640px) { .st-key-saved_views { display: none } }</style>"
+)
+"""In the bar of the navigation, which is Streamlit's own and takes nothing in."""
+
+
+@st.fragment(key="saved_views_fragment")
+def popover(pages: Mapping[str, Page], here: str) -> None:
+    """The popover in the bar. pages: every page by its path in the address. here: the present one's."""
+    of = process()
+    assert of is not None
+    st.html(STYLE)
+    with (
+        st.container(key="saved_views"),
+        st.popover("Views", icon=":material/bookmarks:", type="tertiary", help="The team's saved views"),
+    ):
+        views = saved_views.read(of.book)
+        st.markdown("**Saved views**")
+        if not views:
+            st.caption("None yet. Choose what you look at every day, and give it a name below.")
+        for view in views:
+            page = pages.get(view.page)
+            when = f"{view.created.astimezone(of.workspace.timezone):%-d %b %Y}"
+            if page is None:
+                st.caption(f"{f.plain(view.name)}: its page is gone")
+                continue
+            st.page_link(
+                page,
+                label=f.plain(view.name),
+                icon=":material/bookmark:",
+                query_params=view.query,
+                help=f"Saved by {f.plain(view.owner)} on {when}.",
+            )
+        st.divider()
+        save(of, here)
+        if views:
+            change(of, views)
+
+
+def present() -> list[tuple[str, str]]:
+    """The query of the page's address, in a fixed order."""
+    return [
+        (key, value)
+        for key in sorted(st.query_params)
+        if not key.startswith("embed")
+        for value in st.query_params.get_all(key)
+    ]
+
+
+def me() -> str:
+    """Who is logged in, or "" where nobody has to."""
+    return str(getattr(st.user, "email", "") or getattr(st.user, "name", "") or "")
+
+
+def save(of: Process, here: str) -> None:
+    """Name what the page shows now; and its link, to be copied."""
+    query = present()
+    with st.form("save_view", border=False):
+        st.text_input(
+            "Save this view as",
+            placeholder="Brand DE, last 7 days",
+            max_chars=saved_views.LONGEST,
+            key="view_name",
+            help="All that is chosen on this page: accounts, window, columns, the campaign you look at.",
+        )
+        if not me():
+            st.text_input(
+                "Your name", key="view_owner", max_chars=80, help="So that others know whom to ask."
+            )
+        st.form_submit_button(
+            "Save",
+            icon=":material/bookmark_add:",
+            help="For the whole team.",
+            on_click=_save,
+            args=(of, here, query),
+        )
+    if fault := st.session_state.pop("view_fault", ""):
+        st.error(f.plain(f"{fault[:1].upper()}{fault[1:]}."))
+    st.caption("Or pass on its link:")
+    base = (st.context.url or "").split("?", maxsplit=1)[0]
+    st.code(base + (f"?{urlencode(query)}" if query else ""), language=None, wrap_lines=True)
+
+
+def _save(of: Process, here: str, query: list[tuple[str, str]]) -> None:
+    state = st.session_state
+    owner = me() or state.get("view_owner", "")
+    try:
+        saved_views.save(
+            of.book, state["view_name"], page=here, query=query, owner=owner, now=datetime.now(UTC)
+        )
+    except ValueError as fault:
+        state["view_fault"] = str(fault)
+    else:
+        state["view_name"] = ""
+
+
+def change(of: Process, views: list[SavedView]) -> None:
+    """Rename a view, or delete it."""
+    with st.expander("Rename or delete"):
+        by_id = {view.id: view for view in views}
+        chosen = st.selectbox(
+            "View",
+            list(by_id),
+            format_func=lambda id_: f.bare(by_id[id_].name),
+            key="view_changed",
+            help="The team's views, whoever saved them.",
+        )
+        view = by_id[chosen]
+        key = f"view_renamed_{view.id}"
+        name = st.text_input(
+            "New name", view.name, max_chars=saved_views.LONGEST, key=key, help="Its link stays what it is."
+        )
+        left, right = st.columns(2)
+        left.button(
+            "Rename",
+            key="view_rename",
+            disabled=name == view.name,
+            width="stretch",
+            on_click=_rename,
+            args=(of, view, key),
+        )
+        right.button(
+            "Delete",
+            key="view_delete",
+            icon=":material/delete:",
+            width="stretch",
+            on_click=saved_views.delete,
+            args=(of.book, view),
+        )
+
+
+def _rename(of: Process, view: SavedView, key: str) -> None:
+    try:
+        saved_views.rename(of.book, view, st.session_state[key])
+    except KeyError:
+        st.session_state["view_fault"] = "somebody has deleted this view meanwhile"
+    except ValueError as fault:
+        st.session_state["view_fault"] = str(fault)
