@@ -8,6 +8,7 @@ import streamlit as st
 
 from metrics.compare import Comparison
 from panels import _format as f
+from panels import _wall
 from panels._overview import Figures, Interval
 from panels._status import Status, by_target
 
@@ -75,6 +76,12 @@ def card(
                 st.caption(note, width="content")
 
 
+def _reached(shown: Figures) -> str:
+    """Up to when the pace is judged: an hour of the clock, where all accounts' clocks agree."""
+    hours = {int(line.pace.hour) for line in shown.campaigns if line.pace is not None}
+    return f"to {hours.pop():02d}:00" if len(hours) == 1 else "by now, by each account's clock"
+
+
 def cards(shown: Figures, roas_target: float | None, cpa_target: float | None) -> None:
     """The four numbers that a morning begins with."""
     currency, now, usual, hours = shown.view.currency, shown.now, shown.usual, shown.hours
@@ -118,7 +125,7 @@ def cards(shown: Figures, roas_target: float | None, cpa_target: float | None) -
     def cash(value: float | None) -> str:
         return f.plain(f.money(value, currency))
 
-    grid = st.grid(4, min_column_width=230, gap="small")
+    grid = _wall.cards()
     pace = shown.pace
     planned = pace is not None and pace.index is not None
     status, word = PACE[pace.state if pace is not None else "unplanned"]
@@ -132,7 +139,7 @@ def cards(shown: Figures, roas_target: float | None, cpa_target: float | None) -
             if pace is not None and planned
             else "no budget is set for today",
             delta=pace.index - 1 if pace is not None and pace.index is not None else None,
-            against=f"of plan to {int(pace.hour):02d}:00" if pace is not None and planned else "",
+            against=f"of plan {_reached(shown)}" if pace is not None and planned else "",
             better="neutral",
             trend=hours["spend"],
             chart="area",

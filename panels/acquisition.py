@@ -11,7 +11,7 @@ from metrics import windows
 from metrics.compare import Comparison
 from metrics.model import Metric
 from panels import _format as f
-from panels import _live, _plots
+from panels import _live, _plots, _wall
 from panels._address import kept
 from panels._blocks import fact_card, head, page
 from panels._facts import Facts, Group, Trend, definitions, facts, groups, trend
@@ -47,7 +47,7 @@ def load(version: int, view: View) -> tuple[Facts, Facts, Trend, dict[str, list[
 def draw(of: Process, view: View) -> None:
     """The page below its head."""
     delivery, auction, steps, split = load(of.data_version(), view)
-    grid = st.grid(4, min_column_width=220, gap="small")
+    grid = _wall.cards()
     for name in ("clicks", "cpc", "ctr", "cpm"):
         with grid.cell():
             fact_card(

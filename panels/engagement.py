@@ -10,7 +10,7 @@ from metrics import windows
 from metrics.compute import evaluate
 from metrics.model import views
 from panels import _format as f
-from panels import _live, _plots
+from panels import _live, _plots, _wall
 from panels._blocks import fact_card, head, page
 from panels._facts import Facts, Group, Trend, definitions, facts, groups, trend
 from panels._slot import Process, process
@@ -60,7 +60,7 @@ def load(version: int, view: View) -> tuple[Facts, Facts, Trend, list[Group], Ce
 def draw(of: Process, view: View) -> None:
     """The page below its head."""
     told, reach, steps, devices, cells = load(of.data_version(), view)
-    grid = st.grid(4, min_column_width=220, gap="small")
+    grid = _wall.cards()
     for name in ("conversion_rate", "ctr", "conversions"):
         with grid.cell():
             fact_card(told[name], view, steps, told.against, chart="bar" if name == "conversions" else "line")

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
-from panels import _live, _saved
+from panels import _live, _saved, _wall
 from panels._slot import process
 
 st.set_page_config(page_title="Paceline", page_icon="📈", layout="wide")
 
-WALL = st.query_params.get("mode") == "wall"
+WALL = _wall.on()
 
 st.html("<style>@media (max-width: 640px) { .st-key-desk { display: none } }</style>")
 if WALL:
-    st.html(
-        "<style>html{font-size:22px}[data-testid=stMetricValue]{font-size:3.2rem}.st-key-desk,.st-key-bars,.st-key-controls{display:none}</style>"
-    )
+    _wall.frame()
 
 PAGES = {
     "Monitor": [
@@ -89,3 +87,5 @@ else:
         _saved.popover({p.url_path: p for pages in PAGES.values() for p in pages}, page.url_path)
     page.run()
     _live.listen()
+    if WALL:
+        _wall.turn(page.url_path)

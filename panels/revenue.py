@@ -8,7 +8,7 @@ import streamlit as st
 
 from connectors.contract import Account
 from metrics import windows
-from panels import _live, _plots
+from panels import _live, _plots, _wall
 from panels._blocks import fact_card, head, page
 from panels._drill import open_campaign
 from panels._facts import Fact, Facts, Group, Trend, definitions, facts, groups, trend
@@ -68,7 +68,7 @@ def judged(of: Process, fact: Fact, view: View) -> tuple[Status, str] | None:
 def draw(of: Process, view: View) -> None:
     """The page below its head."""
     told, steps, channels, lines = load(of.data_version(), view)
-    grid = st.grid(4, min_column_width=220, gap="small")
+    grid = _wall.cards()
     for name in ("roas", "revenue", "cpa", "average_order_value"):
         with grid.cell():
             fact_card(

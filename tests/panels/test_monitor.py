@@ -74,3 +74,30 @@ def test_a_replay_shows_only_what_was_known(filled):
     app = opened("acquisition", at=before)
     assert not app.exception
     assert "**Replay.**" in text(app)
+
+
+@EARLY
+@pytest.mark.parametrize("page", ["acquisition", "revenue"])
+def test_a_wall_has_no_navigation_and_turns_by_itself(filled, page):
+    app = AppTest.from_file(str(ROOT / "panels" / "main.py"), default_timeout=60)
+    app.query_params["mode"] = "wall"
+    app.run()
+    app.switch_page(f"{page}.py").run()
+    assert not app.exception
+    assert app.session_state["wall_since"] > 0
+
+
+@pytest.mark.parametrize("at", ["yesterday", "2026-13-01", ""])
+def test_a_moment_that_is_none_falls_back_to_now(filled, at):
+    app = opened("acquisition", at=at)
+    assert not app.exception
+    assert "**Replay.**" not in text(app)
+
+
+@pytest.mark.parametrize(
+    "query", [{"win": "never"}, {"scope": "gone/1"}, {"vs": "target"}, {"win": "custom", "from": "x"}]
+)
+def test_what_is_no_longer_possible_falls_back(filled, query):
+    app = opened("acquisition", **query)
+    assert not app.exception
+    assert len(app.metric) >= 4 or "No data in this window yet" in text(app)
