@@ -8,6 +8,7 @@ something; both say when the next `tick` is due.
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,8 @@ from alerts.state import FLAP_WITHIN, Instance, Key, State, calm, step
 from warehouse.book import Book
 
 __all__ = ["SNOOZE_MOST", "Described", "Describer", "Engine", "Finding", "Refused"]
+
+_LOG = logging.getLogger(__name__)
 
 SNOOZE_MOST: Final = timedelta(days=7)
 
@@ -193,7 +196,7 @@ class Engine:
         """Write down the messages of an incident's notices; its headline, where there is a new one."""
         headline = None
         for notice in alert.notices:
-            said = self._describe(alert, notice, now)
+            said = self._described(alert, notice, now)
             headline = said.headline
             addresses = self._addresses(notice.to, incident.group.owner)
             for address in addresses:
@@ -208,6 +211,17 @@ class Engine:
                 headline=headline,
             )
         return headline, incident
+
+    def _described(self, alert: Alert, notice: Notice, now: datetime) -> Described:
+        """The words of a message; without what cannot be looked up, for being told matters most."""
+        try:
+            return self._describe(alert, notice, now)
+        except Exception:  # noqa: BLE001  # whatever it is, people must hear that something fires
+            _LOG.exception("an alert could not be described")
+            said = next((m.told.said for m in alert.members if m.told.said), "")
+            rule = alert.members[0].key.rule if alert.members else ""
+            note = Fact("Not told here", "cause and changes could not be looked up; see the log")
+            return Described(said or f"Rule {rule}", facts=(note,))
 
     def _addresses(self, to: Sequence[Receiver | Address], owner: str) -> list[Address]:
         """Each address once; the owner's inbox stands in for a receiver without one: nothing is lost."""

@@ -7,14 +7,16 @@ Seen: €310 · Expected: €100 · Since: Mon 09:00 (1 h) · Why: … · Change
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
 
 from alerts.engine import Described
 from alerts.incident import Alert, Notice
 from alerts.notify.contract import Fact, Link, Member, Reason
 from connectors.contract import Window
+from metrics.changes import edits
 from metrics.compare import Comparison
 from metrics.explain import explain
 from metrics.links import entity_url, screen
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from metrics.model import Metric
     from warehouse.store import Warehouse
 
-__all__ = ["Words", "span"]
+__all__ = ["Words", "span", "view"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -51,8 +53,7 @@ def span(length: timedelta) -> str:
 class Words:
     """Describes the alerts of one installation.
 
-    zone: the team's, in which times are told. screens: the app's address of a series, or "" where the app's
-    own address is not known to its readers.
+    zone: the team's, in which times are told. app: where people reach the app, for links to its views.
     """
 
     def __init__(
@@ -61,9 +62,9 @@ class Words:
         rules: Sequence[Rule],
         metrics: Mapping[str, Metric],
         zone: ZoneInfo,
-        screens: Callable[[Labels], str] = lambda _labels: "",
+        app: str = "",
     ) -> None:
-        self._warehouse, self._metrics, self._zone, self._screens = warehouse, metrics, zone, screens
+        self._warehouse, self._metrics, self._zone, self._app = warehouse, metrics, zone, app.rstrip("/")
         self._rules = {(rule.id, rule.severity): rule for rule in rules}
 
     def __call__(self, alert: Alert, notice: Notice, now: datetime) -> Described:
@@ -166,23 +167,11 @@ class Words:
     def _changed(self, lead: Instance, now: datetime) -> list[Fact]:
         """Who changed what shortly before, or since."""
         labels = lead.key.labels
-        rows = self._warehouse.query(
-            """SELECT at, actor, summary FROM change
-            WHERE source = $source AND account = $account AND at >= $since AND at <= $now
-              AND (campaign = $campaign OR campaign = '' OR $campaign = '') ORDER BY at DESC LIMIT $most""",
-            {
-                "source": labels.source,
-                "account": labels.account,
-                "campaign": labels.campaign,
-                "since": lead.since - _BEFORE,
-                "now": now,
-                "most": _MOST_CHANGES,
-            },
-        ).to_pylist()
-        said = [
-            f"{row['at'].astimezone(self._zone):%H:%M} {row['actor'] or 'the platform'}: {row['summary']}"
-            for row in rows
-        ]
+        where = {"source": labels.source, "account": labels.account}
+        if labels.campaign:
+            where["campaign"] = labels.campaign
+        found = edits(self._warehouse, Window(lead.since - _BEFORE, now), where)[:_MOST_CHANGES]
+        said = [f"{one.at.astimezone(self._zone):%H:%M} {one.sentence}" for one in found]
         return [Fact("Changed", "; ".join(said))] if said else []
 
     # -- members and links
@@ -217,7 +206,8 @@ class Words:
     def _links(self, lead: Instance) -> tuple[Link, ...]:
         labels = lead.key.labels
         found = []
-        here, there = self._screens(labels), entity_url(labels.source, labels.account, labels.campaign)
+        here = f"{self._app}{view(labels, lead.told.at)}" if self._app else ""
+        there = entity_url(labels.source, labels.account, labels.campaign)
         if here:
             found.append(Link("Open in Paceline", here))
         if there:
@@ -248,6 +238,15 @@ class Words:
             {"source": labels.source, "account": labels.account},
         ).to_pylist()
         return str(rows[0]["currency"]) if rows else ""
+
+
+def view(labels: Labels, at: datetime) -> str:
+    """The path of the app's view of a series as it was judged (docs/links.md)."""
+    moment = f"{at:%Y-%m-%dT%H:%MZ}"
+    if labels.campaign:
+        shown = {"source": labels.source, "account": labels.account, "campaign": labels.campaign}
+        return f"/campaign?{urlencode({**shown, 'at': moment})}"
+    return f"/?{urlencode({'scope': f'{labels.source}/{labels.account}', 'at': moment})}"
 
 
 def _sure(sure: float) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from alerts.notify.contract import Notifier
-    from service.settings import Setup
+    from service.settings import Server, Setup
     from warehouse.book import Book
     from warehouse.store import Warehouse
 
@@ -42,6 +42,12 @@ REST: Final = 10
 """Between two evaluations passes so long, and so many times as long as the last one took."""
 
 LONGEST_SLEEP: Final = 30.0
+
+
+def _address(server: Server) -> str:
+    """Where people reach the app: as it is set, else where it listens."""
+    host = "127.0.0.1" if server.address in ("", "0.0.0.0", "::") else server.address  # noqa: S104  # compared
+    return server.url or f"http://{host}:{server.port}"
 
 
 class Alerting:
@@ -78,7 +84,7 @@ class Alerting:
             self.rules,
             settings.alerts,
             defaults,
-            Words(warehouse, self.rules, self._metrics, settings.timezone),
+            Words(warehouse, self.rules, self._metrics, settings.timezone, _address(settings.server)),
         )
         self.dispatcher = Dispatcher(self.engine.outbox, {INBOX: Inbox(), **notifiers}, clock)
         self._memory = Memory()

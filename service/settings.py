@@ -64,10 +64,14 @@ def _between(least: str, most: str) -> AfterValidator:
 
 
 class Server(Part):
-    """Where the app listens. Put a TLS proxy in front of any address but this machine's own."""
+    """Where the app listens. Put a TLS proxy in front of any address but this machine's own.
+
+    url: where people reach it, for links in messages; empty: as it listens.
+    """
 
     address: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8501
+    url: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
 
 
 class Polling(Part):

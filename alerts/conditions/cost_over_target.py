@@ -3,8 +3,8 @@
 A result's rate per unit of money has a Gamma posterior: prior shape 2 around the target, so that two results
 on target weigh as much as the prior; conversions known, and spend counted only as far as its conversions are
 in (Gelman et al., Bayesian Data Analysis, 2.6; the completeness by metrics.maturity). It fires where the
-posterior says that the cost is over `times` the target. A campaign without a single result in the week before
-is not judged: it counts something else, or nothing (see spend_without_conversions).
+posterior says that the cost is over `times` the target. A campaign that brought mostly something else in the
+week before, or nothing, is not judged: its cost per lead would be the price of a by-product.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class CostOverTarget(Condition):
     def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
         target = scene.targets(self.metric)
         count, before = self._results(scene, self.window), self._results(scene, WEEK, DAY)
+        others = scene.sums(("conversions",), WEEK, DAY)["conversions"]
         spend = scene.spend[:, : self.window]
         settled = (spend * scene.complete[:, : self.window]).sum(1)
         spent = spend.sum(1)
@@ -65,7 +66,7 @@ class CostOverTarget(Condition):
             scope,
             watched,
             holds=(sure > self.sure) & (spent > self.floor),
-            judged=np.isfinite(target) & (before > 0),
+            judged=np.isfinite(target) & (before > 0) & (before >= 0.5 * others),
             seen=cost,
             expected=target,
             sure=sure,

@@ -28,11 +28,14 @@ from service.commands.ask import App, running_app
 from service.workspace import Workspace, write_private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = ["hint", "run", "sandbox_state", "talk_to_sandbox", "write_workspace"]
 
 SANDBOX_STATE = "PACELINE_SANDBOX_STATE"
+
+_PER_EUR = {"USD": 1.1, "GBP": 0.85, "JPY": 165.0, "INR": 92.0}
+"""About what a euro is worth, for targets that make sense in accounts of other currencies."""
 
 SANDBOX_WITHIN = 60.0
 HEALTHY_WITHIN = 90.0
@@ -166,6 +169,7 @@ def write_workspace(workspace: Workspace, said: dict[str, Any]) -> None:
     google, meta = said["credentials"]["google"], said["credentials"]["meta"]
     template = yaml.safe_load((serve.HOME / "workspace" / settings.FILE).read_text(encoding="utf-8"))
     template["demo"] = True
+    template["targets"] += _targets(template, said["accounts"])
     template["sources"] = {
         "google_ads": {
             "client_id": google["client_id"],
@@ -201,6 +205,17 @@ def write_workspace(workspace: Workspace, said: dict[str, Any]) -> None:
     metrics = serve.HOME / "workspace" / "metrics"
     if metrics.is_dir():
         shutil.copytree(metrics, workspace.folder / "metrics", dirs_exist_ok=True)
+
+
+def _targets(template: Mapping[str, Any], accounts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The example's targets of money for each account of another currency, in that: they are in its units."""
+    return [
+        {**target, "account": account["id"], "value": round(target["value"] * _PER_EUR[account["currency"]])}
+        for account in accounts
+        if account["currency"] in _PER_EUR
+        for target in template["targets"]
+        if target["metric"] in ("cpa", "cpl")
+    ]
 
 
 def _healthy(workspace: Workspace, server: subprocess.Popen[bytes]) -> App:

@@ -1,0 +1,159 @@
+"""What people read: the line on the lock screen, and the facts behind it."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from alerts.engine import Engine
+from alerts.explain import Words, span, view
+from alerts.judge import judge
+from alerts.notify.contract import FIRST_GLANCE, Reason, unpack
+from alerts.observation import Labels
+from alerts.records import CHAPTER
+from alerts.routes import Routing
+from alerts.rules import Rule
+from connectors.contract import Change
+from metrics.model import load
+from tests.alerts.conftest import NOW, target
+from warehouse.book import Book
+
+MINUTE = timedelta(minutes=1)
+
+
+def rule(severity="critical", **condition):
+    return Rule.model_validate(
+        {
+            "id": condition["kind"].replace("_", "-"),
+            "title": "A rule",
+            "owner": "Dana",
+            "severity": severity,
+            "condition": condition,
+            "runbook": "Pause it, then look at its search terms.",
+            "review": "2027-01-01",
+        }
+    )
+
+
+@pytest.fixture
+def told(world, tmp_path):
+    """The messages of some rules on the world as it is set, the first at `minutes` after the pass."""
+
+    def tell(rules, *, targets=(), after=(0.5,), change=None):
+        scene = world.scene(targets=targets)
+        if change is not None:
+            world.reply("google_ads", "a", [change])
+        words = Words(world.warehouse, rules, load(), ZoneInfo("Europe/Berlin"), "https://app.test/")
+        book = Book.open(tmp_path / "book.sqlite", [CHAPTER])
+        engine = Engine(book, rules, Routing(), {}, words)
+        engine.take(judge(scene, rules, engine.watched()), NOW)
+        for minutes in after:
+            engine.tick(NOW + minutes * MINUTE)
+        rows = book.read("SELECT message FROM outbox ORDER BY id")
+        book.close()
+        return [unpack(row["message"]) for row in rows]
+
+    return tell
+
+
+def overspend(world):
+    world.campaign_of("brand search de")
+    world.budget("brand search de", 240)
+    world.last("brand search de", 1, cost=60)
+
+
+def test_the_first_line_says_what_is_wrong_and_what_it_costs(world, told):
+    overspend(world)
+    (message,) = told([rule(kind="pace")])
+    assert message.reason is Reason.FIRST
+    assert message.headline == "Spend 6.0× its pace · €50.00/h · Brand Search De"
+    glance = message.headline[:FIRST_GLANCE]
+    assert "Spend 6.0× its pace" in glance
+    assert "€50.00/h" in glance
+
+
+def test_the_facts_come_in_the_order_in_which_they_are_asked_for(world, told):
+    overspend(world)
+    change = Change(
+        "1",
+        NOW - timedelta(hours=2),
+        "anna@example.com",
+        "web",
+        "update",
+        "campaign_budget",
+        "b-brand search de",
+        "brand search de",
+        "changed the budget",
+        '{"amount_micros": "100000000"}',
+        '{"amount_micros": "240000000"}',
+    )
+    (message,) = told([rule(kind="pace")], change=change)
+    facts = dict(message.facts)
+    assert list(facts) == ["Seen", "Expected", "Since", "Changed", "What to do"]
+    assert facts["Seen"] == "€60.00"
+    assert facts["Expected"] == "€10.00"
+    assert facts["Since"] == "Tue 15:00 (0 min)"
+    assert facts["Changed"].startswith("13:00 ")
+    assert "anna@example.com" in facts["Changed"]
+    assert facts["What to do"] == "Pause it, then look at its search terms."
+
+
+def test_links_lead_to_the_view_as_it_was_and_to_where_it_is_mended(world, told):
+    overspend(world)
+    (message,) = told([rule(kind="pace")])
+    ours, theirs = message.links
+    assert ours.url == (
+        "https://app.test/campaign?source=google_ads&account=a&campaign=brand+search+de&at=2026-11-10T14%3A00Z"
+    )
+    assert (theirs.title, theirs.url[:35]) == ("Mend it in Google Ads", "https://ads.google.com/aw/adgroups?")
+
+
+def test_the_cause_is_told_where_the_rule_is_about_a_metric(world, told):
+    world.campaign_of("brand")
+    world.last("brand", 24, cost=10, conversions=0.125)
+    (message,) = told([rule(kind="cost_over_target", metric="cpa", sure=0.8)], targets=[target("cpa", 20)])
+    facts = dict(message.facts)
+    assert facts["Expected"] == "€20.00"
+    assert facts["How sure"] == "chance 1 in 6"
+    assert re.match(r"Cost per acquisition rose .*conversion rate", facts["Why"]), facts["Why"]
+
+
+def test_several_are_one_message_the_dearest_first(world, told):
+    for name, cost in (("one", 40), ("two", 80), ("three", 50)):
+        world.campaign_of(name)
+        world.budget(name, 240)
+        world.last(name, 1, cost=cost)
+    (message,) = told([rule(kind="pace")])
+    assert message.headline == "Spend 8.0× its pace · €140/h · Two + 2 more"
+    assert [member.text for member in message.members] == [
+        "Two · Spend 8.0× its pace · €70.00/h",
+        "Three · Spend 5.0× its pace · €40.00/h",
+        "One · Spend 4.0× its pace · €30.00/h",
+    ]
+
+
+def test_a_repeat_and_an_escalation_say_how_long_it_goes_on(world, told):
+    overspend(world)
+    messages = told([rule(kind="pace")], after=(0.5, 15.5, 240.5))
+    assert [m.reason for m in messages] == ["first", "escalation", "repeat", "escalation"]
+    what = "Spend 6.0× its pace · €50.00/h · "
+    assert [m.headline.removeprefix(what) for m in messages] == [
+        "Brand Search De",
+        "in nobody's hand, 16 min · Brand Search De",
+        "for 4 h · Brand Search De",
+        "in nobody's hand, 4 h · Brand Search De",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"), [(0, "0 min"), (99, "99 min"), (120, "2 h"), (47 * 60, "47 h"), (72 * 60, "3 days")]
+)
+def test_spans_are_said_as_people_say_them(minutes, said):
+    assert span(minutes * MINUTE) == said
+
+
+def test_an_accounts_view_is_the_overview_of_it():
+    assert view(Labels("meta_ads", "act_1"), NOW) == "/?scope=meta_ads%2Fact_1&at=2026-11-10T14%3A00Z"
