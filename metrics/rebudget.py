@@ -20,7 +20,7 @@ import numpy as np
 from metrics._flight_parts import at_present
 from metrics.flight import Budgeted, FlightPace
 
-__all__ = ["Earned", "Move", "Rebudget", "rebudget", "response", "rounded", "scores"]
+__all__ = ["Earned", "Move", "Rebudget", "rebudget", "response", "rounded", "scores", "usual"]
 
 STEP: Final = 0.2
 """A larger step sends the platforms' bidding back to learning."""
@@ -121,14 +121,14 @@ def scores(lines: Iterable[Budgeted], earned: Mapping[Entity, Earned]) -> dict[i
         kind: Kind = "roas" if sum(one.revenue for one in of_account) > 0 else "cpa"
         if sum(one.leads for one in of_account) > conversions / 2:
             kind = "cpl"
-        usual = sum(one.gained(kind) for one in of_account) / spend
+        mean = sum(one.gained(kind) for one in of_account) / spend
         steady = _SURE * spend / conversions
         own = [earned[key] for c in line.campaigns if (key := (line.source, line.account, c)) in earned]
         money = sum(one.spend for one in own)
-        shrunk = (sum(one.gained(kind) for one in own) + steady * usual) / (money + steady)
+        shrunk = (sum(one.gained(kind) for one in own) + steady * mean) / (money + steady)
         aimed = [(one.spend, one.goal(kind)) for one in own if one.spend > 0 and one.goal(kind) > 0]
         weight = sum(spent for spent, _ in aimed)
-        goal = sum(spent * goal for spent, goal in aimed) / weight if weight > 0 else usual
+        goal = sum(spent * goal for spent, goal in aimed) / weight if weight > 0 else mean
         found[place] = shrunk / goal
     return found
 
@@ -145,6 +145,13 @@ def response(line: Budgeted, amount: float) -> float:
     if now <= 0:
         return line.rest * amount / line.purse.amount
     return line.rest * float((raw * at_present(raw, held, amount)).sum()) / now
+
+
+def usual(line: Budgeted) -> float:
+    """What its whole purse spends on a day of delivery, as at today's budget; the account's currency."""
+    raw, held = line.raw[-_RECENT:], line.held[-_RECENT:]
+    amount = line.purse.amount if line.purse else 0.0
+    return float((raw * at_present(raw, held, amount)).sum() / max((raw > 0).sum(), 1))
 
 
 def rounded(amount: float, currency: str, low: float, high: float) -> float:
@@ -230,11 +237,8 @@ def _bound(line: Budgeted, *, up: bool) -> float | None:
     if up:
         bound = purse.amount * (1 + STEP)
     else:
-        raw, held = line.raw[-_RECENT:], line.held[-_RECENT:]
-        days = raw[raw > 0]
-        usual = float((raw * at_present(raw, held, purse.amount)).sum() / max(len(days), 1))
         least = 100.0 if line.currency in _WITHOUT_CENTS else 1.0
-        bound = max(min(purse.amount, usual or purse.amount) * (1 - STEP), line.spent, least)
+        bound = max(min(purse.amount, usual(line) or purse.amount) * (1 - STEP), line.spent, least)
         if bound >= purse.amount:
             return None
     return bound if abs(response(line, bound) - line.rest) > 0.005 * line.rest else None

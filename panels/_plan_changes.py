@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from metrics.entities import Entity
 from metrics.flight import Budgeted, FlightPace
 from metrics.links import entity_url
-from metrics.rebudget import Rebudget
+from metrics.rebudget import Rebudget, usual
 from metrics.words import exact
 from panels import _format as f
 from panels._drill import open_entity
@@ -54,6 +54,7 @@ def change(shown: Plans, pace: FlightPace, found: Rebudget, now: datetime) -> No
         {
             "campaign": names,
             "now": [exact(one.purse.amount, one.currency) if one.purse else "" for one in lines],
+            "usual": [exact(round(usual(one), 2), one.currency) for one in lines],
             "new": [exact(m.after, one.currency) if m else "" for m, one in zip(its, lines, strict=True)],
             "change": [m.after / m.before - 1 if m else None for m in its],
             "effect": [m.effect if m else None for m in its],
@@ -68,6 +69,7 @@ def change(shown: Plans, pace: FlightPace, found: Rebudget, now: datetime) -> No
         [
             Column("campaign", "Campaign", "name", width=300),
             Column("now", "Budget a day", width=110),
+            Column("usual", "Usual a day", help="Mean of the last 14 days, as at today's budget.", width=110),
             Column(
                 "new",
                 "New budget",
