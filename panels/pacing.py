@@ -77,7 +77,7 @@ def cards(shown: Plans, states: list[tuple[Status, str]], pace: FlightPace, its:
             "Spent to date",
             f.money(pace.spent, currency),
             its,
-            f"{f.percent(pace.index, digits=0)} of {cash(pace.expected, currency)} planned by now"
+            f"{f.percent(pace.index, digits=0)} of {cash(pace.expected, currency)} by now"
             if pace.index is not None
             else f"of {cash(pace.amount, currency)} planned",
             "Spend of the flight up to each account's watermark, over what the plan's curve and the usual "
@@ -229,7 +229,8 @@ def detail(shown: Plans, place: int, now: datetime) -> None:
             f"and {f.money(pace.high, currency)}",
         )
     with right.container(border=True, height="stretch", key="bars"):
-        spent, planned = float(pace.hours.sum()), float(pace.hours_planned[: int(pace.hour)].sum())
+        # To the hour that all accounts have reached: beyond it the plan counts accounts that spend does not.
+        spent, planned = (float(of[: int(pace.hour)].sum()) for of in (pace.hours, pace.hours_planned))
         st.markdown(f"**Today by hour** · {cash(spent, currency)} of {cash(planned, currency)} by now")
         st.vega_lite_chart(
             _plan_charts.by_hour(pace),

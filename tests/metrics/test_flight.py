@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 
-from connectors.contract import Budget, Campaign, Change, Delivery, Rate
+from connectors.contract import Budget, Campaign, Change, Delivery, Rate, Window
 from metrics import flight as pace
 from metrics import windows
 from metrics.flights import Amount, SpendPlan
@@ -186,6 +186,31 @@ def test_accounts_of_two_zones_are_judged_by_their_own_watermarks(store):
     # The first of November had 25 hours, of which sources tell the repeated one once: 24 rows at most.
     assert said.spent == pytest.approx(10 * (23.5 * 24 + 23 * 24 + 7), abs=11)
     assert said.mid == pytest.approx(14400, rel=0.002)
+
+
+@pytest.mark.parametrize(("day", "hours_before_noon"), [("2026-03-29", 11), ("2026-10-25", 13)])
+def test_a_day_that_the_clock_changes_is_a_day_like_any_other(store, day, hours_before_noon):
+    """Hours are the clock's: noon is half of an even day, whether eleven or thirteen hours have passed."""
+    store.account(*KEY, zone="Europe/Berlin")
+    zone = store.zones[KEY]
+    store.campaign(*KEY, campaign("a"))
+    midnight = datetime.fromisoformat(day).replace(tzinfo=zone).astimezone(UTC)
+    noon = midnight + timedelta(hours=hours_before_noon)
+    first = (datetime.fromisoformat(day) - timedelta(days=40)).replace(tzinfo=zone).astimezone(UTC)
+    told = {}
+    for n in range(int((noon - first) / timedelta(hours=1))):
+        at = (first + timedelta(hours=n)).astimezone(zone)
+        told.setdefault(
+            (at.date(), at.hour), at.astimezone(UTC)
+        )  # a repeated hour is told once, at its first
+    rows = [Delivery("a", at, d, h, 1, 1, 10_000_000, 1, 0) for (d, h), at in told.items()]
+    store.reply(*KEY, rows, window=Window(first, noon))
+    days = {"2026-03-29": 28, "2026-10-25": 24}[day]
+    [said] = flown(store, plan(31 * 240), now=noon.astimezone(zone))
+    assert said.hour == 12
+    assert said.expected == pytest.approx((days + 0.5) * 240, rel=2e-3)
+    missing_hour = 1 if day == "2026-03-29" else 0
+    assert said.spent == pytest.approx((days + 0.5) * 240 - 10 * missing_hour)
 
 
 def test_currencies_are_converted_by_each_days_rate_or_refused(store):
