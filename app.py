@@ -100,6 +100,7 @@ def _shown(service: Service) -> _slot.Process:
             targets=targets,
             plans=tuple(planned(plan, settings.currency) for plan in settings.plans),
             demo=settings.demo,
+            experiments=service.experiments,
             naming=Convention(settings.naming) if settings.naming else None,
         ),
         status=service.status,

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from metrics.model import Metric
 from panels._facts import Group, Trend
 
-__all__ = ["bars", "heat", "line", "steps"]
+__all__ = ["bars", "closing", "heat", "line", "steps"]
 
 Spec = dict[str, Any]
 
@@ -194,6 +194,50 @@ def steps(parts: Sequence[tuple[str, float, str]]) -> Spec:
             {
                 "mark": {"type": "text", "align": "left", "dx": 6, "fontSize": 12},
                 "encoding": {"text": {"field": "share", "type": "nominal"}},
+            },
+        ],
+    }
+
+
+def closing(points: Sequence[Mapping[str, float]], least: float) -> Spec:
+    """A test's interval as it closed, day by day, beside the smallest effect that would matter."""
+    x = {
+        "field": "day",
+        "type": "quantitative",
+        "title": "Day of the test",
+        "axis": {"tickMinStep": 1, "grid": False},
+        "scale": {"nice": False, "zero": False},
+    }
+    percent = {"format": "+.0%", "tickCount": 5}
+    tooltip = [
+        {"field": "day", "type": "quantitative", "title": "Day", "format": ".0f"},
+        {"field": "effect", "type": "quantitative", "title": "Effect", "format": "+.1%"},
+        {"field": "low", "type": "quantitative", "title": "At least", "format": "+.1%"},
+        {"field": "high", "type": "quantitative", "title": "At most", "format": "+.1%"},
+    ]
+    y = {"type": "quantitative", "title": None, "axis": percent}
+    return {
+        "height": 210,
+        "layer": [
+            {
+                "data": {"values": [{"low": -least, "high": least}]},
+                "mark": {"type": "rect", "color": BEFORE, "opacity": 0.14},
+                "encoding": {"y": {**y, "field": "low"}, "y2": {"field": "high"}},
+            },
+            {
+                "data": {"values": [{"none": 0}]},
+                "mark": {"type": "rule", "color": BEFORE, "strokeDash": [4, 3]},
+                "encoding": {"y": {**y, "field": "none"}},
+            },
+            {
+                "data": {"values": list(points)},
+                "mark": {"type": "area", "color": NOW, "opacity": 0.18},
+                "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "tooltip": tooltip},
+            },
+            {
+                "data": {"values": list(points)},
+                "mark": {"type": "line", "color": NOW, "strokeWidth": 2, "point": {"size": 16}},
+                "encoding": {"x": x, "y": {**y, "field": "effect"}, "tooltip": tooltip},
             },
         ],
     }

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from metrics.dimensions import Convention
+    from metrics.experiments import Test
     from metrics.flights import SpendPlan
     from warehouse.book import Book
     from warehouse.store import Warehouse
@@ -45,6 +46,7 @@ class Workspace:
 
     folder: where metrics/*.sql of the team are. currency: the reporting currency. sources: title by name.
     demo: whether the numbers come from the sandbox. naming: how the team's campaign names are made up.
+    experiments: the tests that the team wrote down.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Workspace:
     plans: tuple[SpendPlan, ...] = ()
     demo: bool = False
     naming: Convention | None = None
+    experiments: tuple[Test, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

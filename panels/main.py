@@ -69,6 +69,13 @@ PAGES = {
             help="Who changed what, what the sources took back, and what came of it.",
         ),
         st.Page(
+            "experiments.py",
+            title="Experiments",
+            icon=":material/science:",
+            url_path="experiments",
+            help="What each A/B test says, and whether it is safe to act on it.",
+        ),
+        st.Page(
             "health.py",
             title="Data health",
             icon=":material/monitor_heart:",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from alerts import records
 from metrics import notes, saved_views
-from service import settings
+from service import experiments, settings
 from service.alerting import Alerting
 from service.backfill import Backfill
 from service.jobs import Poller, utc_now
@@ -45,6 +45,7 @@ class Service:
     def __init__(self, workspace: Workspace, *, clock: Callable[[], datetime] = utc_now) -> None:
         self.workspace = workspace
         self.setup = settings.load(workspace.folder)
+        self.experiments = experiments.load(workspace.folder)
         self.versions = Versions()
         self.lost = threading.Event()
         self.on_lost: Callable[[], None] = lambda: None
