@@ -28,7 +28,7 @@ from connectors.units import Duration
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["INBOX", "ROLES", "Address", "Person", "Receiver", "Routing", "Step", "default_routes"]
+__all__ = ["INBOX", "ROLES", "Address", "Person", "Receiver", "Routing", "Step", "Written", "default_routes"]
 
 ROLES: Final = ("owner", "second", "manager")
 INBOX: Final = "inbox"
@@ -64,6 +64,7 @@ def _receiver(value: Any) -> Any:
 
 
 Written = Annotated[Receiver, BeforeValidator(_receiver)]
+"""A receiver in one word or two, as people write it."""
 
 
 class Person(Part):

@@ -14,7 +14,7 @@ from pydantic import Field, SerializeAsAny, model_validator
 from alerts import conditions
 from alerts.conditions.contract import Condition, Scope
 from alerts.notify.contract import Severity
-from alerts.routes import Receiver
+from alerts.routes import Written
 from alerts.state import NoData, Timing
 from connectors.part import Part
 from connectors.units import Duration
@@ -40,7 +40,7 @@ class Rule(Part):
     hold: Annotated[Duration, Field(alias="for")] = timedelta(0)
     keep_firing_for: Duration = timedelta(0)
     no_data: NoData = "keep"
-    routes: tuple[Receiver, ...] | None = None
+    routes: tuple[Written, ...] | None = None
     runbook: str = ""
     review: date
 
