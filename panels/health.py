@@ -10,6 +10,7 @@ import streamlit as st
 
 from panels import _format as f
 from panels import _freshness, _live
+from panels._maturity import lateness
 from panels._slot import process
 from panels._status import Status
 
@@ -79,6 +80,8 @@ def panels() -> None:
         done, days = backfill["done"], max(backfill["days"], 1)
         why = f", waiting: {f.plain(backfill['waits_for'])}" if backfill["waits_for"] else ""
         st.progress(min(done / days, 1.0), text=f"Fetching history: {done} of {days} days of streams{why}")
+
+    lateness(of, now, names)
 
     st.markdown("**Streams**")
     frame = pd.DataFrame(

@@ -128,7 +128,9 @@ def test_data_health_lists_every_stream(filled):
     app.switch_page("health.py").run()
     assert not app.exception
     assert "Create a new token" in text(app)
-    streams = app.dataframe[0].value
+    late, streams = (table.value for table in app.dataframe)
+    assert sorted(late["account"]) == ["Account 1", "Account 2", "Account 3"]
+    assert "about two weeks of polling" in text(app)
     assert set(streams["stream"]) == {"account", "campaign", "budget", "delivery"}
 
 
