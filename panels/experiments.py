@@ -170,7 +170,7 @@ def panels() -> None:
         format_func=SHOWN.__getitem__,
         required=True,
         help="A test ends on its planned day; its verdict stays.",
-        **kept("tests", SHOWN, "running"),
+        **kept("tests", SHOWN, "running" if any(not ended(r, now) for r in found) or not found else "ended"),
     )
     shown = [r for r in found if chosen == "all" or ended(r, now) == (chosen == "ended")]
     for result in shown:

@@ -276,8 +276,8 @@ class Poller:
                 self._offer_pasts(task.account)
             elif fetch.outcome == "ok":
                 self._discovered(task.account.source)
-        if fetch.outcome == "ok" and task.tier is Tier.TODAY and task.account.id:
-            self.live.add(task.owner)
+        if fetch.outcome == "ok" and task.tier is Tier.TODAY and task.account.currency:
+            self.live.add(task.owner)  # those that spend nothing (rates, pages) are no account's today
         if task.stream is not ACCOUNTS and fetch.outcome == "ok" and task.tier is not Tier.BACKFILL:
             self._offer_past(task.account, task.stream)
         if task.window is None and fetch.retry_at is not None and not result.follow:  # its halves bring it
