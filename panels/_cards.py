@@ -11,6 +11,9 @@ from panels import _format as f
 from panels import _wall
 from panels._overview import Figures, Interval
 from panels._status import Status, by_target
+from panels._trace import info_button
+from panels._view import View
+from panels._why import why_button
 
 __all__ = ["PACE", "cards"]
 
@@ -54,8 +57,12 @@ def card(
     trend: tuple[float, ...],
     chart: str,
     about: str,
+    below: Callable[[], None] | None = None,
 ) -> None:
-    """One card: name, value, change against a named baseline, its hours, and the state in icon and word."""
+    """One card: name, value, change against a named baseline, its hours, and the state in icon and word.
+
+    below: draws what can be asked of the number.
+    """
     grave = status in (Status.watch, Status.act)
     colour = {"higher": "normal", "lower": "inverse"}.get(better, "off") if grave else "off"
     with st.container(border=True, height="stretch", gap="small"):
@@ -74,6 +81,19 @@ def card(
             st.badge(word, icon=status.value.icon, color=status.value.color)  # type: ignore[arg-type]
             if note:
                 st.caption(note, width="content")
+        if below is not None:
+            below()
+
+
+def asked(metric: str, view: View) -> Callable[[], None]:
+    """The two questions of a number: why it moved, and where it comes from."""
+
+    def draw() -> None:
+        with st.container(horizontal=True, gap="small", key=f"ask_{metric}"):
+            why_button(metric, view)
+            info_button(metric, view)
+
+    return draw
 
 
 def _reached(shown: Figures) -> str:
@@ -145,6 +165,7 @@ def cards(shown: Figures, roas_target: float | None, cpa_target: float | None) -
             chart="area",
             about="Today's spend to the hour that the source vouches for, over what the budgets and the "
             "usual hours plan until then.",
+            below=asked("spend", shown.view),
         )
     roas = ratio(now["revenue"], now["spend"])
     settled = shown.settled
@@ -162,6 +183,7 @@ def cards(shown: Figures, roas_target: float | None, cpa_target: float | None) -
             trend=tuple(ratio(r, s) or 0.0 for r, s in zip(hours["revenue"], hours["spend"], strict=True)),
             chart="line",
             about=f"Conversion value over spend.{late}",
+            below=asked("roas", shown.view),
         )
     cpa = ratio(now["spend"], now["conversions"])
     status = Status.none if early else by_target(settled["cpa"].mid, cpa_target, better="lower")
@@ -180,6 +202,7 @@ def cards(shown: Figures, roas_target: float | None, cpa_target: float | None) -
             ),
             chart="line",
             about=f"Spend over primary conversions.{late}",
+            below=asked("cpa", shown.view),
         )
     with grid.cell():
         card(
@@ -194,4 +217,5 @@ def cards(shown: Figures, roas_target: float | None, cpa_target: float | None) -
             trend=hours["conversions"],
             chart="bar",
             about=f"Primary conversions, by the hour of the click.{late}",
+            below=asked("conversions", shown.view),
         )
