@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
     from metrics.changes import Edit
     from metrics.model import Metric
+    from metrics.same_age import Complete
     from metrics.windows import AccountKey
     from warehouse.store import Warehouse
 
-__all__ = ["Aftermath", "Completeness", "Shift", "Verdict", "aftermath", "count_shift", "spend_shift"]
+__all__ = ["Aftermath", "Shift", "Verdict", "aftermath", "count_shift", "spend_shift"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -52,13 +53,6 @@ _INSIDE: Final = 0.8
 
 _DISCOVERY: Final = 0.05
 """The part of the clear changes that may be chance."""
-
-
-class Completeness(Protocol):
-    """The share of an hour's conversions that is known at an age."""
-
-    def at(self, age_hours: npt.ArrayLike, /) -> Floats:
-        """By hours since the start of the hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +98,16 @@ def aftermath(
     edits: Sequence[Edit],
     until: Mapping[AccountKey, datetime],
     *,
-    curves: Mapping[AccountKey, Completeness] | None = None,
+    complete: Complete | None = None,
 ) -> dict[tuple[str, str, str], Aftermath]:
     """What came of each edit, by (source, account, id); one without a full hour after it is left out.
 
     book: the definitions that hold. until: each account's watermark, cut to the hour (windows.watermarks).
-    curves: each account's conversion lag; without, conversions are taken as they are known now.
+    complete: how much of each hour's conversions is known; without, they are taken as they are.
     An edit of a whole account is not followed: everything in it moves at once, for any reason.
     """
     told = [e for e in edits if e.campaigns and (e.source, e.account) in until]
-    hourly = _Hourly(warehouse, book, told, until, curves or {})
+    hourly = _Hourly(warehouse, book, told, until, complete)
     near: dict[tuple[str, str, str], list[Edit]] = {}
     for edit in told:
         for campaign in edit.campaigns:
@@ -137,10 +131,11 @@ class _Hourly:
         book: Mapping[str, Metric],
         edits: Sequence[Edit],
         until: Mapping[AccountKey, datetime],
-        curves: Mapping[AccountKey, Completeness],
+        complete: Complete | None,
     ) -> None:
-        self.until, self.curves = until, curves
+        self.until, self.complete = until, complete
         self.start = datetime.min.replace(tzinfo=UTC)
+        self.known: dict[AccountKey, Floats] = {}
         self.spend: dict[tuple[str, str, str], Floats] = {}
         self.conversions: dict[tuple[str, str, str], Floats] = {}
         if not edits:
@@ -175,9 +170,7 @@ class _Hourly:
             return None
         spend = sum((self.spend[key] for key in keys), np.zeros(1))
         conversions = sum((self.conversions[key] for key in keys), np.zeros(1))
-        ages = self._step(self.until[account]) - np.arange(len(spend), dtype=float)
-        curve = self.curves.get(account)
-        known = curve.at(ages) if curve is not None else np.ones(len(spend))
+        known = self._known(account, len(spend))
         after, before = slice(first, first + hours), slice(first - 24, first - 24 + hours)
         days = np.array(
             [spend[max(first - 24 * d, 0) : max(first - 24 * d + hours, 0)].sum() for d in range(_DAYS + 1)]
@@ -195,6 +188,15 @@ class _Hourly:
             cpa=days[0] / counted[1] if counted[1] > 0 else None,
             others=0,
         )
+
+    def _known(self, account: AccountKey, steps: int) -> Floats:
+        """The share of each step's conversions that is known by now."""
+        if self.complete is None:
+            return np.ones(steps)
+        if account not in self.known:
+            hours = [self.start + n * _HOUR for n in range(steps)]
+            self.known[account] = np.asarray(self.complete(account, hours), dtype=float)
+        return self.known[account]
 
     def _step(self, at: datetime) -> int:
         return (at - self.start) // _HOUR

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from metrics.windows import AccountKey, Windows
     from warehouse.store import Warehouse
 
-__all__ = ["Compared", "Comparison", "compare", "with_targets"]
+__all__ = ["Compared", "Comparison", "compare", "periods", "with_targets"]
 
 _DAY: Final = timedelta(days=1)
 
@@ -118,13 +118,13 @@ def compare(
             "an average of days is for a window of at most a day: compare with the period before"
         )
     zones = {key: known[key].timezone for key in each}
-    past = _past(each, zones, against)
+    past = periods(each, zones, against)
     table = answer(warehouse, question, [[window], past], known)
-    periods = {
+    counted = {
         view: _since(pc.min(table[f"{view}_first"]).as_py(), past, zones)
         for view in {m.view.name for m in question.metrics}
     }
-    return Compared(_beside(table, question.metrics, periods), against, max(periods.values()))
+    return Compared(_beside(table, question.metrics, counted), against, max(counted.values()))
 
 
 def with_targets(table: pa.Table, targets: Mapping[str, float]) -> Compared:
@@ -139,10 +139,10 @@ def with_targets(table: pa.Table, targets: Mapping[str, float]) -> Compared:
     return Compared(table, Comparison.TARGET, 1)
 
 
-def _past(
+def periods(
     each: Mapping[AccountKey, Window], zones: Mapping[AccountKey, ZoneInfo], against: Comparison
 ) -> list[dict[AccountKey, Window]]:
-    """The periods compared with, each as windows by account."""
+    """The periods that a window is compared with, the nearest first, each as windows by account."""
     if against is Comparison.PRIOR:
         return [{key: _before(window, zones[key]) for key, window in each.items()}]
     moved = [

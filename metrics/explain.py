@@ -23,6 +23,7 @@ from metrics.decompose import Factor
 from metrics.dimensions import UnknownDimension, resolve
 from metrics.explanation import Effect, Explanation, Mover
 from metrics.expression import quotient
+from metrics.funnel import Step, chain, spelled, steps
 from metrics.model import views
 from metrics.plan import Question
 
@@ -33,9 +34,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from metrics.dimensions import Convention
-    from metrics.expression import Aggregate, Quotient
-    from metrics.model import Metric, Unit, View
-    from metrics.windows import Windows
+    from metrics.expression import Quotient
+    from metrics.model import Metric, View
+    from metrics.plan import Relation
+    from metrics.windows import AccountKey, Windows
     from warehouse.store import Warehouse
 
 __all__ = ["Effect", "Explanation", "Mover", "explain"]
@@ -43,30 +45,11 @@ __all__ = ["Effect", "Explanation", "Mover", "explain"]
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """A column of the funnel: what it is divided by, and what that ratio is called."""
+_LATE: Final = frozenset({"conversions", "conversion_value", "leads", "purchases", "purchase_value"})
+"""Columns that go on growing after their hour."""
 
-    under: str
-    name: str
-    unit: Unit
-    scale: float = 1.0
-
-
-_FUNNEL: Final[Mapping[str, tuple[_Step, ...]]] = {
-    "impressions": (_Step("", "impressions", "count"),),
-    "cost": (_Step("impressions", "CPM", "money", 1e-3), _Step("clicks", "cost per click", "money", 1e-6)),
-    "clicks": (_Step("impressions", "click-through rate", "percent"), _Step("", "clicks", "count")),
-    "conversions": (_Step("clicks", "conversion rate", "percent"),),
-    "conversion_value": (_Step("conversions", "value per conversion", "money", 1e-6),),
-    "leads": (_Step("clicks", "lead rate", "percent"),),
-    "purchases": (_Step("clicks", "purchase rate", "percent"),),
-    "purchase_value": (_Step("purchases", "average order value", "money", 1e-6),),
-    "settled_conversions": (_Step("clicks", "settled conversion rate", "percent"),),
-    "settled_value": (_Step("settled_conversions", "settled value per conversion", "money", 1e-6),),
-    "settled_leads": (_Step("clicks", "settled lead rate", "percent"),),
-}
-"""Each column's place, the first that its view has room for. Money is in micros, a CPM of a thousand."""
+_WITHIN: Final = ("campaign", "ad_group", "ad")
+"""Dimensions that bring their account along."""
 
 _NAMES: Final = {
     "account": "SELECT source, account, name FROM account",
@@ -87,13 +70,16 @@ def explain(
     currency: str | None = None,
     as_of: datetime | None = None,
     convention: Convention | None = None,
-    relations: Mapping[str, str] | None = None,
+    relations: Mapping[str, Relation] | None = None,
+    arrived: Mapping[AccountKey, float] | None = None,
 ) -> Explanation:
     """Why `metric` differs between two windows.
 
     now, before: as `evaluate`'s windows; of a Comparison the past is looked up, an average of days is a mean
         day. by: the dimension over whose members the change is divided; one that the metric's view does not
         have (device, network, ad) is read by the day, for windows of whole days.
+    arrived: of each account's earlier conversions, the share that would be known at the age of the later ones
+        (same_age.arrived): `before` is cut to it. Without, both sides are as they are known.
     Else as `evaluate`. Raises ValueError for a metric that is neither a sum nor a ratio of two sums, for
     windows that cut a day where only days are known, and for `label` (its groups overlap); what `evaluate`
     and `compare` raise.
@@ -104,21 +90,29 @@ def explain(
     view = _home(metric, by, convention)
     if view is not metric.view and view.grain == "day":
         _whole_days(now, windows.accounts(warehouse, where), by)
-    steps = _steps(view)
-    chain = _chain(asked, steps)
-    sums = _sums(asked, chain)
+    known = steps(view)
+    factors = chain(asked, known)
+    sums = _sums(asked, factors)
     wanted = tuple(replace(metric, name=f"sum_{n}", sql=s, view=view) for n, s in enumerate(sums.values()))
+    by_account = arrived is not None and any(name in _LATE for name in sums)
+    dimensions = (by,) if not by_account or by in ("account", *_WITHIN) else ("account", by)
     extra = {"as_of": as_of, "currency": currency, "convention": convention, "relations": relations or {}}
     if isinstance(before, Comparison):
-        found = compare(warehouse, wanted, now, before, (by,), where=where, **extra)  # type: ignore[arg-type]
+        found = compare(warehouse, wanted, now, before, dimensions, where=where, **extra)  # type: ignore[arg-type]
         table, label, periods, suffix = found.table, found.label, found.periods, "__before"
     else:
-        question = Question(wanted, (by,), where or {}, **extra)  # type: ignore[arg-type]
+        question = Question(wanted, dimensions, where or {}, **extra)  # type: ignore[arg-type]
         table = answer(warehouse, question, [[now], [before]])
         label, periods, suffix = "vs the other window", 1, "__1"
     new = {name: _column(table, f"sum_{n}") for n, name in enumerate(sums)}
     old = {name: _column(table, f"sum_{n}{suffix}") for n, name in enumerate(sums)}
     keys = _keys(table, by, view, convention)
+    if by_account and arrived is not None:
+        owners = zip(table["source"].to_pylist(), table["account"].to_pylist(), strict=True)
+        share = np.array([arrived.get(owner, 1.0) for owner in owners])
+        old = {name: column * share if name in _LATE else column for name, column in old.items()}
+        label = f"{label}, at the same age"
+    keys, old, new = _merged(keys, old, new)
     return _explained(
         Explanation(
             metric=metric,
@@ -134,7 +128,7 @@ def explain(
             rate=None,
             view="" if view is metric.view else view.title,
         ),
-        _Found(asked, chain, steps, old, new, keys, _named(warehouse, keys, by)),
+        _Found(asked, factors, known, old, new, keys, _named(warehouse, keys, by)),
     )
 
 
@@ -144,7 +138,7 @@ class _Found:
 
     asked: Quotient
     chain: Sequence[Factor]
-    steps: Mapping[str, _Step]
+    steps: Mapping[str, Step]
     old: Mapping[str, Floats]
     new: Mapping[str, Floats]
     keys: Sequence[tuple[str, ...]]
@@ -158,7 +152,7 @@ def _explained(whole: Explanation, found: _Found) -> Explanation:
     asked, old, new, keys = found.asked, found.old, found.new, found.keys
     delta = whole.now - whole.before
     effects = _effects(found, (whole.before, whole.now))
-    over, under = _spelled(asked.over), _spelled(asked.under)
+    over, under = spelled(asked.over), spelled(asked.under)
     if under:
         split = decompose.contributions((old[over], old[under]), (new[over], new[under]))
         total, mix, rate = (asked.scale * part for part in (split.total, split.mix, split.rate))
@@ -228,33 +222,6 @@ def _lead(found: _Found, factor: Factor) -> tuple[str, float]:
     return found.names[first], float(moved[first]) / whole
 
 
-def _steps(view: View) -> dict[str, _Step]:
-    """The funnel as far as a view knows it, by column."""
-    found = {}
-    for name, places in _FUNNEL.items():
-        fits = [step for step in places if not step.under or step.under in view.columns]
-        if name in view.columns and fits:
-            found[name] = fits[0]
-    return found
-
-
-def _chain(asked: Quotient, steps: Mapping[str, _Step]) -> list[Factor]:
-    """The factors of numerator over denominator, what both share left out; [] off the funnel."""
-    paths = []
-    for aggregate in (asked.over, asked.under):
-        path: list[str] = []
-        if aggregate is not None:
-            name = _spelled(aggregate)
-            if name not in steps:
-                return []
-            while name:
-                path.insert(0, name)
-                name = steps[name].under
-        paths.append(path)
-    own, other = ([name for name in path if name not in rest] for path, rest in (paths, paths[::-1]))
-    return [Factor(n, steps[n].under, 1) for n in own] + [Factor(n, steps[n].under, -1) for n in other]
-
-
 def _sums(asked: Quotient, chain: Sequence[Factor]) -> dict[str, str]:
     """What has to be summed: its name, and its SQL."""
     columns = [name for f in chain for name in (f.over, f.under) if name]
@@ -262,17 +229,8 @@ def _sums(asked: Quotient, chain: Sequence[Factor]) -> dict[str, str]:
     for aggregate in (asked.over, asked.under):
         if aggregate is not None:
             condition = f" FILTER (WHERE {aggregate.condition})" if aggregate.condition else ""
-            found.setdefault(_spelled(aggregate), f"{aggregate.function}({aggregate.inner}){condition}")
+            found.setdefault(spelled(aggregate), f"{aggregate.function}({aggregate.inner}){condition}")
     return found
-
-
-def _spelled(aggregate: Aggregate | None) -> str:
-    """The name of an aggregate among the sums: its column's, where it is the plain sum of one."""
-    if aggregate is None:
-        return ""
-    if aggregate.function == "sum" and not aggregate.condition:
-        return aggregate.inner
-    return f"{aggregate.function}({aggregate.inner}) {aggregate.condition}"
 
 
 def _home(metric: Metric, by: str, convention: Convention | None) -> View:
@@ -308,6 +266,21 @@ def _keys(table: pa.Table, by: str, view: View, convention: Convention | None) -
     return [tuple(map(str, key)) for key in zip(*columns, strict=True)]
 
 
+def _merged(
+    keys: list[tuple[str, ...]], old: dict[str, Floats], new: dict[str, Floats]
+) -> tuple[list[tuple[str, ...]], dict[str, Floats], dict[str, Floats]]:
+    """One element a key: members of several accounts (a source, a kind of campaign) added up."""
+    places: dict[tuple[str, ...], int] = {}
+    at = np.array([places.setdefault(key, len(places)) for key in keys], dtype=int)
+
+    def added(column: Floats) -> Floats:
+        return np.bincount(at, weights=column, minlength=len(places)).astype(float) if len(at) else column
+
+    if len(places) == len(keys):
+        return keys, old, new
+    return list(places), *({n: added(c) for n, c in side.items()} for side in (old, new))  # type: ignore[return-value]
+
+
 def _named(warehouse: Warehouse, keys: Sequence[tuple[str, ...]], by: str) -> list[str]:
     """Each member's name; what has none goes by its id. Two of one name are told apart by their ids."""
     known: dict[tuple[str, ...], str] = {}
@@ -340,13 +313,13 @@ def _column(table: pa.Table, name: str) -> Floats:
 
 
 def _value(asked: Quotient, sums: Mapping[str, Floats]) -> float | None:
-    over = float(sums[_spelled(asked.over)].sum())
-    return _over(over, float(sums[_spelled(asked.under)].sum()) if asked.under else 1.0, asked.scale)
+    over = float(sums[spelled(asked.over)].sum())
+    return _over(over, float(sums[spelled(asked.under)].sum()) if asked.under else 1.0, asked.scale)
 
 
 def _ratios(asked: Quotient, sums: Mapping[str, Floats]) -> list[float | None]:
-    over = sums[_spelled(asked.over)]
-    under = sums[_spelled(asked.under)] if asked.under else np.ones(len(over))
+    over = sums[spelled(asked.over)]
+    under = sums[spelled(asked.under)] if asked.under else np.ones(len(over))
     return [_over(float(n), float(d), asked.scale) for n, d in zip(over, under, strict=True)]
 
 

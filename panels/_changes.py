@@ -15,6 +15,7 @@ from metrics.changes import KINDS, Edit
 from metrics.compute import series
 from metrics.notes import Note
 from metrics.restated import Restatement
+from metrics.same_age import Complete
 from metrics.words import count, money
 from panels._reasons import metrics_of
 from panels._slot import Process
@@ -63,10 +64,11 @@ def titled(kind: EventKind) -> str:
     return {"restatement": "Restated", "note": "Note"}.get(kind) or KINDS[kind]  # type: ignore[index]
 
 
-def happened(of: Process, view: View, now: datetime) -> Happened:
+def happened(of: Process, view: View, now: datetime, complete: Complete) -> Happened:
     """All changes, notes and restatements of the view's accounts within its windows.
 
     A window that reaches to what the sources vouch for reaches to `now` here: people are ahead of reports.
+    complete: how much of each hour's conversions is known.
     """
     window = Window(min(w.start for w in view.windows.values()), max(w.end for w in view.windows.values()))
     known = windows.accounts(of.warehouse, view.where)
@@ -76,7 +78,7 @@ def happened(of: Process, view: View, now: datetime) -> Happened:
     edits = [
         e for e in changes.edits(of.warehouse, window, view.where) if (e.source, e.account) in view.windows
     ]
-    after = aftermath(of.warehouse, metrics_of(of), edits, until)
+    after = aftermath(of.warehouse, metrics_of(of), edits, until, complete=complete)
     events = [_of_edit(edit, after.get((edit.source, edit.account, edit.id))) for edit in edits]
     events += [_of_note(note, of) for note in notes.read(of.book, window, view.where)]
     events += _of_restatements(restated.restated(of.warehouse, window.start, view.where), view)

@@ -41,7 +41,7 @@ def clock(at: datetime, now: datetime) -> str:
     return f"{local:%H:%M}" if local.date() == now.date() else f"{local:%d %b %H:%M}"
 
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&@])")
 
 
 def bare(text: str) -> str:

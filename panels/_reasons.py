@@ -14,7 +14,9 @@ from metrics.compare import compare
 from metrics.explain import explain
 from metrics.explanation import Explanation
 from metrics.model import Metric, load
+from metrics.same_age import arrived
 from metrics.windows import AccountKey
+from panels._maturity import learned
 from panels._slot import Process
 from panels._view import View
 
@@ -85,7 +87,18 @@ def dimensions(view: View, known: Mapping[AccountKey, Any]) -> dict[str, str]:
 def reasons(of: Process, metric: Metric, view: View, *, by: str = "campaign") -> Reasons:
     """Why `metric` differs from what the view compares it with. Raises as `explain` does."""
     asked: dict[str, Any] = {"where": view.where, "currency": view.convert, "as_of": view.as_of}
-    found = explain(of.warehouse, metric, view.windows, view.against, by=by, **asked)
+    mature = learned(of.data_version(), view.as_of)
+    share = arrived(of.warehouse, mature.complete, view.windows, view.against)
+    found = explain(
+        of.warehouse,
+        metric,
+        view.windows,
+        view.against,
+        by=by,
+        relations=mature.relations,
+        arrived=share,
+        **asked,
+    )
     window = Window(min(w.start for w in view.windows.values()), max(w.end for w in view.windows.values()))
     reach = Window(window.start - max(window.end - window.start, _BEFORE), window.end)
     edits = [

@@ -50,7 +50,7 @@ def _dialog(name: str, view: View) -> None:
         st.info(f.plain(str(error)), icon=":material/info:")
         return
     value = f.plain(f.figure(found.value, metric.unit, found.currency))
-    st.markdown(f"### {metric.title}: {value}")
+    st.subheader(f"{metric.title}: {value}", anchor=False)
     st.caption(_freshness(of, found, view, now))
     definition, rows, fetches, sql = st.tabs(
         ["Definition", f"Rows · {found.row_count:,}", f"Fetches · {found.fetches.num_rows}", "SQL"]

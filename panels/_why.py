@@ -36,6 +36,7 @@ _ADVICE: Final = {
     "conversion tag still fires. Data health says whether conversions are late.",
     "lead rate": "Open the landing page and the form of {name}, and see that the lead event still fires.",
     "CPM": "The auction got dearer or cheaper for {name}: look at its bids, its audience and who else bids.",
+    "cost per click": "Clicks got dearer or cheaper for {name}: look at its bids, its audience and its ads.",
     "click-through rate": "Look at the ads of {name}: new ones, tired ones, other placements or searches.",
     "impressions": "Look at the budget and the status of {name}, and at what it lost to budget and to rank.",
     "value per conversion": "Look at what {name} sells: a promotion, other products, or values that are not "
@@ -81,8 +82,8 @@ def _dialog(name: str, view: View) -> None:
     if metric is None:
         st.error(f"There is no metric `{name}` any more: somebody removed its definition.")
         return
-    known = windows.accounts(of.warehouse)
-    possible = dimensions(view, known)
+    head = st.container()
+    possible = dimensions(view, windows.accounts(of.warehouse))
     by = st.segmented_control(
         "Divide the change by",
         list(possible),
@@ -90,6 +91,7 @@ def _dialog(name: str, view: View) -> None:
         default="campaign",
         required=True,
         key=f"why_by_{name}",
+        label_visibility="collapsed",
         help="The parts add up to the whole change, whatever it is divided by.",
     )
     try:
@@ -98,7 +100,8 @@ def _dialog(name: str, view: View) -> None:
         st.info(f.plain(str(error)), icon=":material/info:")
         return
     now = datetime.now(of.workspace.timezone)
-    _headline(shown, view, now)
+    with head:
+        _headline(shown, view, now)
     if shown.found.delta is None:
         return
     left, right = st.columns([3, 2], gap="medium")
@@ -112,7 +115,7 @@ def _dialog(name: str, view: View) -> None:
 
 
 def _headline(shown: Reasons, view: View, now: datetime) -> None:
-    st.markdown(f"### {f.plain(shown.found.sentence)}")
+    st.subheader(f.plain(shown.found.sentence), anchor=False)
     note = f"{view.title}, {shown.found.label}. Vouched for until {f.clock(view.as_known, now)}."
     if view.as_of is not None:
         note += f" As it was known {f.clock(view.as_of, now)}."
@@ -143,7 +146,7 @@ def _context(shown: Reasons) -> None:
         change = f" ({f.change(one.relative)})" if one.relative is not None else ""
         lines.append(f"| {one.metric.title} | **{told}** | {change.strip(' ()')} |")
     if lines:
-        st.markdown("\n".join(["| | | |", "|:--|--:|--:|", *lines]))
+        st.markdown("\n".join(["| Figure | Now | Change |", "|:--|--:|--:|", *lines]))
     else:
         st.caption("Nothing is known of traffic and auctions in this window.")
 
@@ -206,7 +209,7 @@ def _told(suspect: Suspect, now: datetime) -> str:
     edit = suspect.edit
     who = f" · {f.plain(edit.actor)}" if edit.actor else ""
     part = f" · :gray[moved {f.percent(suspect.share, digits=0)} of it]" if suspect.share else ""
-    return f"`{f.clock(edit.at, now)}` {f.plain(edit.scope)}: **{f.plain(edit.what)}**{who}{part}"
+    return f":gray[{f.clock(edit.at, now)}] {f.plain(edit.scope)}: **{f.plain(edit.what)}**{who}{part}"
 
 
 def _advice(shown: Reasons) -> None:

@@ -18,6 +18,7 @@ from panels import _freshness, _live, _view
 from panels._address import kept
 from panels._changes import CHARTED, Event, Happened, Line, happened, line, titled
 from panels._drill import open_campaign
+from panels._maturity import learned
 from panels._reasons import metrics_of
 from panels._slot import Process, process
 from panels._status import Status
@@ -31,10 +32,10 @@ SPANS: Final = {name: title for name, title in _view.SPANS.items() if name != "1
 @st.cache_data(max_entries=32, show_spinner="Reading what happened …")
 def read(version: int, notes_version: int, view: View, minute: datetime) -> Happened:
     """Everything that happened, once for each version of the data and of the notes."""
-    del version, notes_version
+    del notes_version
     of = process()
     assert of is not None
-    return happened(of, view, minute)
+    return happened(of, view, minute, learned(version).complete)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -205,7 +206,7 @@ def detail(event: Event) -> None:
     of = process()
     assert of is not None
     now = datetime.now(of.workspace.timezone)
-    st.markdown(f"### {f.plain(event.scope)}: {f.plain(event.what)}")
+    st.subheader(f"{f.plain(event.scope)}: {f.plain(event.what)}", anchor=False)
     who = f"{f.plain(event.who)}, " if event.who else ""
     via = f" by {f.plain(event.edit.via)}" if event.edit and event.edit.via else ""
     st.caption(f"{titled(event.kind)} · {who}{f.clock(event.at, now)}{via}")

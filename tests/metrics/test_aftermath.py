@@ -92,16 +92,15 @@ def test_a_fresh_change_is_compared_over_what_there_is(store, book):
 def test_conversions_are_compared_at_the_same_age(store, book):
     """Of the last day a half is known yet: 24 before and 12 now is the same as ever."""
 
-    class Half:
-        def at(self, ages):
-            return np.where(np.asarray(ages) <= 24, 0.5, 1.0)
+    def half(key, hours):
+        return np.array([0.5 if at >= DAY else 1.0 for at in hours])
 
     fill(store, lambda d, h: 4.0, lambda d, h: 0.5 if d == 17 else 1.0, days=18)
     at, until = DAY, DAY + timedelta(days=1)
     raw = told(store, book, change("c", at), until=until)["c"]
     assert (raw.conversions.before, raw.conversions.now) == (24, 12)
     assert raw.conversions.p < 0.1
-    fair = told(store, book, change("c", at), until=until, curves={("google_ads", "g1"): Half()})["c"]
+    fair = told(store, book, change("c", at), until=until, complete=half)["c"]
     assert (fair.conversions.before, fair.conversions.now) == (12, 12)
     assert fair.cpa_before == fair.cpa == 8
     assert fair.conversions.verdict == "normal variation"

@@ -145,7 +145,7 @@ def test_a_note_is_written_and_taken_back(changed):
     assert "Checkout was down" in list(lines(app)["what"])
     # the row's dialog
     app.selectbox(key="changes_find").set_value(list(lines(app)["what"]).index("Checkout was down")).run()
-    assert "### All accounts: Checkout was down" in shown(app)
+    assert "All accounts: Checkout was down" in shown(app)
     next(b for b in app.button if b.label == "Take this note back").click().run()
     assert notes.read(changed.book, ALL) == []
 
@@ -161,7 +161,7 @@ def test_a_change_opens_with_what_came_of_it_and_what_was_known(changed):
     app = opened()
     app.selectbox(key="changes_find").set_value(0).run()
     told = shown(app)
-    assert "### Brand: target CPA €1 → €2" in told
+    assert "Brand: target CPA €1 → €2" in told
     assert "The 24 full hours after it" in told
     assert "clear change" in told
     # everything was fetched at once, long after: nobody was watching then

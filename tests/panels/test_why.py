@@ -11,16 +11,19 @@ from connectors.contract import AccountRow, Campaign, Change, Delivery
 from tests.panels.conftest import NOW
 
 DAY = timedelta(days=1)
+THEN = NOW - 50 * DAY
+"""Long enough ago that all conversions are in."""
 PAGE = Path(__file__).with_name("why_page.py")
 
 
 def shown(app: AppTest) -> str:
     assert not app.exception
-    return "\n".join(m.value for m in [*app.markdown, *app.caption, *app.info, *app.error])
+    return "\n".join(m.value for m in [*app.subheader, *app.markdown, *app.caption, *app.info, *app.error])
 
 
-def opened(button: str = "why", **state) -> AppTest:
+def opened(button: str = "why", *, later: int = -50 * 24, **state) -> AppTest:
     app = AppTest.from_file(str(PAGE), default_timeout=60)
+    app.session_state["later"] = later
     for name, value in state.items():
         app.session_state[name] = value
     app.run()
@@ -33,7 +36,7 @@ def moved(running):
     rows = []
     for campaign, before, now in (("1", 2.0, 1.0), ("2", 1.0, 1.0)):
         for h in range(1, 24 * 9 + 1):
-            at = NOW - timedelta(hours=h)
+            at = THEN - timedelta(hours=h)
             count = now if h <= 24 else before
             rows.append(
                 Delivery(campaign, at, at.date(), at.hour, 1000, 50, 10_000_000, count, int(count * 40e6))
@@ -51,7 +54,7 @@ def moved(running):
     running.write("meta_ads", "2", [AccountRow("Meta", "EUR", "UTC")])
     edit = Change(
         "c1",
-        NOW - DAY,
+        THEN - DAY,
         "anna@example.com",
         "web",
         "update",
@@ -72,7 +75,7 @@ def test_why_says_what_moved_who_moved_it_who_did_it_and_what_to_do(moved):
     # 480 spent each day; 72 conversions, then 48: 6.67 to 10, all of it the conversion rate
     assert r"Cost per acquisition rose 50 % \(€6\.67 → €10\.00\)" in told
     assert r"conversion rate −33 % explains 100 %, mostly Brand \*DE\*" in told
-    assert r"Brand \*DE\*: **target CPA €20 → €10** · anna@example\.com" in told
+    assert r"Brand \*DE\*: **target CPA €20 → €10** · anna\@example\.com" in told
     assert "Open the landing page of **Brand \\*DE\\***" in told
     movers = app.dataframe[0].value
     assert movers.iloc[0, 0] == "Brand *DE*"
@@ -82,6 +85,7 @@ def test_why_says_what_moved_who_moved_it_who_did_it_and_what_to_do(moved):
 def test_a_link_opens_the_dialog(moved):
     app = AppTest.from_file(str(PAGE), default_timeout=60)
     app.query_params["why"] = "cpa"
+    app.session_state["later"] = -50 * 24
     told = shown(app.run())
     assert "Cost per acquisition rose 50 %" in told
     # and not again when the page behind it redraws
@@ -99,7 +103,7 @@ def test_before_there_is_anything_to_compare_it_says_so(running):
     running.write("meta_ads", "2", [AccountRow("Meta", "EUR", "UTC")])
     at = NOW - timedelta(hours=2)
     running.write("google_ads", "1", [Delivery("1", at, at.date(), at.hour, 10, 5, 10_000_000, 1.0, 0)])
-    told = shown(opened())
+    told = shown(opened(later=0))
     assert "there is nothing to compare it with" in told
     assert "What moved it" not in told
 
@@ -110,13 +114,20 @@ def test_a_window_without_data_says_so(moved):
 
 
 def test_where_nobody_changed_anything_it_says_so(filled):
-    told = shown(opened())
+    told = shown(opened(metric="spend", later=0))
     assert "Nobody changed anything" in told
-    assert "held at €10" in told
+    assert "Spend held at €480" in told
+
+
+def test_a_young_window_is_held_against_one_as_young(filled):
+    """The same conversions every hour: but of the last day's, more will come."""
+    told = shown(opened(later=0))
+    assert "at the same age" in told
+    assert "Cost per acquisition fell" in told
 
 
 def test_a_definition_that_is_gone_is_told(filled):
-    assert "There is no metric `gone` any more" in shown(opened(metric="gone"))
+    assert "There is no metric `gone` any more" in shown(opened(metric="gone", later=0))
 
 
 def test_where_a_number_comes_from(moved):
