@@ -89,7 +89,7 @@ def asked(metric: str, view: View) -> Callable[[], None]:
     """The two questions of a number: why it moved, and where it comes from."""
 
     def draw() -> None:
-        with st.container(horizontal=True, gap="small", key=f"ask_{metric}"):
+        with st.container(horizontal=True, gap="small", key=f"card_{metric}"):
             why_button(metric, view)
             info_button(metric, view)
 
