@@ -1,0 +1,135 @@
+"""Alerts beside the poller: from a failing source to what people hear and answer, nothing replaced."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from service.running import Service
+from tests.service.test_api import served
+
+
+@pytest.fixture
+def service(workspace, clock):
+    with (workspace.folder / "paceline.yaml").open("a") as settings:
+        settings.write("alerts:\n  people:\n    - {name: Dana}\n  heartbeat_to: [inbox Dana]\n")
+    (workspace.folder / "rules.yaml").write_text(
+        "rules:\n"
+        "  - {id: stale, title: Stale, owner: Dana, severity: critical, condition: {kind: freshness},"
+        " review: 2027-02-01}\n"
+    )
+    made = Service(workspace, clock=clock)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def owner(workspace):
+    return {"Authorization": f"Bearer {workspace.token()}"}
+
+
+def within(seconds, what):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := what():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not happen in time")
+
+
+def messages(service, reason=None):
+    letters = service.alerting.engine.outbox.letters()
+    return [one for one in letters if reason in (None, one["reason"])]
+
+
+def test_from_a_dead_token_to_the_inbox_and_back(service, platform, clock, owner):
+    alerting = service.alerting
+    service.poller.run_once()
+    alerting.start()
+    # The heartbeat of the day is told at once: it is past eight.
+    within(10, lambda: [m for m in messages(service, "heartbeat") if m["status"] == "sent"])
+
+    platform.behave(a="token")
+    clock.advance(minutes=16)
+    service.poller.poll_now()
+    assert service.poller.line.idle(60)
+    alerting.data_came()
+    (incident,) = within(10, alerting.engine.records.open_incidents)
+    assert (incident.group.account, incident.group.owner) == ("a", "Dana")
+    assert messages(service, "first") == []  # it waits half a minute for company
+
+    clock.advance(seconds=30)
+    alerting.decided()
+    (first,) = within(10, lambda: [m for m in messages(service, "first") if m["status"] == "sent"])
+    assert (first["channel"], first["recipient"]) == ("inbox", "Dana")
+
+    with served(service) as client:
+        assert client.get("/api/alerts").status_code == 401
+        said = client.get("/api/alerts", owner).json()
+        (told,) = said["incidents"]
+        assert told["headline"].startswith("No data for 16 min: Unauthorized")
+        assert told["acknowledged"] is None
+        assert [m["account"] for m in told["members"]] == ["a"]
+        ack = client.post("/api/alerts/ack", owner, {"incident": told["id"], "by": "Sam"})
+        assert (ack.status_code, ack.json()) == (200, {"incident": told["id"]})
+        assert client.get("/api/alerts", owner).json()["incidents"][0]["acknowledged"] == "Sam"
+        assert client.get("/api/status", owner).json()["alerts"]["open"] == 1
+
+        refused = client.post("/api/alerts/ack", owner, {"incident": 99, "by": "Sam"})
+        assert (refused.status_code, refused.json()) == (400, {"error": "there is no incident 99"})
+        unknown = client.post("/api/alerts/akc", owner, {})
+        assert unknown.status_code == 404
+        assert "snooze" in unknown.json()["error"]
+        no_reason = {"incident": told["id"], "by": "Sam", "reason": "", "lasts": "1h"}
+        assert "say why" in client.post("/api/alerts/snooze", owner, no_reason).json()["error"]
+
+    platform.behave()
+    clock.advance(minutes=61)
+    service.poller.poll_now()
+    assert service.poller.line.idle(60)
+    alerting.data_came()
+    within(20, lambda: not list(alerting.engine.records.firing()))
+    clock.advance(minutes=5)  # the incident's next look
+    alerting.decided()
+    within(10, lambda: [m for m in messages(service, "all_resolved") if m["status"] == "sent"])
+    assert alerting.engine.records.open_incidents() == []
+    assert [one["what"] for one in alerting.engine.records.timeline(incident.id)][:4] == [
+        "opened",
+        "firing",
+        "told",
+        "acknowledged",
+    ]
+    assert service.problems() == []
+
+
+def test_a_test_message_goes_the_whole_way(service, owner):
+    service.alerting.start()
+    with served(service) as client:
+        asked = client.post("/api/alerts/test", owner, {"to": "inbox Dana", "by": "Sam"})
+        assert asked.status_code == 200
+        sent = within(
+            10, lambda: [m for m in messages(service) if m["key"] == asked.json()["key"] and m["ended"]]
+        )
+        assert sent[0]["status"] == "sent"
+        nobody = client.post("/api/alerts/test", owner, {"to": "slack", "by": "Sam"})
+        assert "cannot be reached" in nobody.json()["error"]
+
+
+def test_a_rule_that_is_wrong_keeps_the_service_from_starting(workspace):
+    from service.settings import SettingsError  # noqa: PLC0415
+
+    (workspace.folder / "rules.yaml").write_text("rules:\n  - {id: x}\n")
+    with pytest.raises(SettingsError, match=r"rules\.yaml:2:5: rules\.0\.title: is missing"):
+        Service(workspace)
+
+
+def test_alerts_wait_for_the_week_that_a_backfill_is_bringing(service, platform):
+    platform.set(look_back=3)
+    service.poller.run_once()
+    assert not service._young()  # an account of three days is judged as it is
+    platform.behave(a__delivery="hang")
+    running = service.backfill(30)
+    within(10, service._young)
+    running.stop()
+    within(10, lambda: not service._young())
