@@ -2,12 +2,12 @@
 
 Every comparison says its name. A comparison is of the same hours on the clock: today until ten with
 yesterday until ten, whatever the clock did in between. Conversions of the past have had longer to arrive:
-the settled metrics (maturity) take that out, the raw ones do not.
+the settled metrics (metrics.maturity) take that out, and so does the past at the same age (`mature`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from connectors.contract import Window
 from metrics import windows
+from metrics.as_known import at_the_same_age
 from metrics.compute import answer
 from metrics.plan import Question
 
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
+    from metrics.as_known import Basis
     from metrics.dimensions import Convention
+    from metrics.maturity import Maturity
     from metrics.model import Metric
     from metrics.plan import Relation
     from metrics.windows import AccountKey, Windows
@@ -57,6 +60,11 @@ _LABELS: Final = {
     Comparison.PRIOR: "vs the period before",
     Comparison.TARGET: "vs target",
 }
+_AGES: Final[Mapping[Basis, str]] = {
+    "ledger": "as known at the same age",
+    "curve": "scaled to the same age by the lag curve",
+    "both": "as known at the same age, or scaled to it by the lag curve",
+}
 _DAYS_BACK: Final = {
     Comparison.YESTERDAY: (1,),
     Comparison.LAST_WEEK: (7,),
@@ -71,15 +79,21 @@ class Compared:
     table: as `evaluate`'s, and beside each metric a column `NAME__before` (DOUBLE; NULL where there is
         nothing to compare with). label: the comparison's name for people.
     periods: how many periods with data stand behind `__before`; 0: the accounts are too young.
+    same_age: where the past is as it was known at the age of the present: what that rests on; else None.
     """
 
     table: pa.Table
     comparison: Comparison
     periods: int
+    same_age: Basis | None = None
 
     @property
     def label(self) -> str:
-        """The comparison's name, with how many days an average has where they are not seven."""
+        """The comparison's name: how many days an average has where they are not seven, and at which age."""
+        return f"{self._period}, {_AGES[self.same_age]}" if self.same_age else self._period
+
+    @property
+    def _period(self) -> str:
         if self.comparison is Comparison.WEEK_AVERAGE and 0 < self.periods < len(_DAYS_BACK[self.comparison]):
             return f"vs same hours, {self.periods}-day average"
         return self.comparison.label
@@ -97,12 +111,15 @@ def compare(
     currency: str | None = None,
     convention: Convention | None = None,
     relations: Mapping[str, Relation] | None = None,
+    mature: Maturity | None = None,
 ) -> Compared:
     """`evaluate` in `window` and in the hours it is compared with, in one statement.
 
     window: end it at the watermark (windows.today, windows.latest): then both sides are cut at the same hour.
     An average is of the days since the first data of the asked accounts; of a sum it is the sum by their
     number, of a ratio the ratio of the sums.
+    mature: hold the present against the past as it was known at the same age, of campaigns' hours and
+        actions' days (not of ads and segments): from the ledger where watched, else by the lag curve.
     Raises ValueError for a window longer than a day against an average of days, and for TARGET: targets
     are no past, see `with_targets`.
     """
@@ -119,12 +136,16 @@ def compare(
         )
     zones = {key: known[key].timezone for key in each}
     past = periods(each, zones, against)
+    basis: Basis | None = None
+    if mature is not None:
+        then, basis = at_the_same_age(warehouse, known, each, past, mature, as_of=as_of)
+        question = replace(question, relations={**then, **question.relations})
     table = answer(warehouse, question, [[window], past], known)
     counted = {
         view: _since(pc.min(table[f"{view}_first"]).as_py(), past, zones)
         for view in {m.view.name for m in question.metrics}
     }
-    return Compared(_beside(table, question.metrics, counted), against, max(counted.values()))
+    return Compared(_beside(table, question.metrics, counted), against, max(counted.values()), basis)
 
 
 def with_targets(table: pa.Table, targets: Mapping[str, float]) -> Compared:

@@ -7,6 +7,7 @@ import pytest
 
 from connectors.contract import DayTotal, Window
 from metrics import cohorts, maturity, windows
+from metrics.compare import Comparison, compare
 from metrics.compute import evaluate
 from metrics.estimate import settle, usual_rate
 from metrics.lag import prior
@@ -269,6 +270,47 @@ def test_an_hour_that_was_not_looked_at_since_is_as_old_as_the_last_look(polled,
         for rows in (on_time, late)
     ]
     assert shares[0] == pytest.approx(shares[1], abs=0.01)
+
+
+@pytest.mark.parametrize("key", [GOOGLE, META])
+@pytest.mark.parametrize("against", [Comparison.YESTERDAY, Comparison.LAST_WEEK, Comparison.WEEK_AVERAGE])
+def test_the_past_as_it_was_known_at_the_same_age(polled, known, pick, key, against):
+    """Every day is like the other, so at the same age yesterday's morning is today's; as it stands it is not."""
+    mature = maturity.learned(polled.warehouse, known, NOW)
+    today = {k: Window(midnight(LAST), NOW) for k in known}
+    metrics, where = pick("conversions", "spend", "cpa"), {"account": key[1]}
+    raw = compare(polled.warehouse, metrics, {key: today[key]}, against, where=where)
+    then = compare(polled.warehouse, metrics, {key: today[key]}, against, where=where, mature=mature)
+    (row,), (as_it_stands,) = then.table.to_pylist(), raw.table.to_pylist()
+    assert then.same_age == "ledger"
+    assert then.label.endswith("as known at the same age")
+    assert row["conversions"] == as_it_stands["conversions"]
+    assert row["conversions__before"] == pytest.approx(row["conversions"], rel=1e-5)
+    assert row["spend__before"] == pytest.approx(row["spend"])
+    assert as_it_stands["conversions__before"] > 1.2 * row["conversions"]
+    assert raw.same_age is None
+
+
+def test_a_past_that_nobody_watched_is_scaled_by_the_curve(store, pick):
+    store.account(*GOOGLE)
+    for day in days():
+        rows = [
+            hour("c", f"{day}T{n:02d}:00", clicks=100, cost=10, conversions=6)
+            for n, start in hours_of(day)
+            if start < NOW
+        ]
+        window = Window(midnight(day), min(midnight(day + timedelta(days=1)), NOW))
+        store.reply(*GOOGLE, rows, seen_at=NOW, window=window)
+    known = windows.accounts(store.warehouse)
+    mature = maturity.learned(store.warehouse, known, NOW)
+    today = {GOOGLE: Window(midnight(LAST), NOW)}
+    found = compare(store.warehouse, pick("conversions"), today, Comparison.YESTERDAY, mature=mature)
+    (row,) = found.table.to_pylist()
+    ages = np.arange(1, 13)
+    want = (6 * mature.curves[GOOGLE].at(ages) / mature.curves[GOOGLE].at(ages + 24)).sum()
+    assert found.same_age == "curve"
+    assert row["conversions"] == 12 * 6
+    assert row["conversions__before"] == pytest.approx(want, rel=1e-4)
 
 
 def test_an_empty_warehouse_has_nothing_to_learn(store):
