@@ -110,21 +110,26 @@ def spend_against_plan(pace: Pace, currency: str) -> Spec:
     }
 
 
+_KEY = ("source", "account", "id")
+
+
 def spend_by_campaign(lines: Sequence[CampaignLine], currency: str) -> Spec:
-    """The campaigns that spent most, one bar each."""
+    """The campaigns that spent most, one bar each; a click on one is the selection `pick` of its ids."""
     seen = Counter(line.name for line in lines)
     values = [
         {
             # Two accounts may have campaigns of one name.
             "campaign": line.name if seen[line.name] == 1 else f"{line.name} ({line.campaign})",
             "spend": line.spend,
+            **dict(zip(_KEY, (line.source, line.account, line.campaign), strict=True)),
         }
         for line in lines
     ]
     return {
         "height": max(28 * len(values), 60),
         "data": {"values": values},
-        "mark": {"type": "bar", "cornerRadiusEnd": 3, "height": {"band": 0.7}},
+        "params": [{"name": "pick", "select": {"type": "point", "fields": list(_KEY)}}],
+        "mark": {"type": "bar", "cornerRadiusEnd": 3, "height": {"band": 0.7}, "cursor": "pointer"},
         "encoding": {
             "y": {
                 "field": "campaign",

@@ -17,8 +17,10 @@ from metrics import pacing, windows
 from metrics.compare import Comparison, compare
 from metrics.compute import evaluate, series
 from metrics.entities import Changed, Described, Entity, Limit, history, limits
+from metrics.maturity import Maturity, intervals
 from metrics.model import Metric, views
 from metrics.windows import AccountKey
+from panels._overview import Interval
 from panels._view import View
 from warehouse.store import Warehouse
 
@@ -71,6 +73,8 @@ class Sheet:
     """Everything on the page.
 
     now, before: by metric; before is None where there is nothing to compare with, label says with what.
+    settled: what conversions, cpa, roas and conversion_rate will come to; completeness: the share of the
+    conversions that is known (1 for what is known by the day only).
     campaign_spend, ads_spend: the same days twice, once as campaign, once as its ads; None but for campaigns.
     """
 
@@ -79,6 +83,8 @@ class Sheet:
     metrics: Mapping[str, Metric]
     now: Numbers
     before: Numbers
+    settled: Mapping[str, Interval]
+    completeness: float
     label: str
     days: str
     points: Points
@@ -142,8 +148,13 @@ def sheet(
     described: Described,
     account: Account,
     view: View,
+    *,
+    mature: Maturity,
 ) -> Sheet:
-    """The page of one entity. defined: every metric by name. view: of the entity's account alone."""
+    """The page of one entity.
+
+    defined: every metric by name. view: of the entity's account alone. mature: how late conversions are.
+    """
     entity = described.entity
     key: AccountKey = (entity.source, entity.account)
     asked = view.windows[key]
@@ -171,6 +182,7 @@ def sheet(
             points = _by_hour(of, chosen, today if view.span == "1h" else window, view.against)
         else:
             points = _by_day(of, chosen, window)
+    settled, completeness = _settled(of, window, now, mature) if not of.daily else ({}, 1.0)
     context = [defined[name] for name in (*AUCTION, "cpm")]
     auctioned, auctioned_before, auction_days = _whole_days(of, asked)
     own, ads = _twice(of) if entity.level == "campaign" else (None, None)
@@ -181,6 +193,8 @@ def sheet(
         metrics={metric.name: metric for metric in (*chosen, *context)},
         now=now,
         before=before,
+        settled=settled,
+        completeness=completeness,
         label=label,
         days=days,
         points=points,
@@ -199,6 +213,20 @@ def sheet(
         if entity.campaign
         else (),
     )
+
+
+def _settled(of: _Asked, window: Window, now: Numbers, mature: Maturity) -> tuple[dict[str, Interval], float]:
+    """What the window's figures will come to, and the share of its conversions that is known by now."""
+    found = intervals(of.warehouse, mature, {of.key: window}, where=of.entity.where, as_of=of.as_of)
+    row = found.to_pylist()[0]
+    ends = ("_low", "", "_high")
+    said = {n: Interval(*(row[f"settled_{n}{end}"] for end in ends)) for n in ("conversions", "cpa", "roas")}
+    clicks, counts = now.get("clicks"), said["conversions"]
+    if clicks:
+        parts = (counts.low, counts.mid, counts.high)
+        said["conversion_rate"] = Interval(*(part / clicks if part is not None else None for part in parts))
+    share = row["completeness"]
+    return said, share if share is not None else 1.0
 
 
 def reconciled(campaign: float, ads: float, *, slack: float = 0.005) -> bool:

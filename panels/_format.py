@@ -41,6 +41,9 @@ def clock(at: datetime, now: datetime) -> str:
     return f"{local:%H:%M}" if local.date() == now.date() else f"{local:%d %b %H:%M}"
 
 
+_LINK = re.compile(r"\\:(?=//)|www(?=\\\.)|@", re.IGNORECASE)
+"""Where an escaped text would still be made a link: a word joiner there keeps it from being one."""
+
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&@])")
 
 
@@ -53,6 +56,6 @@ def plain(text: str) -> str:
     """A name from outside, as Streamlit's markdown shows it letter by letter.
 
     Names of campaigns are hostile input: control and bidirectional characters are dropped, every mark
-    that markdown, LaTeX or a colour directive knows is escaped.
+    that markdown, LaTeX or a colour directive knows is escaped, and no address in it becomes a link.
     """
-    return _MARKDOWN.sub(r"\\\1", bare(text))
+    return _LINK.sub("\\g<0>\u2060", _MARKDOWN.sub(r"\\\1", bare(text)))

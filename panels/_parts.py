@@ -14,9 +14,10 @@ from metrics.entities import Entity
 from metrics.model import Metric
 from panels import _format as f
 from panels._address import kept
-from panels._cards import PACE, card, relative
+from panels._cards import PACE, TOO_EARLY, TOO_FEW, card, relative
 from panels._drill import open_entity
 from panels._entity import AUCTION, Line, Sheet, reconciled
+from panels._overview import Interval
 from panels._slot import Process
 from panels._status import Status, by_target
 from panels._table import About, Column, Pill, of_metric, table, versions
@@ -25,8 +26,8 @@ from panels._view import View
 
 __all__ = ["SHORT", "figure_columns", "figures_of", "page", "setup"]
 
-SETTLES_WITHIN = 72
-"""Hours after which late conversions change a ratio too little to change a verdict."""
+SETTLED = 0.985
+"""Share of its conversions from which on a window counts as settled."""
 
 NOUNS = {"account": "campaign", "campaign": "ad group", "ad_group": "ad", "ad": "ad"}
 """What is one level down."""
@@ -79,7 +80,7 @@ def page(
         + ("" if local.date() == now.astimezone(account.timezone).date() else " (not of today)")
     )
     budget(shown, account)
-    cards(shown, goals, settled=(now - until).total_seconds() > SETTLES_WITHIN * 3600)
+    cards(shown, goals)
     left, right = st.columns([2, 1])
     with left.container(border=True, height="stretch"):
         history(shown)
@@ -141,35 +142,53 @@ def shape(metric: Metric, value: float | None, currency: str) -> str:
     return f.count(value)
 
 
-def cards(shown: Sheet, goals: Mapping[str, float | None], *, settled: bool) -> None:
-    """Spend, return or cost, conversions and their rate, each against its named baseline."""
+def cards(shown: Sheet, goals: Mapping[str, float | None]) -> None:
+    """Spend, return or cost, conversions and their rate, each against its named baseline.
+
+    A figure whose conversions are still arriving is judged and compared by what it will come to.
+    """
     earns = (shown.now.get("revenue") or 0.0) > 0
+    provisional = shown.completeness < SETTLED
+    coming = shown.settled.get("conversions")
+    early = provisional and (shown.completeness < TOO_EARLY or ((coming and coming.mid) or 0.0) < TOO_FEW)
     grid = st.grid(4, min_column_width=230, gap="small")
     for name in ("spend", "roas" if earns else "cpa", "conversions", "conversion_rate"):
-        metric, value = shown.metrics[name], shown.now.get(name)
-        goal = goals.get(name)
-        status, word = Status.none, "Provisional"
+        metric, value, goal = shown.metrics[name], shown.now.get(name), goals.get(name)
+        said = shown.settled.get(name) if provisional else None
+        judged = said.mid if said else value
+        status, word = Status.none, "Provisional" if said else "Settled"
         if name == "spend":
             word = "As reported"
-        elif goal is not None and settled:
-            status = by_target(value, goal, better=metric.better)
+        elif early:
+            word = "Too early"
+        elif goal is not None:
+            status = by_target(judged, goal, better=metric.better)
             word = status.value.word
-        elif settled:
-            word = "No target" if name in goals else "Settled"
+        told = f"target {f.plain(shape(metric, goal, shown.currency))}" if goal is not None else ""
+        note = " · ".join(part for part in (_once_settled(shown, metric, said), told) if part)
         with grid.cell():
             card(
                 SHORT.get(name, metric.title),
                 shape(metric, value, shown.currency),
                 status,
                 word=word,
-                note=f"target {f.plain(shape(metric, goal, shown.currency))}" if goal is not None else "",
-                delta=relative(value, shown.before.get(name)),
-                against=shown.label,
+                note=note,
+                delta=None if early and name != "spend" else relative(judged, shown.before.get(name)),
+                against=f"once settled, {shown.label}" if said and not early else shown.label,
                 better=metric.better,
                 trend=tuple(v or 0.0 for v in shown.points.now[name]),
                 chart="bar" if metric.unit == "count" else "area" if name == "spend" else "line",
-                about=f"{metric.title}. {metric.limits}",
+                about=f"{metric.title}. {metric.limits} Version {metric.version}, owner {metric.owner}.",
             )
+
+
+def _once_settled(shown: Sheet, metric: Metric, said: Interval | None) -> str:
+    """What a provisional figure will come to, in four cases of five within the brackets."""
+    if said is None or said.mid is None:
+        return ""
+    low, mid = (f.plain(shape(metric, end, shown.currency)) for end in (said.low, said.mid))
+    high = f.plain(shape(metric, said.high, shown.currency)) if said.high is not None else "more"
+    return f"\\~{mid} once settled ({low} to {high})"
 
 
 def history(shown: Sheet) -> None:

@@ -12,6 +12,7 @@ from streamlit.navigation.page import Page
 from metrics import saved_views
 from metrics.saved_views import SavedView
 from panels import _format as f
+from panels._drill import KEYS
 from panels._slot import Process, process
 
 __all__ = ["popover"]
@@ -56,12 +57,13 @@ def popover(pages: Mapping[str, Page], here: str) -> None:
             change(of, views)
 
 
-def present() -> list[tuple[str, str]]:
-    """The query of the page's address, in a fixed order."""
+def present(here: str) -> list[tuple[str, str]]:
+    """The query of the page's address, in a fixed order; without what Back left there of the page before."""
+    strange = () if here == "campaign" else (*KEYS, "only", "by", "q")
     return [
         (key, value)
         for key in sorted(st.query_params)
-        if not key.startswith("embed")
+        if not key.startswith("embed") and key not in strange
         for value in st.query_params.get_all(key)
     ]
 
@@ -73,7 +75,7 @@ def me() -> str:
 
 def save(of: Process, here: str) -> None:
     """Name what the page shows now; and its link, to be copied."""
-    query = present()
+    query = present(here)
     with st.form("save_view", border=False):
         st.text_input(
             "Save this view as",

@@ -16,6 +16,7 @@ from panels import _campaigns, _freshness, _live, _parts
 from panels import _format as f
 from panels._drill import KEYS, PAGE, address
 from panels._entity import Sheet, sheet
+from panels._maturity import learned
 from panels._scope import Scope
 from panels._slot import Process, process
 from panels._view import View, controls
@@ -24,7 +25,6 @@ from panels._view import View, controls
 @st.cache_data(max_entries=128, show_spinner=False)
 def read(version: int, entity: Entity, view: View) -> Sheet | None:
     """The sheet of an entity, once for each version of the data; None where there is no such entity."""
-    del version
     of = process()
     assert of is not None
     found = described(of.warehouse, entity)
@@ -32,7 +32,14 @@ def read(version: int, entity: Entity, view: View) -> Sheet | None:
     if found is None or account is None:
         return None
     own = of.workspace.folder / "metrics"
-    return sheet(of.warehouse, load(*([own] if own.is_dir() else [])), found, account, view)
+    return sheet(
+        of.warehouse,
+        load(*([own] if own.is_dir() else [])),
+        found,
+        account,
+        view,
+        mature=learned(version, view.as_of),
+    )
 
 
 def asked() -> Entity | None:

@@ -175,7 +175,14 @@ def draw(of: Process, view: View) -> None:
         st.markdown(f"**Spend by campaign** · {view.title.lower()}")
         top = shown.campaigns[:ROWS]
         if top:
-            st.vega_lite_chart(_charts.spend_by_campaign(top, view.currency), alt="Spend by campaign")
+            picked = st.vega_lite_chart(
+                _charts.spend_by_campaign(top, view.currency),
+                on_select="rerun",
+                key="spend_by_campaign",
+                alt="Spend by campaign; the table beside it opens the same",
+            )
+            for bar in picked.selection.get("pick", []):
+                open_campaign(bar["source"], bar["account"], bar["id"])
         else:
             st.markdown(":material/inbox: Nothing was spent in this window.")
     with lines.container(border=True, height="stretch", key="desk"):

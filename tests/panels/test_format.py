@@ -87,3 +87,15 @@ def test_hostile_names_are_shown_letter_by_letter():
 )
 def test_a_figure_in_its_own_unit(value, unit, shown):
     assert f.figure(value, unit, "EUR") == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("https://evil.example", "https\\:\u2060//evil\\.example"),
+        ("see WWW.evil.example", "see WWW\u2060\\.evil\\.example"),
+        ("anna@example.com", "anna\\@\u2060example\\.com"),
+    ],
+)
+def test_an_address_in_a_name_becomes_no_link(name, shown):
+    assert f.plain(name) == shown
