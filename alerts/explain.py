@@ -97,7 +97,7 @@ class Words:
         now: datetime,
     ) -> str:
         lead = told[0]
-        risk = sum(m.told.at_risk for m in told)
+        risk = _risk(told)
         what = lead.told.said or self._title(lead)
         cost = f"{money(risk, currency)}/h" if risk > 0 else ""
         since = span(now - (lead.fired or lead.since))
@@ -247,6 +247,15 @@ def view(labels: Labels, at: datetime) -> str:
         shown = {"source": labels.source, "account": labels.account, "campaign": labels.campaign}
         return f"/campaign?{urlencode({**shown, 'at': moment})}"
     return f"/?{urlencode({'scope': f'{labels.source}/{labels.account}', 'at': moment})}"
+
+
+def _risk(members: Sequence[Instance]) -> float:
+    """Money per hour at risk; what two rules say of one series is the same money."""
+    most: dict[Labels, float] = {}
+    for member in members:
+        labels = member.key.labels
+        most[labels] = max(most.get(labels, 0.0), member.told.at_risk)
+    return sum(most.values())
 
 
 def _sure(sure: float) -> str:

@@ -135,6 +135,15 @@ def test_several_are_one_message_the_dearest_first(world, told):
     ]
 
 
+def test_what_two_rules_say_of_one_campaign_is_the_same_money(world, told):
+    overspend(world)
+    twice = [rule(kind="pace"), rule(kind="threshold", metric="spend", window="1h", of="budget", above=1.2)]
+    (message,) = told(twice)
+    # 50 an hour ahead of plan for the one; 60 * (1 - 1 / 6) over its even pace for the other.
+    assert [member.text.rpartition(" · ")[2] for member in message.members] == ["€50.00/h", "€50.00/h"]
+    assert " · €50.00/h · Brand Search De + 1 more" in message.headline
+
+
 def test_a_repeat_and_an_escalation_say_how_long_it_goes_on(world, told):
     overspend(world)
     messages = told([rule(kind="pace")], after=(0.5, 15.5, 240.5))
