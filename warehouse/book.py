@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from warehouse.errors import StorageBroken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["Book", "Chapter"]
@@ -42,6 +42,7 @@ class Book:
     def __init__(self, connection: sqlite3.Connection, reader: sqlite3.Connection) -> None:
         self._writer, self._reader = connection, reader
         self._write_lock, self._read_lock = threading.RLock(), threading.Lock()
+        self._afterwards: list[Callable[[], None]] = []
 
     @classmethod
     def open(cls, path: Path, chapters: Sequence[Chapter] = ()) -> Book:
@@ -97,8 +98,20 @@ class Book:
                 yield self._writer
             except BaseException:
                 self._writer.execute("ROLLBACK")
+                self._afterwards.clear()
                 raise
             self._writer.execute("COMMIT")
+            acts, self._afterwards = self._afterwards, []
+            for act in acts:
+                act()
+
+    def afterwards(self, act: Callable[[], None]) -> None:
+        """Call `act` once the present thread's transaction is on the disk; never, if it is not to be."""
+        with self._write_lock:
+            if self._writer.in_transaction:
+                self._afterwards.append(act)
+            else:
+                act()
 
     def read(self, sql: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
         """The rows of one SELECT, as committed."""

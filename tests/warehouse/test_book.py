@@ -46,6 +46,24 @@ def test_a_block_that_fails_leaves_nothing(tmp_path: Path):
     book.close()
 
 
+def test_what_follows_waits_for_the_commit_and_is_forgotten_without_one(tmp_path: Path):
+    book = Book.open(tmp_path / "book.sqlite", [NOTES])
+    done: list[str] = []
+    with book.write():
+        with book.write():
+            book.afterwards(lambda: done.append("inner"))
+        assert done == []
+    assert done == ["inner"]
+    with pytest.raises(ValueError, match="no"), book.write():
+        book.afterwards(lambda: done.append("never"))
+        raise ValueError("no")
+    with book.write():
+        pass
+    book.afterwards(lambda: done.append("at once"))
+    assert done == ["inner", "at once"]
+    book.close()
+
+
 def test_readers_see_what_is_committed(tmp_path: Path):
     book = Book.open(tmp_path / "book.sqlite", [NOTES])
     with book.write() as tx:
