@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from alerts.incident import Incident, Silence
 from alerts.observation import Labels
 from alerts.state import Instance, Key, State
+from warehouse.audit import Audit
 from warehouse.book import Book, Chapter
 
 __all__ = ["CHAPTER", "Records"]
@@ -214,6 +215,9 @@ class Records:
                     json.dumps(detail, ensure_ascii=False, default=str),
                 ],
             )
+            if who:  # a human act
+                subject = f"incident {incident}" if incident else "alerts"
+                Audit(self.book).record(who, what, subject, now=at, detail=detail)
 
     def timeline(self, incident: int) -> list[dict[str, Any]]:
         """An incident's timeline, oldest first."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from warehouse.audit import Audit
 from warehouse.book import Book, Chapter
 
 if TYPE_CHECKING:
@@ -85,10 +86,11 @@ def add(
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [note.id, _said(at), source, account, campaign, text, author, _said(now)],
         )
+        Audit(book).record(author, "noted", f"note {note.id}", now=now, detail={"text": text})
     return note
 
 
-def take_back(book: Book, id: str, *, now: datetime) -> None:  # noqa: A002  # it is the note's id
+def take_back(book: Book, id: str, *, by: str, now: datetime) -> None:  # noqa: A002  # the note's id
     """Show a note no longer. Raises KeyError where there is no such note, or it is taken back already."""
     with book.write() as connection:
         done = connection.execute(
@@ -96,6 +98,7 @@ def take_back(book: Book, id: str, *, now: datetime) -> None:  # noqa: A002  # i
         )
         if done.rowcount == 0:
             raise KeyError(id)
+        Audit(book).record(by, "took back", f"note {id}", now=now)
 
 
 def read(book: Book, window: Window, where: Mapping[str, Any] | None = None) -> list[Note]:

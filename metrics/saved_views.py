@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlencode
 
+from warehouse.audit import Audit
 from warehouse.book import Book, Chapter
 
 if TYPE_CHECKING:
@@ -80,10 +81,11 @@ def save(
                 view.created.isoformat(),
             ],
         )
+        Audit(book).record(owner, "saved", f"view {view.id}", now=now, detail={"name": view.name})
     return view
 
 
-def rename(book: Book, view: SavedView, name: str) -> SavedView:
+def rename(book: Book, view: SavedView, name: str, *, by: str, now: datetime) -> SavedView:
     """Call a view something else. Raises ValueError as `save` does, KeyError where it is gone."""
     renamed = replace(view, name=_clean(name))
     with book.write() as connection:
@@ -94,13 +96,15 @@ def rename(book: Book, view: SavedView, name: str) -> SavedView:
         )
         if done.rowcount == 0:
             raise KeyError(view.id)
+        Audit(book).record(by, "renamed", f"view {view.id}", now=now, detail={"name": renamed.name})
     return renamed
 
 
-def delete(book: Book, view: SavedView) -> None:
+def delete(book: Book, view: SavedView, *, by: str, now: datetime) -> None:
     """Forget a view; one that is gone already is no error."""
     with book.write() as connection:
-        connection.execute("DELETE FROM saved_view WHERE id = ?", [view.id])
+        if connection.execute("DELETE FROM saved_view WHERE id = ?", [view.id]).rowcount:
+            Audit(book).record(by, "deleted", f"view {view.id}", now=now, detail={"name": view.name})
 
 
 def read(book: Book) -> list[SavedView]:

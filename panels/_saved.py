@@ -68,6 +68,10 @@ def present(here: str) -> list[tuple[str, str]]:
     ]
 
 
+LOCAL = "somebody at this machine"
+"""Who acts where nobody has to log in and the name was not asked."""
+
+
 def me() -> str:
     """Who is logged in, or "" where nobody has to."""
     return str(getattr(st.user, "email", "") or getattr(st.user, "name", "") or "")
@@ -145,14 +149,19 @@ def change(of: Process, views: list[SavedView]) -> None:
             key="view_delete",
             icon=":material/delete:",
             width="stretch",
-            on_click=saved_views.delete,
-            args=(of.book, view),
+            on_click=_delete,
+            args=(of, view),
         )
+
+
+def _delete(of: Process, view: SavedView) -> None:
+    saved_views.delete(of.book, view, by=me() or LOCAL, now=datetime.now(UTC))
 
 
 def _rename(of: Process, view: SavedView, key: str) -> None:
     try:
-        saved_views.rename(of.book, view, st.session_state[key])
+        name = st.session_state[key]
+        saved_views.rename(of.book, view, name, by=me() or LOCAL, now=datetime.now(UTC))
     except KeyError:
         st.session_state["view_fault"] = "somebody has deleted this view meanwhile"
     except ValueError as fault:

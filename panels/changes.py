@@ -20,6 +20,7 @@ from panels._changes import CHARTED, Event, Happened, Line, happened, line, titl
 from panels._drill import open_campaign
 from panels._maturity import learned
 from panels._reasons import metrics_of
+from panels._saved import LOCAL, me
 from panels._slot import Process, process
 from panels._status import Status
 from panels._table import About, Column, Pill, table
@@ -223,7 +224,7 @@ def detail(event: Event) -> None:
     if event.note is not None and st.button(
         "Take this note back", icon=":material/undo:", help="It is shown no longer; the book keeps it."
     ):
-        notes.take_back(of.book, event.note.id, now=datetime.now(UTC))
+        notes.take_back(of.book, event.note.id, by=me() or LOCAL, now=datetime.now(UTC))
         st.rerun()
     if not event.account:
         return

@@ -19,7 +19,6 @@ from warehouse.book import Book, Chapter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 __all__ = ["CHAPTER", "Audit", "Break", "Entry"]
 
@@ -67,10 +66,12 @@ class Break:
 
 
 class Audit:
-    """The log of one book. head: the file that holds the newest hash."""
+    """The log of one book; `audit.head` beside the book's file holds the newest hash."""
 
-    def __init__(self, book: Book, head: Path) -> None:
-        self._book, self._head = book, head
+    def __init__(self, book: Book) -> None:
+        self._book, self._head = book, book.path.with_name("audit.head")
+        if not book.read("SELECT 1 FROM sqlite_master WHERE name = 'audit'"):
+            book.add(CHAPTER)
 
     def record(
         self,

@@ -39,7 +39,8 @@ class Chapter:
 class Book:
     """A SQLite file that one process owns; safe from any thread."""
 
-    def __init__(self, connection: sqlite3.Connection, reader: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, reader: sqlite3.Connection) -> None:
+        self.path = path
         self._writer, self._reader = connection, reader
         self._write_lock, self._read_lock = threading.RLock(), threading.Lock()
         self._afterwards: list[Callable[[], None]] = []
@@ -53,7 +54,7 @@ class Book:
         try:
             writer, reader = _connect(path), _connect(path)
             reader.execute("PRAGMA query_only = ON")
-            book = cls(writer, reader)
+            book = cls(path, writer, reader)
             for chapter in chapters:
                 book.add(chapter)
         except sqlite3.DatabaseError as error:

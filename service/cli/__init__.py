@@ -136,6 +136,29 @@ def query(
     command.run(workspace, sql, form)
 
 
+audit = typer.Typer(help="Who did what, and whether the log holds.", no_args_is_help=True)
+app.add_typer(audit, name="audit")
+
+
+@audit.command("list")
+def audit_list(
+    workspace: Folder = None,
+    last: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 50,
+) -> None:
+    """The newest acts of people: acknowledgements, notes, views."""
+    from service.commands import audit as command  # noqa: PLC0415
+
+    command.show(workspace, last)
+
+
+@audit.command("verify")
+def audit_verify(workspace: Folder = None) -> None:
+    """Whether any row of the log was edited, removed or reordered."""
+    from service.commands import audit as command  # noqa: PLC0415
+
+    command.verify(workspace)
+
+
 metrics = typer.Typer(help="The definitions that hold: list them, lock them.", no_args_is_help=True)
 app.add_typer(metrics, name="metrics")
 

@@ -61,11 +61,11 @@ def test_a_note_belongs_to_its_scope_and_all_within(book):
 
 def test_a_note_that_is_taken_back_stays_in_the_book(book):
     note = write(book, "wrong")
-    notes.take_back(book, note.id, now=NOON)
+    notes.take_back(book, note.id, by="Ana", now=NOON)
     assert notes.read(book, DAY) == []
     assert book.read("SELECT text FROM note")[0]["text"] == "wrong"
     with pytest.raises(KeyError):
-        notes.take_back(book, note.id, now=NOON)
+        notes.take_back(book, note.id, by="Ana", now=NOON)
 
 
 @pytest.mark.parametrize(

@@ -69,12 +69,12 @@ def test_what_cannot_be_saved_says_why(book, name, more, message):
 def test_rename_and_delete(book):
     one, two = save(book, "one"), save(book, "two")
     with pytest.raises(ValueError, match="of this name"):
-        saved_views.rename(book, one, "TWO")
-    renamed = saved_views.rename(book, one, "One")
+        saved_views.rename(book, one, "TWO", by="Ana", now=NOW)
+    renamed = saved_views.rename(book, one, "One", by="Ana", now=NOW)
     assert renamed.search == one.search
     assert [v.name for v in saved_views.read(book)] == ["One", "two"]
-    saved_views.delete(book, two)
-    saved_views.delete(book, two)
+    saved_views.delete(book, two, by="Ana", now=NOW)
+    saved_views.delete(book, two, by="Ana", now=NOW)
     assert saved_views.read(book) == [renamed]
     with pytest.raises(KeyError):
-        saved_views.rename(book, two, "three")
+        saved_views.rename(book, two, "three", by="Ana", now=NOW)

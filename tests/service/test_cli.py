@@ -3,11 +3,16 @@
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
+from warehouse.audit import Audit
+from warehouse.book import Book
 
 ROOT = Path(__file__).resolve().parents[2]
 METRIC = ROOT / "metrics" / "definitions" / "cpa.sql"
@@ -63,3 +68,26 @@ def test_a_running_demo_is_pointed_at(tmp_path, words):
     (state / "running.json").unlink()
     said = paceline(*words, cwd=tmp_path)
     assert "-w .paceline/demo" not in said.stdout + said.stderr
+
+
+def test_the_audit_log_is_shown_and_verified(tmp_path):
+    state = tmp_path / "workspace" / ".paceline"
+    state.mkdir(parents=True)
+    none = paceline("audit", "verify", cwd=tmp_path)
+    assert (none.returncode, "has no book yet" in none.stderr) == (1, True)
+    book = Book.open(state / "book.sqlite")
+    for name in ("ana", "ben"):
+        Audit(book).record(
+            name, "noted", "campaign 7", now=datetime(2026, 11, 24, 9, tzinfo=UTC), detail={"text": "sale"}
+        )
+    book.close()
+    assert paceline("audit", "verify", cwd=tmp_path).stdout == "✓ 2 acts, none edited, removed or reordered\n"
+    listed = paceline("audit", "list", cwd=tmp_path).stdout.splitlines()
+    assert [line.split()[2:4] for line in listed[1:]] == [["ben", "noted"], ["ana", "noted"]]
+    with sqlite3.connect(state / "book.sqlite") as connection:
+        connection.execute("DROP TRIGGER audit_no_update")
+        connection.execute("UPDATE audit SET actor = 'eve' WHERE seq = 1")
+    connection.close()
+    broken = paceline("audit", "verify", cwd=tmp_path)
+    assert broken.returncode == 1
+    assert "row 1 was changed after it was written" in broken.stdout

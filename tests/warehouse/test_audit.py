@@ -14,7 +14,7 @@ AT = datetime(2026, 11, 24, 9, tzinfo=UTC)
 @pytest.fixture
 def log(tmp_path):
     book = Book.open(tmp_path / "book.sqlite", [CHAPTER])
-    audit = Audit(book, tmp_path / "audit.head")
+    audit = Audit(book)
     for n in range(5):
         audit.record(
             "ana",
@@ -44,8 +44,8 @@ def test_a_whole_log_holds(log):
 
 
 def test_an_empty_log_holds(tmp_path):
-    book = Book.open(tmp_path / "b.sqlite", [CHAPTER])
-    assert Audit(book, tmp_path / "head").verify() == (0, None)
+    book = Book.open(tmp_path / "b.sqlite")
+    assert Audit(book).verify() == (0, None)
     book.close()
 
 
@@ -92,8 +92,9 @@ def test_two_rows_that_changed_places_are_found(log, raw):
 
 
 def test_a_log_that_was_written_anew_is_not_the_one_that_was(tmp_path, log, raw):
-    other = Book.open(tmp_path / "other.sqlite", [CHAPTER])
-    forged = Audit(other, tmp_path / "other.head")
+    (tmp_path / "other").mkdir()
+    other = Book.open(tmp_path / "other" / "book.sqlite")
+    forged = Audit(other)
     for n in range(5):
         forged.record("ben", "acknowledged", f"incident {n}", now=AT)
     raw.execute("DELETE FROM audit")
