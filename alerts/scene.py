@@ -21,7 +21,6 @@ from alerts.observation import Labels, Observation, Range, Result
 from connectors.contract import Account, Window
 from metrics import maturity, model, pacing, windows
 from metrics.compute import evaluate
-from metrics.maturity import PRIOR, Curve
 from metrics.model import Metric
 from metrics.windows import AccountKey
 from warehouse.store import Warehouse, Watermark
@@ -66,6 +65,7 @@ class Memory:
     campaigns: tuple[Labels, ...] = ()
     at: datetime | None = None
     pace: pacing.Day | None = None
+    maturity: maturity.Maturity | None = None
     sums: dict[tuple[tuple[str, ...], int, int], dict[str, Floats]] = field(default_factory=dict)
 
 
@@ -98,7 +98,8 @@ class Scene:
     """The picture of one pass. Not for more than one thread.
 
     every: time between polls of delivery, by source. started: since when this process polls.
-    metrics: definitions by name; the built-in ones where none are given.
+    metrics: definitions by name; the built-in ones where none are given. complete: an account's known share
+    of the conversions of some hours; learned where it is not given.
     """
 
     def __init__(
@@ -111,14 +112,14 @@ class Scene:
         targets: Sequence[Target] = (),
         metrics: Mapping[str, Metric] | None = None,
         memory: Memory | None = None,
-        curve: Callable[[AccountKey], Curve] | None = None,
+        complete: Callable[[AccountKey, Sequence[datetime]], Floats] | None = None,
     ) -> None:
         self.warehouse, self.now, self.started = warehouse, now, started
         self.every = every
         self.metrics = model.load() if metrics is None else metrics
         self._targets = tuple(targets)
         self._memory = memory or Memory()
-        self._curve = curve or (lambda _key: Curve(PRIOR, np.zeros_like(PRIOR), 0.0))
+        self._shares = complete
         self._sums: dict[tuple[tuple[str, ...], int, int], dict[str, Floats]] = {}
         self._asked: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self._selected: dict[Scope, Bools] = {}
@@ -304,14 +305,18 @@ class Scene:
 
     @cached_property
     def complete(self) -> Floats:
-        """The known share of each hour's conversions, by the account's lag curve, as `clicks`."""
-        curves = []
-        for key in self.keys:
-            # An hour that ended at the watermark has been growing since: its age is up to the last look.
-            looked = self.polled().get(key, self.until[key])
-            lag = (looked - self.until[key]).total_seconds() / 3600
-            curves.append(self._curve(key).at(np.arange(HISTORY) + 1 + lag))
-        return np.array(curves).reshape(len(self.keys), HISTORY)[self.owner]
+        """The known share of each hour's conversions, by the account's own lag, as `clicks`."""
+        ago = [timedelta(hours=back + 1) for back in range(HISTORY)]
+        shares = [self._complete(key, [self.until[key] - one for one in ago]) for key in self.keys]
+        return np.array(shares).reshape(len(self.keys), HISTORY)[self.owner]
+
+    def _complete(self, key: AccountKey, hours: Sequence[datetime]) -> Floats:
+        if self._shares is not None:
+            return self._shares(key, hours)
+        kept = self._kept
+        if kept.maturity is None:
+            kept.maturity = maturity.learned(self.warehouse, self.accounts, self.now)
+        return kept.maturity.complete(key, hours)
 
     def sums(self, names: Sequence[str], hours: int, skip: int = 0) -> dict[str, Floats]:
         """Metrics of each campaign over `hours` hours that end `skip` hours before the watermark.
@@ -398,7 +403,7 @@ class Scene:
         old = memory.at is None or self.now - memory.at >= _KEPT
         if old or memory.of != self.until or memory.campaigns != self.campaigns.labels:
             memory.of, memory.campaigns = dict(self.until), self.campaigns.labels
-            memory.at, memory.pace, memory.sums = self.now, None, {}
+            memory.at, memory.pace, memory.maturity, memory.sums = self.now, None, None, {}
         return memory
 
     # -- observations

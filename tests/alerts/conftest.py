@@ -11,7 +11,6 @@ import pytest
 
 from alerts.scene import Scene, Target
 from connectors.contract import Budget, Window
-from metrics.maturity import AGES, Curve
 from tests.metrics.conftest import Store, hour, named, total  # noqa: F401  # for the tests
 from warehouse.duck import DuckWarehouse
 from warehouse.store import Fetch
@@ -59,7 +58,9 @@ class World(Store):
             Budget(f"b-{name}", name, "", "budget", round(amount * 1e6), "daily", "campaign", shared=False)
         )
 
-    def scene(self, *, now=NOW, polled=NOW, started=NOW - timedelta(days=1), targets=(), error=""):
+    def scene(
+        self, *, now=NOW, polled=NOW, started=NOW - timedelta(days=1), targets=(), error="", learn=False
+    ):
         """What rules see, once all that was set is stored as one reply at `polled`."""
         window = Window(NOW - timedelta(days=40), NOW)
         self.reply("google_ads", "a", self.rows, seen_at=polled, window=window)
@@ -70,12 +71,19 @@ class World(Store):
                 "google_ads", "a", "delivery", window, now, 1, "stop", error=error, cause="dead token"
             )
             self.warehouse.record(fetch)
-        return Scene(self.warehouse, now, every=EVERY, started=started, targets=targets, curve=settled)
+        return Scene(
+            self.warehouse,
+            now,
+            every=EVERY,
+            started=started,
+            targets=targets,
+            complete=None if learn else settled,
+        )
 
 
-def settled(_key):
+def settled(_key, hours):
     """Nothing arrives late, so that figures can be worked out by hand."""
-    return Curve(np.ones_like(AGES), np.zeros_like(AGES), 0.0)
+    return np.ones(len(hours))
 
 
 def target(metric, value):

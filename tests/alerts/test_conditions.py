@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from scipy import stats
 
 from alerts import conditions
 from alerts.conditions.contract import Scope
 from alerts.observation import Labels, Result
+from metrics.lag import PRIOR, Curve
 from tests.alerts.conftest import NOW, target
 
 ACCOUNT = Labels("google_ads", "a")
@@ -99,6 +101,20 @@ def test_a_conversion_rate_is_tested_against_its_own_week(world):
     assert 1 - page.sure == pytest.approx(chance, rel=1e-6)
     assert page.at_risk == pytest.approx(10 * (1 - 6 / page.expected.mid))
     assert page.said == "Conversion rate 87% down" or page.said == "Conversion rate 88% down"
+
+
+def test_conversions_that_are_still_coming_in_are_no_fall(world):
+    """The last hours are as incomplete as they always are: read as they stand, the rate has halved."""
+    world.campaign_of("page", clicks=80, conversions=8)
+    usual = Curve(PRIOR, np.zeros_like(PRIOR), 0.0)
+    for back in range(1, 73):
+        world.set("page", back, clicks=80, cost=10, conversions=round(8 * float(usual.at(back)), 2))
+    scene = world.scene(learn=True)
+    assert find(scene, kind="threshold", metric="conversion_rate", window="8h", of="week", below=0.5)
+    assert find(scene, kind="conversion_rate", window="8h") == {}
+    for back in range(1, 9):  # and now it falls to a tenth of that
+        world.set("page", back, clicks=80, cost=10, conversions=round(0.8 * float(usual.at(back)), 2))
+    assert find(world.scene(learn=True), kind="conversion_rate", window="8h").keys() == {one("page")}
 
 
 # -- pace
