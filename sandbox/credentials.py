@@ -1,4 +1,4 @@
-"""What a program needs to be let in: one Google OAuth client and one Meta app.
+"""What a program needs to be let in: clients of the ad platforms, and of the channels that people hear by.
 
 Derived from the seed, so that a program set up once is still let in after the sandbox was restarted. They
 open nothing but a sandbox on the loopback interface.
@@ -17,7 +17,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Credentials", "GoogleCredentials", "MetaCredentials"]
+__all__ = [
+    "Credentials",
+    "GoogleCredentials",
+    "MailCredentials",
+    "MetaCredentials",
+    "SlackCredentials",
+    "TwilioCredentials",
+]
 
 
 def _derive(seed: int, name: str, length: int = 40) -> str:
@@ -71,11 +78,39 @@ class MetaCredentials:
 
 
 @dataclass(frozen=True, slots=True)
+class SlackCredentials:
+    """A Slack app's bot token, and its app-level token for Socket Mode."""
+
+    bot_token: str
+    app_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class MailCredentials:
+    """Who may hand mail to the mail server."""
+
+    user: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class TwilioCredentials:
+    """A Twilio account and the number that it sends from."""
+
+    account_sid: str
+    auth_token: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
     """Everything that the servers let in; nothing else is."""
 
     google: GoogleCredentials
     meta: MetaCredentials
+    slack: SlackCredentials
+    smtp: MailCredentials
+    twilio: TwilioCredentials
 
     @classmethod
     def derive(cls, seed: int, folder: Path) -> Credentials:
@@ -93,4 +128,12 @@ class Credentials:
             app_secret=_derive(seed, "app secret", 32),
             access_token=f"EAA{_derive(seed, 'access token', 60)}",
         )
-        return cls(google, meta)
+        slack = SlackCredentials(
+            bot_token=f"xoxb-{_derive(seed, 'slack bot', 48)}",
+            app_token=f"xapp-1-A0PACELINE-{_derive(seed, 'slack app', 64)}",
+        )
+        smtp = MailCredentials("alerts", _derive(seed, "mail", 24))
+        twilio = TwilioCredentials(
+            f"AC{_derive(seed, 'twilio', 32)}", _derive(seed, "twilio token", 32), "+15005550006"
+        )
+        return cls(google, meta, slack, smtp, twilio)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox import fx, google_ads, http, meta, sites, tls, truth
+from sandbox import channels, fx, google_ads, http, meta, sites, tls, truth
 from sandbox.clock import SandboxClock
 from sandbox.credentials import Credentials
 from sandbox.world import World
@@ -68,8 +68,7 @@ def running(options: Options) -> Iterator[Sandbox]:
         certificate = tls.issue(folder, world.hosts())
         credentials = Credentials.derive(options.seed, folder)
         port = _ports(options.port_base)
-        control = http.start(truth.app(world, clock), port=next(port), name="truth")
-        undo.callback(control.stop)
+        control_port = next(port)
         google = google_ads.serve(
             world,
             tls=certificate,
@@ -92,6 +91,17 @@ def running(options: Options) -> Iterator[Sandbox]:
         undo.callback(bank.stop)
         shops = http.start(sites.app(world, clock), tls=certificate, port=next(port), name="sites")
         undo.callback(shops.stop)
+        heard = undo.enter_context(
+            channels.running(
+                tls=certificate,
+                credentials=credentials,
+                clock=clock.now,
+                rate_limits=options.rate_limits,
+                ports=port,
+            )
+        )
+        control = http.start(truth.app(world, clock, heard.routes()), port=control_port, name="truth")
+        undo.callback(control.stop)
         sandbox = Sandbox(world, clock, credentials)
         sandbox.announcement = {
             "pid": os.getpid(),
@@ -102,9 +112,10 @@ def running(options: Options) -> Iterator[Sandbox]:
             "meta": graph.url,
             "fx": bank.url,
             "sites": shops.url,
+            **heard.announcement(),
             "truth": control.url,
             "ca_file": str(certificate.ca_file),
-            "credentials": _keys(world, credentials),
+            "credentials": {**_keys(world, credentials), **heard.keys()},
             "accounts": [
                 {
                     "platform": a.platform,

@@ -29,7 +29,7 @@ from starlette.routing import Route
 from sandbox.incidents import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from starlette.requests import Request
 
@@ -109,8 +109,8 @@ def _everyone(world: World) -> list[Any]:
     return [*world.advertisers("google_ads", at=at), *world.advertisers("meta", at=at)]
 
 
-def app(world: World, clock: SandboxClock) -> Starlette:
-    """The control face of a world whose time is `clock`."""
+def app(world: World, clock: SandboxClock, more: Sequence[Route] = ()) -> Starlette:
+    """The control face of a world whose time is `clock`. more: what other servers add to it."""
     face = _Face(world, clock)
     return Starlette(
         routes=[
@@ -121,6 +121,7 @@ def app(world: World, clock: SandboxClock) -> Starlette:
             Route("/clock", face.clock, methods=["GET", "POST"]),
             Route("/incidents", face.incidents, methods=["GET", "POST", "DELETE"]),
             Route("/incidents/{id:int}", face.incident, methods=["DELETE"]),
+            *more,
         ],
         exception_handlers={HTTPException: _refused},
     )

@@ -1,0 +1,181 @@
+"""A page that shows what arrived as its reader would see it: a Slack channel, a mailbox, a locked phone.
+
+    GET  /                      the page
+    GET  /feed?seen=            everything that arrived, as JSON; 204 while nothing is new
+    GET  /files/ID              a file that was uploaded to Slack
+    GET  /mail/N/html           a mail's HTML part, to be shown in a frame that may do nothing
+    GET  /mail/N/parts/ID       a picture within it
+    POST /press                 presses a button; the app gets a real envelope
+
+Texts from outside are data until the last step: the page's script puts them where only text can stand.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from sandbox.slack_store import PEOPLE, TEAM
+from sandbox.sms import segments
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+
+    from sandbox.mail import Mail, Mailbox
+    from sandbox.slack import SlackServer
+    from sandbox.slack_store import SlackStore
+    from sandbox.sms import Phone
+
+__all__ = ["app", "mail_feed", "slack_feed", "sms_feed"]
+
+_FOLDER: Final = Path(__file__).parent / "arrived_page"
+_OWN: Final = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+_FRAMED: Final = {
+    "Content-Security-Policy": "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; "
+    "img-src 'self'",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+_TYPES: Final = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
+
+
+def slack_feed(store: SlackStore) -> list[dict[str, Any]]:
+    """Channels with their messages, oldest first; replies lie with the others and name their thread."""
+    with store.lock:
+        return [
+            {
+                "id": channel.id,
+                "name": channel.name,
+                "topic": channel.topic,
+                "direct": channel.id.startswith("D"),
+                "messages": [
+                    store.plain(m, metadata=True) | {"hidden": m.hidden} for m in store.messages[channel.id]
+                ],
+            }
+            for channel in store.channels()
+        ]
+
+
+def mail_feed(mailbox: Mailbox) -> list[dict[str, Any]]:
+    """Mails, oldest first."""
+    return [_mail(one) for one in mailbox.all()]
+
+
+def _mail(one: Mail) -> dict[str, Any]:
+    message = one.message
+    return {
+        "number": one.number,
+        "at": one.at.isoformat(),
+        "to": one.recipient,
+        "headers": [[name, str(value)] for name, value in message.items()],
+        "subject": str(message.get("Subject", "")),
+        "from": str(message.get("From", "")),
+        "text": one.body("plain"),
+        "html": bool(one.body("html")),
+    }
+
+
+def sms_feed(phone: Phone) -> list[dict[str, Any]]:
+    """Text messages, oldest first."""
+    return [
+        {
+            "sid": one.sid,
+            "at": one.at.isoformat(),
+            "from": one.sender,
+            "to": one.to,
+            "body": one.body,
+            "segments": segments(one.body)[0],
+        }
+        for one in phone.all()
+    ]
+
+
+def app(
+    chat: SlackServer,
+    mailbox: Mailbox,
+    phone: Phone,
+    *,
+    press: Callable[[SlackServer, dict[str, Any]], Awaitable[Response]],
+) -> Starlette:
+    """The page over three stores."""
+    store = chat.store
+
+    def page(request: Request) -> Response:
+        name = request.path_params.get("name", "index.html")
+        path = _FOLDER / name
+        if name not in ("index.html", "style.css", "script.js"):
+            raise HTTPException(404)
+        return FileResponse(path, media_type=_TYPES[name.rsplit(".", 1)[1]], headers=_OWN)
+
+    def feed(request: Request) -> Response:
+        seen = f"{store.version}.{mailbox.version}.{phone.version}.{chat.sockets.connections}"
+        if request.query_params.get("seen") == seen:
+            return Response(status_code=204)
+        return JSONResponse(
+            {
+                "seen": seen,
+                "team": TEAM["name"],
+                "people": PEOPLE,
+                "listening": chat.sockets.connections > 0,
+                "slack": slack_feed(store),
+                "mail": mail_feed(mailbox),
+                "sms": sms_feed(phone),
+            },
+            headers={"Cache-Control": "no-store"},
+        )
+
+    def file(request: Request) -> Response:
+        found = store.files.get(request.path_params["id"])
+        if found is None or found.data is None or not found.data.startswith(b"\x89PNG"):
+            raise HTTPException(404)
+        return Response(found.data, media_type="image/png", headers={"X-Content-Type-Options": "nosniff"})
+
+    def mail(request: Request) -> Mail:
+        number = int(request.path_params["number"])
+        found = next((m for m in mailbox.all() if m.number == number), None)
+        if found is None:
+            raise HTTPException(404)
+        return found
+
+    def mail_html(request: Request) -> Response:
+        one = mail(request)
+        body = re.sub(r"cid:([\w.@+-]+)", rf"/mail/{one.number}/parts/\1", one.body("html"))
+        return Response(body, media_type="text/html", headers=_FRAMED)
+
+    def mail_part(request: Request) -> Response:
+        for name, kind, data in mail(request).attachments():
+            if name == request.path_params["id"] and kind == "image/png":
+                return Response(data, media_type=kind, headers={"X-Content-Type-Options": "nosniff"})
+        raise HTTPException(404)
+
+    async def pressed(request: Request) -> Response:
+        if request.headers.get("content-type") != "application/json":  # what no foreign page can send unasked
+            raise HTTPException(415)
+        return await press(chat, json.loads(await request.body()))
+
+    return Starlette(
+        routes=[
+            Route("/", page),
+            Route("/feed", feed),
+            Route("/press", pressed, methods=["POST"]),
+            Route("/files/{id}", file),
+            Route("/mail/{number:int}/html", mail_html),
+            Route("/mail/{number:int}/parts/{id}", mail_part),
+            Route("/favicon.ico", lambda _: Response(status_code=204)),
+            Route("/{name}", page),
+        ]
+    )

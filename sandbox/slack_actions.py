@@ -1,0 +1,106 @@
+"""What people do with a message: they press its buttons, and the app may answer through a response_url."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import JSONResponse, Response
+
+from sandbox.slack_store import APP_ID, BOT_ID, PEOPLE, TEAM, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from starlette.requests import Request
+
+    from sandbox.slack_socket import Sockets
+    from sandbox.slack_store import SlackStore
+
+__all__ = ["Clicks"]
+
+
+class Clicks:
+    """Presses of buttons. base: the server's own address, for response_urls."""
+
+    def __init__(self, store: SlackStore, sockets: Sockets, clock: Callable[[], datetime]) -> None:
+        self._store, self._sockets, self._clock = store, sockets, clock
+        self.base = ""
+        self._tickets: dict[str, tuple[str, str]] = {}
+
+    def press(self, channel: str, ts: str, action_id: str, user: str) -> Callable[[float], bool]:
+        """A person presses the button: an envelope goes to the app. Raises KeyError where there is none.
+
+        The answer waits for the app's acknowledgement, in seconds.
+        """
+        message = self._store.find(channel, ts)
+        found = next(
+            (
+                (block, element)
+                for block in (message.blocks if message else ())
+                for element in [*block.get("elements", ()), block.get("accessory", {})]
+                if element.get("action_id") == action_id
+            ),
+            None,
+        )
+        if message is None or found is None:
+            raise KeyError(f"no button {action_id} on {ts} in {channel}")
+        block, element = found
+        ticket = secrets.token_urlsafe(12)
+        self._tickets[ticket] = (channel, ts)
+        name = PEOPLE[user]
+        where = self._store.channel(channel)
+        assert where is not None
+        return self._sockets.send(
+            "interactive",
+            {
+                "type": "block_actions",
+                "user": {"id": user, "username": name, "name": name, "team_id": TEAM["id"]},
+                "api_app_id": APP_ID,
+                "token": "verification-token",
+                "container": {
+                    "type": "message",
+                    "message_ts": ts,
+                    "channel_id": channel,
+                    "is_ephemeral": False,
+                    **({"thread_ts": message.thread} if message.thread else {}),
+                },
+                "trigger_id": secrets.token_hex(8),
+                "team": {"id": TEAM["id"], "domain": TEAM["domain"]},
+                "enterprise": None,
+                "is_enterprise_install": False,
+                "channel": {"id": channel, "name": where.name},
+                "message": self._store.plain(message) | {"bot_id": BOT_ID},
+                "state": {"values": {}},
+                "response_url": f"{self.base}/actions/{ticket}",
+                "actions": [
+                    {
+                        "action_id": action_id,
+                        "block_id": block.get("block_id", ""),
+                        "text": element.get("text"),
+                        "value": element.get("value"),
+                        "type": element["type"],
+                        "action_ts": f"{self._clock().timestamp():.6f}",
+                    }
+                ],
+            },
+        )
+
+    async def responded(self, request: Request) -> Response:
+        """The app answers an interaction: with a new message, or in the place of the old one."""
+        known = self._tickets.get(request.path_params["ticket"])
+        if known is None:
+            return JSONResponse({"ok": False, "error": "expired_url"}, 404)
+        channel, ts = known
+        said: dict[str, Any] = json.loads(await request.body())
+        if said.get("replace_original"):
+            message = self._store.find(channel, ts)
+            assert message is not None
+            self._store.change(message, text=said.get("text", ""), blocks=said.get("blocks") or [])
+        elif said.get("response_type") == "in_channel":
+            self._store.post(
+                Message("", channel, said.get("text", ""), blocks=said.get("blocks") or [], thread=ts)
+            )
+        return JSONResponse({"ok": True})
