@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from alerts import records
+from alerts.notify import book as notify_book
+from alerts.notify.channels import build, buttons
 from metrics import notes, saved_views
 from service import experiments, settings
 from service.alerting import Alerting
@@ -21,13 +23,19 @@ from warehouse.duck import DuckWarehouse
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from alerts.notify.contract import Act
     from service.workspace import Workspace
 
 __all__ = ["Service"]
 
 _LOG = logging.getLogger(__name__)
 
-CHAPTERS: Final[tuple[Chapter, ...]] = (notes.CHAPTER, saved_views.CHAPTER, records.CHAPTER)
+CHAPTERS: Final[tuple[Chapter, ...]] = (
+    notes.CHAPTER,
+    saved_views.CHAPTER,
+    records.CHAPTER,
+    notify_book.CHAPTER,
+)
 """The book's tables, room by room."""
 
 
@@ -80,11 +88,12 @@ class Service:
             workspace.folder,
             self.warehouse,
             self.book,
-            {},
+            build(self.setup.channels, self.book),
             clock=clock,
             young=self._young,
             changed=self.versions.bump,
         )
+        self.buttons = buttons(self.setup.channels, self.book, self._pressed, clock)
         self._backfill: Backfill | None = None
         self._lock = threading.Lock()
 
@@ -92,6 +101,8 @@ class Service:
         """Poll from now on."""
         self.poller.start()
         self.alerting.start()
+        if self.buttons is not None:
+            self.buttons.start()
         accounts, sources = len(self.poller.accounts.known()), ", ".join(self.setup.sources)
         _LOG.info("polling %s; %d accounts known", sources, accounts)
 
@@ -100,6 +111,8 @@ class Service:
         self.versions.close()
         if self._backfill is not None:
             self._backfill.stop()
+        if self.buttons is not None:
+            self.buttons.stop()
         self.alerting.stop()
         self.poller.stop()
         self.workers.close()
@@ -152,7 +165,14 @@ class Service:
             ],
             "backfill": self._backfill.progress().plain() if self._backfill else None,
             "alerts": self.alerting.status(),
+            "channels": sorted(self.setup.channels),
+            "buttons": self.buttons.problem if self.buttons is not None else "",
         }
+
+    def _pressed(self, act: Act) -> None:
+        """Somebody pressed a button in a message. Raises ValueError with why it cannot be done."""
+        self.alerting.engine.act(act, act.at)
+        self.alerting.decided()
 
     def _stored(self) -> None:
         """A cycle brought something: pages show it, rules judge it."""

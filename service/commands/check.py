@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import typer
@@ -11,6 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from alerts.notify.book import CHAPTER
+from alerts.notify.channels import build
+from alerts.notify.contract import NotifyError, Stop
 from connectors.contract import Usage
 from metrics import model
 from service import budget, secrets, settings
@@ -18,11 +23,10 @@ from service.commands.ask import running_app
 from service.line import Tier
 from service.workers import Origin, Workers
 from service.workspace import elsewhere, find
+from warehouse.book import Book
 from warehouse.duck import MIN_FREE
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from service.settings import Setup, Source
     from service.workspace import Workspace
 
@@ -63,6 +67,7 @@ def run(folder: Path | None) -> None:
     if secrets.exposed(workspace.folder):
         path = workspace.folder / secrets.FILE
         report.bad(f"{path} can be read by other users of this machine", f"chmod 600 {path}")
+    _channels(setup, report)
     _metrics(workspace, report)
     _disk(workspace, report)
     _app(workspace, report)
@@ -74,6 +79,18 @@ def run(folder: Path | None) -> None:
     _budgets([found for found in budgets if found is not None], report)
     if report.failed:
         raise typer.Exit(1)
+
+
+def _channels(setup: Setup, report: _Report) -> None:
+    """Whether each channel's credentials are taken; nobody hears of it."""
+    with TemporaryDirectory() as folder:
+        book = Book.open(Path(folder) / "book.sqlite", [CHAPTER])  # the workspace's own is the app's
+        for name, notifier in build(setup.channels, book).items():
+            try:
+                report.good(f"{name}: {notifier.check()}")
+            except NotifyError as error:
+                report.bad(f"{name}: {error.cause}", error.mend if isinstance(error, Stop) else "")
+        book.close()
 
 
 def _metrics(workspace: Workspace, report: _Report) -> None:

@@ -86,6 +86,7 @@ def _start(
         "  · top left: is today on plan? Amber and red say where to look first; follow the cards down."
     )
     typer.echo(f"  · two or three incidents are running: `{hint('sandbox', 'incident', 'list')}` names them.")
+    typer.echo(f"  · what people hear, in Slack, by mail and on their phones: {said['arrived']}")
     status = hint("status", "-w", os.path.relpath(workspace.folder))
     typer.echo(f"  · `{status}` says how fresh each account is; any command takes that -w.")
     typer.echo(f"  · log: {workspace.state / 'app.log'} · Ctrl-C stops everything and keeps the data.")
@@ -191,11 +192,18 @@ def write_workspace(workspace: Workspace, said: dict[str, Any]) -> None:
             "timeout": 5,
         },
     }
+    template["alerts"] = _alerts(said)
     text = "# Written anew at each start of the demo.\n" + yaml.safe_dump(template, sort_keys=False)
     workspace.settings_file.write_text(text, encoding="utf-8")
     private = {
         "google_ads": {name: google[name] for name in ("client_secret", "refresh_token")},
         "meta_ads": {name: meta[name] for name in ("app_secret", "access_token")},
+    }
+    keys = said["credentials"]
+    private |= {
+        "slack": {"token": keys["slack"]["bot_token"], "app_token": keys["slack"]["app_token"]},
+        "email": {"password": keys["smtp"]["password"]},
+        "sms": {"auth_token": keys["twilio"]["auth_token"]},
     }
     lines = [
         f"[{source}]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
@@ -205,6 +213,47 @@ def write_workspace(workspace: Workspace, said: dict[str, Any]) -> None:
     metrics = serve.HOME / "workspace" / "metrics"
     if metrics.is_dir():
         shutil.copytree(metrics, workspace.folder / "metrics", dirs_exist_ok=True)
+
+
+def _alerts(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Who hears how: the sandbox's Slack, mail and phones, and three people."""
+    host, _, port = said["smtp"].partition(":")
+    keys, trusted = said["credentials"], {"ca_file": said["ca_file"]}
+    return {
+        "channels": {
+            "slack": {"channel": said["slack_channels"]["marketing-alerts"], "url": said["slack"], **trusted},
+            "email": {
+                "host": host,
+                "port": int(port),
+                "user": keys["smtp"]["user"],
+                "sender": "paceline@northwind.example",
+                **trusted,
+            },
+            "sms": {
+                "account_sid": keys["twilio"]["account_sid"],
+                "sender": keys["twilio"]["number"],
+                "url": said["twilio"],
+                **trusted,
+            },
+        },
+        "people": [
+            {
+                "name": "marketing",
+                "email": "marketing@northwind.example",
+                "phone": "+4915110000001",
+                "slack": "U0ANA00001",
+            },
+            {
+                "name": "ben",
+                "email": "ben@northwind.example",
+                "phone": "+4915110000002",
+                "slack": "U0BEN00002",
+            },
+            {"name": "chioma", "email": "chioma@northwind.example", "phone": "+4915110000003"},
+        ],
+        "second": "ben",
+        "manager": "chioma",
+    }
 
 
 def _targets(template: Mapping[str, Any], accounts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -1,0 +1,345 @@
+"""Slack over the wire, by the official SDK: threads, updates, look-up, every way to fail, buttons."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from alerts.notify.book import CHAPTER, Pressed, Threads
+from alerts.notify.contract import Action, Fact, Member, Reason, Retry, Stop
+from alerts.notify.settings import SlackSettings
+from alerts.notify.slack import Slack
+from alerts.notify.slack_buttons import Buttons
+from tests.alerts.channels_kit import AT, CHANNEL, HOSTILE, PNG, message, running
+from warehouse.book import Book
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("channels")) as channels:
+        yield channels
+
+
+@pytest.fixture(autouse=True)
+def calm(up):
+    yield
+    up.calm()
+
+
+@pytest.fixture
+def book(tmp_path):
+    book = Book.open(tmp_path / "book.sqlite", [CHAPTER])
+    yield book
+    book.close()
+
+
+@pytest.fixture
+def settings(up):
+    keys = up.keys["slack"]
+    return SlackSettings(
+        channel=CHANNEL, token=keys["bot_token"], app_token=keys["app_token"], url=up.at["slack"], ca_file=up.at["ca_file"]
+    )  # fmt: skip
+
+
+@pytest.fixture
+def slack(settings, book):
+    return Slack(settings, Threads(book), sleep=lambda _: None)
+
+
+def of(up, incident):
+    """The parent and the replies of an incident, as the workspace holds them."""
+    found = [
+        m for m in up.slack() if m.get("metadata", {}).get("event_payload", {}).get("incident") == incident
+    ]
+    parents = [m for m in found if m.get("thread_ts", m["ts"]) == m["ts"]]
+    return parents, [m for m in found if m not in parents]
+
+
+def header(parent):
+    return parent["blocks"][0]["text"]["text"]
+
+
+def test_an_incident_is_one_message_and_what_follows_is_its_thread(up, slack):
+    first = message()
+    receipt = slack.send(first)
+    more = message(
+        Reason.NEW_ALERTS, incident=first.incident, at=AT + timedelta(minutes=5),
+        headline="Overspend, €410/h over plan: 2 campaigns", members=(Member("Brand DE"), Member("Generic")),
+    )  # fmt: skip
+    slack.send(more)
+    over = message(
+        Reason.ALL_RESOLVED, incident=first.incident, at=AT + timedelta(minutes=30),
+        members=(Member("Brand DE", resolved=True),),
+    )  # fmt: skip
+    slack.send(over)
+    (parent,), replies = of(up, first.incident)
+    assert receipt.provider_id == f"{CHANNEL}/{parent['ts']}"
+    assert [r["thread_ts"] for r in replies] == [parent["ts"]] * 2
+    # News is shown in the channel too, the end only in the thread: the channel's message says it.
+    assert [r.get("subtype") for r in replies] == ["thread_broadcast", None]
+    assert header(parent) == "✅ Resolved: Overspend, €240/h over plan: Brand DE at 3.1× its pace"
+    assert not any(b["type"] == "actions" for b in parent["blocks"])
+    # The parent is still found by the key it was first sent with.
+    assert slack.find(first) == receipt
+
+
+def test_the_lock_screen_shows_the_headline_from_its_first_character(up, slack):
+    first = message()
+    slack.send(first)
+    (parent,), _ = of(up, first.incident)
+    assert parent["text"][:60] == "Overspend, €240/h over plan: Brand DE at 3.1× its pace"
+    drill = message(test=True)
+    slack.send(drill)
+    (parent,), _ = of(up, drill.incident)
+    assert parent["text"].startswith("TEST: Overspend")
+    assert "TEST: " in header(parent)
+
+
+def test_names_from_outside_cannot_call_a_channel_or_make_a_link(up, slack):
+    first = message(headline=HOSTILE, facts=(Fact("Campaign", HOSTILE),), members=(Member(HOSTILE),))
+    slack.send(first)
+    (parent,), _ = of(up, first.incident)
+    said = str(parent["blocks"][1:]) + parent["text"]
+    assert "<!channel>" not in said
+    assert "&lt;!channel&gt; &amp; &lt;script&gt;" in said
+    assert "\u202e" not in str(parent)
+    assert "\\x00" not in repr(parent)
+
+
+def test_a_chart_lies_in_the_thread_once(up, slack):
+    first = message(chart=PNG, chart_text="spend by hour")
+    slack.send(first)
+    assert slack.find(first) is not None
+    (parent,), _ = of(up, first.incident)
+    files = [m for m in up.slack() if m.get("files") and m.get("thread_ts") == parent["ts"]]
+    assert [(f["files"][0]["alt_txt"], f["files"][0]["size"]) for f in files] == [("spend by hour", len(PNG))]
+
+
+def test_a_chart_that_did_not_get_through_is_sent_when_the_message_is_found(up, slack):
+    first = message(chart=PNG)
+    up.fault("slack", "drop_before", calls=1, only="upload")
+    with pytest.raises(Retry) as caught:
+        slack.send(first)
+    assert caught.value.perhaps
+    assert slack.find(first) is not None
+    (parent,), _ = of(up, first.incident)
+    assert len([m for m in up.slack() if m.get("files") and m.get("thread_ts") == parent["ts"]]) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "how", "arrives"),
+    [
+        ("drop_after", {}, True),  # in the middle: it is there and nobody said so
+        ("drop_before", {}, False),
+        ("server_error", {}, False),
+        ("malformed", {}, False),
+        ("error", {"code": "internal_error"}, False),
+        ("error", {"code": "fatal_error"}, False),
+    ],
+)
+def test_an_open_end_is_looked_up_and_never_sent_twice(up, slack, fault, how, arrives):
+    first = message()
+    up.fault("slack", fault, calls=1, only="chat.postMessage", **how)
+    with pytest.raises(Retry) as caught:
+        slack.send(first)
+    assert caught.value.perhaps
+    found = slack.find(first)
+    assert (found is not None) is arrives
+    if found is None:
+        slack.send(first)
+    assert len(of(up, first.incident)[0]) == 1
+
+
+def test_a_reply_is_looked_up_in_its_thread(up, slack):
+    first = message()
+    slack.send(first)
+    later = message(Reason.NEW_RESOLVED, incident=first.incident, at=AT + timedelta(minutes=1))
+    assert slack.find(later) is None
+    up.fault("slack", "drop_after", calls=1, only="chat.postMessage")
+    with pytest.raises(Retry):
+        slack.send(later)
+    (_,), (reply,) = of(up, first.incident)
+    assert slack.find(later).provider_id == f"{CHANNEL}/{reply['ts']}"
+
+
+def test_after_a_fall_the_thread_is_found_by_the_incident(up, settings, tmp_path):
+    books = [Book.open(tmp_path / name, [CHAPTER]) for name in ("one", "two")]
+    first = message()
+    Slack(settings, Threads(books[0]), sleep=lambda _: None).send(first)
+    later = message(Reason.REPEAT, incident=first.incident, at=AT + timedelta(hours=4))
+    Slack(settings, Threads(books[1]), sleep=lambda _: None).send(later)
+    for book in books:
+        book.close()
+    parents, replies = of(up, first.incident)
+    assert (len(parents), len(replies)) == (1, 1)
+
+
+def test_a_short_rate_limit_is_waited_out_and_a_long_one_left_to_the_outbox(up, slack):
+    first = message()
+    up.fault("slack", "rate_limited", calls=1, only="chat.postMessage", seconds=1)
+    began = time.monotonic()
+    slack.send(first)
+    assert time.monotonic() - began >= 1
+    up.fault("slack", "rate_limited", calls=1, only="chat.postMessage", seconds=120)
+    with pytest.raises(Retry) as caught:
+        slack.send(message())
+    assert (caught.value.after, caught.value.perhaps) == (timedelta(seconds=120), False)
+
+
+@pytest.mark.parametrize(
+    ("code", "mend"),
+    [
+        ("not_in_channel", "/invite @Paceline"),
+        ("channel_not_found", CHANNEL),
+        ("invalid_auth", "bot token under [slack]"),
+        ("missing_scope", "OAuth & Permissions"),
+        ("is_archived", "archived"),
+        ("something_new", ""),
+    ],
+)
+def test_a_refusal_stops_and_says_how_to_mend_it(up, slack, code, mend):
+    up.fault("slack", "error", calls=1, code=code)
+    with pytest.raises(Stop) as caught:
+        slack.send(message())
+    assert code in caught.value.cause
+    assert mend in caught.value.mend
+
+
+def test_no_error_holds_a_token(up, book, settings, caplog):
+    wrong = settings.model_copy(update={"token": type(settings.token)("xoxb-wrong-token-1")})
+    with pytest.raises(Stop) as caught:
+        Slack(wrong, Threads(book)).check()
+    said = f"{caught.value!r} {caught.value.__cause__!r} {caplog.text}"
+    assert "invalid_auth" in said
+    assert "xoxb-wrong" not in said
+    nobody = settings.model_copy(update={"url": "https://127.0.0.1:9/api/"})
+    with pytest.raises(Retry) as refused:
+        Slack(nobody, Threads(book)).send(message())
+    assert not refused.value.perhaps
+    untrusted = settings.model_copy(update={"ca_file": None})
+    with pytest.raises(Stop) as mistrusted:
+        Slack(untrusted, Threads(book)).send(message())
+    assert "ca_file" in mistrusted.value.mend
+    assert not any(s in f"{refused.value!r} {mistrusted.value!r} {caplog.text}" for s in up.secrets())
+
+
+def test_a_person_hears_in_a_conversation_of_their_own(up, slack):
+    first = message(to="U0BEN00002")
+    receipt = slack.send(first)
+    slack.send(
+        message(Reason.ESCALATION, incident=first.incident, to="U0BEN00002", at=AT + timedelta(minutes=15))
+    )
+    channel = receipt.provider_id.split("/")[0]
+    assert channel.startswith("D")
+    assert len(up.slack(channel)) == 2
+    assert slack.find(first) == receipt
+
+
+def test_the_credentials_say_whom_they_speak_for(slack):
+    assert slack.check() == "Northwind Marketing as paceline"
+
+
+def test_one_message_a_second_a_channel(settings, book):
+    waited = []
+    slack = Slack(settings, Threads(book), monotonic=lambda: 100.0, sleep=waited.append)
+    for _ in range(3):
+        slack.send(message())
+    slack.send(message(to="C0MKTDIGEST"))
+    assert waited == [1.0, 2.0]
+
+
+def test_at_the_real_pace_slack_never_has_to_say_no(tmp_path, book):
+    with running(tmp_path, "--rate-limits") as channels:
+        keys = channels.keys["slack"]
+        own = SlackSettings(
+            channel=CHANNEL, token=keys["bot_token"], url=channels.at["slack"], ca_file=channels.at["ca_file"]
+        )
+        slack = Slack(own, Threads(book))
+        sent = [message() for _ in range(4)]
+        for one in sent:
+            slack.send(one)
+        assert len(channels.slack()) == 4
+
+
+# -- buttons
+
+
+@pytest.fixture
+def listening(settings, book):
+    """What was asked for by buttons, and a switch to make it be refused."""
+    acts, refuse = [], []
+
+    def act(one):
+        if refuse:
+            raise ValueError(refuse[0])
+        acts.append(one)
+
+    buttons = Buttons(settings, book, Pressed(book), act, lambda: datetime.now(UTC))
+    buttons.start()
+    wait_for(lambda: buttons.connected)
+    yield acts, refuse, buttons
+    buttons.stop()
+
+
+def wait_for(what, seconds=15.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if what():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen in time")
+
+
+def test_a_button_acts_once_and_says_so_under_the_message(up, slack, listening):
+    acts, _, _ = listening
+    first = message()
+    slack.send(first)
+    (parent,), _ = of(up, first.incident)
+    assert up.press(parent["ts"], "acknowledge")
+    assert up.press(parent["ts"], "acknowledge")  # impatience
+    assert up.press(parent["ts"], "useful", user="U0BEN00002")
+    wait_for(lambda: len(acts) == 2)
+    assert [(a.incident, a.action, a.user, a.name) for a in acts] == [
+        (first.incident, Action.ACKNOWLEDGE, "U0ANA00001", "ana"),
+        (first.incident, Action.USEFUL, "U0BEN00002", "ben"),
+    ]
+    wait_for(lambda: "useful" in str(of(up, first.incident)[0][0]["blocks"][-1]))
+    notes = of(up, first.incident)[0][0]["blocks"][-1]["elements"]
+    assert [n["text"].split(" · ")[0] for n in notes] == [
+        "✓ <@U0ANA00001> acknowledged this", "✓ <@U0BEN00002> found this useful",
+    ]  # fmt: skip
+
+
+def test_a_refused_act_is_told_to_who_pressed(up, slack, listening):
+    acts, refuse, _ = listening
+    refuse.append("incident 7 ended at 10:00 UTC")
+    first = message()
+    slack.send(first)
+    (parent,), _ = of(up, first.incident)
+    assert up.press(parent["ts"], "snooze")
+    wait_for(lambda: "ended at 10:00" in str(of(up, first.incident)[0][0]["blocks"][-1]))
+    assert acts == []
+    refuse.clear()  # what was refused may be asked again
+    assert up.press(parent["ts"], "snooze")
+    wait_for(lambda: len(acts) == 1)
+
+
+def test_buttons_are_heard_again_after_slack_closes_the_connection(up, slack, listening):
+    acts, _, buttons = listening
+    first = message()
+    slack.send(first)
+    (parent,), _ = of(up, first.incident)
+    up.fault("slack", "disconnect")
+    wait_for(lambda: up.arrived()["sockets"] == 1 and buttons.connected, 30)
+    assert up.press(parent["ts"], "noise")
+    wait_for(lambda: [a.action for a in acts] == [Action.NOISE])
+
+
+def test_without_an_app_token_there_are_no_buttons(up, settings, book):
+    slack = Slack(settings.model_copy(update={"app_token": None}), Threads(book))
+    first = message()
+    slack.send(first)
+    (parent,), _ = of(up, first.incident)
+    assert not any(b["type"] == "actions" for b in parent["blocks"])
