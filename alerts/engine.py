@@ -32,6 +32,9 @@ _LOG = logging.getLogger(__name__)
 
 SNOOZE_MOST: Final = timedelta(days=7)
 
+KEPT: Final = timedelta(days=180)
+"""How long the delivery log reaches back."""
+
 SNOOZE_BUTTON: Final = timedelta(hours=1)
 """How long the button in a message snoozes."""
 
@@ -312,6 +315,7 @@ class Engine:
                 actions=False,
             )
             self.outbox.put(address.channel, [message], now)
+        self.outbox.forget(now - KEPT)
         self.outbox.wake()
         return datetime.combine(local.date() + timedelta(days=1), self.routing.heartbeat, zone).astimezone(
             UTC

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from alerts.engine import Finding
 from alerts.observation import Labels, Observation, Result
+from warehouse.errors import StorageError
 
 if TYPE_CHECKING:
     from alerts.rules import Rule
@@ -35,6 +36,8 @@ def _find(scene: Scene, rule: Rule, watched: frozenset[Labels]) -> Finding:
     try:
         told = {one.labels: one for one in condition.evaluate(scene, rule.scope, watched)}
         moments = condition.moments(scene)
+    except StorageError:
+        raise  # no rule's own fault: the whole pass is tried again
     except Exception:  # noqa: BLE001  # a rule of the team's own must not silence the others
         _LOG.exception("rule %s failed", rule.name)
         return Finding({one: Observation(one, Result.ERROR, scene.now) for one in watched})

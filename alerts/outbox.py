@@ -182,6 +182,11 @@ class Outbox:
         self.wake()
         return bool(found)
 
+    def forget(self, before: datetime) -> int:
+        """Drop what was delivered, or given up, before a moment; how many that were."""
+        with self.book.write() as connection:
+            return connection.execute("DELETE FROM outbox WHERE ended < ?", [stamp(before)]).rowcount
+
     def letters(self, *, status: str | None = None, last: int = 200) -> list[dict[str, Any]]:
         """The delivery log, newest first, without the messages' text."""
         return self.book.read(

@@ -18,7 +18,8 @@ from alerts.notify.channels import build
 from alerts.notify.contract import NotifyError, Stop
 from connectors.contract import Usage
 from metrics import model
-from service import budget, secrets, settings
+from metrics.header import DefinitionError
+from service import budget, rules, secrets, settings
 from service.commands.ask import running_app
 from service.line import Tier
 from service.workers import Origin, Workers
@@ -69,6 +70,7 @@ def run(folder: Path | None) -> None:
         report.bad(f"{path} can be read by other users of this machine", f"chmod 600 {path}")
     _channels(setup, report)
     _metrics(workspace, report)
+    _rules(workspace, setup, report)
     _disk(workspace, report)
     _app(workspace, report)
     workers = Workers(setup.settings.polling.workers, deadline=setup.settings.polling.deadline)
@@ -100,6 +102,26 @@ def _metrics(workspace: Workspace, report: _Report) -> None:
         report.bad(str(problem))
     if not problems:
         report.good(f"metrics: {len(model.load(*([folder] if folder.is_dir() else [])))} definitions")
+
+
+def _rules(workspace: Workspace, setup: Setup, report: _Report) -> None:
+    own = workspace.folder / "metrics"
+    try:
+        known = model.load(*([own] if own.is_dir() else []))
+        found = rules.load(workspace.folder, setup.settings.alerts, known)
+    except DefinitionError:
+        return  # told with the metrics
+    except settings.SettingsError as error:
+        for problem in error.problems:
+            report.bad(str(problem))
+        return
+    shipped = "" if (workspace.folder / rules.FILE).exists() else ", as shipped"
+    report.good(f"{rules.FILE}: {len(found)} rules{shipped}")
+    late = sorted({rule.id for rule in found if rule.review < datetime.now(UTC).date()})
+    if late:
+        report.bad(
+            f"rules past their review: {', '.join(late)}", "See whether they helped, and set a new date."
+        )
 
 
 def _disk(workspace: Workspace, report: _Report) -> None:

@@ -284,3 +284,11 @@ def test_a_dispatcher_is_woken_by_what_is_put(outbox):
         assert time.monotonic() - began < 3  # it looks by itself every five seconds
     finally:
         dispatcher.stop()
+
+
+def test_the_log_forgets_what_ended_long_ago(outbox, clock):
+    outbox.put("slack", [message("old"), message("waits", incident="2", to="C2")], START)
+    turns(outbox, Channel(None, Retry("busy")), clock)
+    assert outbox.forget(START) == 0
+    assert outbox.forget(START + timedelta(seconds=1)) == 1
+    assert [one["key"] for one in outbox.letters()] == ["waits"]

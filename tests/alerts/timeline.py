@@ -113,7 +113,7 @@ class Timeline:
 
     # -- what is wanted
 
-    def want(self, first, last, reason, *, to, live=None, members=None):
+    def want(self, first, last, reason, *, to, live=None):
         """A message between two minutes; `live`: the campaigns it tells of."""
         self._wanted.append((first, last, reason, to, live))
         return self
