@@ -68,6 +68,8 @@ __all__ = [
     "SegmentDelivery",
     "Stream",
     "Usage",
+    "Web",
+    "WebMinute",
     "Window",
     "schema",
     "stream",
@@ -435,6 +437,50 @@ class PageCheck(Row):
 
 
 @dataclass(frozen=True, slots=True)
+class Web(Row):
+    """What visitors of a site did in one hour; the site (a GA4 property) is the account.
+
+    channel, page: how their session came, and the page it began on. step: an event's name in GA4's words:
+    session_start (which every session has once), page_view, view_item, purchase, exception …
+    users, sessions: those that got to the step, each once; users of several rows may be the same people.
+    engaged_sessions: of the sessions, those that lasted 10 s, saw two pages or had a key event.
+    """
+
+    table: ClassVar[str] = "web"
+    key: ClassVar[tuple[str, ...]] = ("channel", "page", "step", "hour")
+    kind: ClassVar[Literal["fact"]] = "fact"
+    time: ClassVar[str] = "hour"
+    derived: ClassVar[tuple[str, ...]] = ("day",)
+
+    channel: str
+    page: str
+    step: str
+    hour: datetime
+    day: date
+    users: int
+    sessions: int
+    engaged_sessions: int
+    events: int
+    key_events: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebMinute(Row):
+    """How many were on a site in one minute: looked at once, when the minute is over."""
+
+    table: ClassVar[str] = "web_minute"
+    key: ClassVar[tuple[str, ...]] = ("minute",)
+    kind: ClassVar[Literal["event"]] = "event"
+    time: ClassVar[str] = "minute"
+
+    minute: datetime
+    users: int
+    views: int
+    events: int
+    key_events: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rate(Row):
     """A day's reference rate of a currency: how many of its units one euro buys (ECB's own form)."""
 
@@ -465,6 +511,8 @@ ROWS: tuple[type[Row], ...] = (
     Change,
     Experiment,
     PageCheck,
+    Web,
+    WebMinute,
     Rate,
 )
 """Every row type of the built-in streams; each is a table of the warehouse."""

@@ -7,6 +7,7 @@ everybody comes from here.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from service import acts
+from service.collect import LARGEST, Refused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -45,6 +47,7 @@ def routes(service: Callable[[], Service | None]) -> list[Route]:
         Route("/api/status", calls.status),
         Route("/api/poll", calls.poll, methods=["POST"]),
         Route("/api/backfill", calls.backfill, methods=["POST"]),
+        Route("/collect", calls.collect, methods=["POST"]),
         Route("/api/alerts", calls.alerts),
         Route("/api/alerts/{act}", calls.act, methods=["POST"]),
     ]
@@ -109,6 +112,37 @@ class _Calls:
             return JSONResponse({"error": f"days must be from 1 to {MOST_DAYS}"}, 400)
         begun = await anyio.to_thread.run_sync(service.backfill, days)
         return JSONResponse(begun.progress().plain(), 202)
+
+    async def collect(self, request: Request) -> Response:
+        """Events of the team's own servers; 200 once they are on the disk."""
+        service = self._service()
+        if service is None:
+            return _refused(service)
+        taker = service.collector
+        if taker is None:
+            return JSONResponse({"errors": ["nothing is collected: add `events` under sources"]}, 404)
+        if not taker.admits(request.headers.get("authorization", "")):
+            return JSONResponse(
+                {"errors": ["send the token of sources.events as a bearer token"]},
+                401,
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        body = bytearray()
+        async for part in request.stream():
+            body += part
+            if len(body) > LARGEST:
+                return JSONResponse({"errors": [f"a request holds at most {LARGEST:,} bytes"]}, 413)
+        try:
+            count, written = await anyio.to_thread.run_sync(taker.take, bytes(body))
+            await asyncio.wrap_future(written)
+        except Refused as refused:
+            after = {} if refused.retry is None else {"Retry-After": str(refused.retry)}
+            return JSONResponse({"errors": refused.faults}, refused.status, headers=after)
+        except OSError as error:
+            return JSONResponse(
+                {"errors": [f"the disk takes nothing: {error.strerror}"]}, 503, headers={"Retry-After": "30"}
+            )
+        return JSONResponse({"accepted": count})
 
     async def alerts(self, request: Request) -> Response:
         """What fires, what is silenced, what was sent."""

@@ -14,6 +14,7 @@ from metrics import notes, saved_views
 from service import experiments, settings
 from service.alerting import Alerting
 from service.backfill import Backfill
+from service.collect import collector
 from service.jobs import Poller, utc_now
 from service.versions import Versions
 from service.workers import Workers
@@ -94,6 +95,7 @@ class Service:
             changed=self.versions.bump,
         )
         self.buttons = buttons(self.setup.channels, self.book, self._pressed, clock)
+        self.collector = collector(self.setup.sources, clock=clock)
         self._backfill: Backfill | None = None
         self._lock = threading.Lock()
 
@@ -113,6 +115,8 @@ class Service:
             self._backfill.stop()
         if self.buttons is not None:
             self.buttons.stop()
+        if self.collector is not None:
+            self.collector.close()
         self.alerting.stop()
         self.poller.stop()
         self.workers.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -29,7 +30,6 @@ from service.plans import faults as plan_faults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from connectors.contract import Connector, Stream
 
@@ -203,7 +203,7 @@ def load(folder: Path, environ: Mapping[str, str] = os.environ) -> Setup:
         values, faults = _values(marked, place, connector.Settings, written or {}, held=held, environ=environ)
         problems += faults
         try:
-            found[name] = connector, connector.Settings.model_validate(values)
+            found[name] = connector, _anchored(connector.Settings.model_validate(values), folder)
         except ValidationError as error:
             problems += explain(marked, error, connector.Settings, ("sources", name))
     problems += _cross_checks(marked, found)
@@ -221,6 +221,12 @@ def load(folder: Path, environ: Mapping[str, str] = os.environ) -> Setup:
         },
         channels,
     )
+
+
+def _anchored(settings: BaseModel, folder: Path) -> BaseModel:
+    """The settings with the paths in them seen from the workspace, wherever a command was started."""
+    paths = {name: folder / value for name, value in settings if isinstance(value, Path)}
+    return settings.model_copy(update=paths) if paths else settings
 
 
 def _channels(
