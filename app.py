@@ -105,6 +105,7 @@ def _shown(service: Service) -> _slot.Process:
         ),
         status=service.status,
         data_version=lambda: service.versions.current,
+        alerts=service.alerting.engine,
     )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
+    from alerts.engine import Engine
     from metrics.dimensions import Convention
     from metrics.experiments import Test
     from metrics.flights import SpendPlan
@@ -67,6 +68,7 @@ class Process:
 
     status: what `/api/status` says: `state`, `problems`, `budgets`, `backfill` (see docs/operate.md).
     data_version: a number that grows whenever stored data, or its freshness, has changed.
+    alerts: the engine that watches; None where nothing does.
     """
 
     warehouse: Warehouse
@@ -74,6 +76,7 @@ class Process:
     workspace: Workspace
     status: Callable[[], Mapping[str, Any]] = field(repr=False)
     data_version: Callable[[], int] = field(repr=False)
+    alerts: Engine | None = field(default=None, repr=False)
 
 
 @st.cache_resource(show_spinner=False)

@@ -69,6 +69,13 @@ PAGES = {
             help="Who changed what, what the sources took back, and what came of it.",
         ),
         st.Page(
+            "alerts.py",
+            title="Alerts",
+            icon=":material/notifications:",
+            url_path="alerts",
+            help="What is wrong right now, what it costs an hour, and who has it in hand.",
+        ),
+        st.Page(
             "experiments.py",
             title="Experiments",
             icon=":material/science:",

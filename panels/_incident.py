@@ -1,0 +1,180 @@
+"""An incident in detail: its members, why, what happened when, and who was told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import streamlit as st
+
+from alerts.engine import Engine
+from alerts.incident import Incident
+from alerts.notify.contract import Message, Severity, unpack
+from alerts.state import Instance, State
+from panels import _format as f
+from panels._drill import open_campaign
+from panels._slot import Process
+from panels._status import Status
+from panels._table import About, Column, Pill, table
+
+__all__ = ["explanation", "headline", "letters", "members", "table_of", "timeline"]
+
+MOST = 6
+"""Members that a card lists; the rest is counted."""
+
+_SENT = {
+    "sent": (Status.good, "Arrived"),
+    "pending": (Status.none, "Waiting"),
+    "sending": (Status.none, "Under way"),
+    "dead": (Status.act, "Given up"),
+}
+_ICONS = {
+    "firing": ":material/local_fire_department:",
+    "resolved": ":material/check_circle:",
+    "pending": ":material/hourglass_top:",
+    "acknowledged": ":material/front_hand:",
+    "snoozed": ":material/snooze:",
+    "useful": ":material/thumb_up:",
+    "noise": ":material/thumb_down:",
+    "note": ":material/edit_note:",
+    "opened": ":material/flag:",
+    "closed": ":material/flag_check:",
+}
+
+
+def headline(engine: Engine, incident: Incident) -> str:
+    """What is wrong, in the words of its last message."""
+    rows = engine.records.book.read("SELECT headline FROM incident WHERE id = ?", [incident.id])
+    return (rows[0]["headline"] if rows else "") or f"Incident {incident.id}"
+
+
+def members(of: Process, found: Sequence[Instance]) -> None:
+    """The alerts of an incident, those that fire first; each leads to its campaign."""
+    names = {
+        (r["source"], r["account"], r["campaign"]): r["name"]
+        for r in of.warehouse.query("SELECT source, account, campaign, name FROM campaign").to_pylist()
+    }
+    ordered = sorted(found, key=lambda i: (not i.firing, -i.told.at_risk))
+    for n, one in enumerate(ordered[:MOST]):
+        labels = one.key.labels
+        mark = Status.act.value.mark if one.firing else Status.good.value.mark
+        what = names.get(labels[:3], labels.campaign) or labels.part or labels.account or labels.source
+        state = "" if one.firing else " (resolved)" if one.state is State.RESOLVED else f" ({one.state})"
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(f"{mark} **{f.plain(what)}**{state} {f.plain(one.told.said)}", width="stretch")
+            if labels.campaign and st.button(
+                "Open",
+                key=f"open_{one.incident}_{n}",
+                type="tertiary",
+                icon=":material/arrow_forward:",
+                help="The campaign's figures, parts and past.",
+            ):
+                open_campaign(labels.source, labels.account, labels.campaign)
+    if len(ordered) > MOST:
+        st.caption(f"and {len(ordered) - MOST} more")
+
+
+def explanation(engine: Engine, incident: Incident) -> None:
+    """What was told to the people: expected against seen, the cause, what changed, what to do."""
+    message = _last(engine, incident)
+    if message is None:
+        st.caption("Nothing has been told of it yet: messages wait half a minute, to come as one.")
+        return
+    for label, text in message.facts:
+        st.markdown(f"**{f.plain(label)}:** {f.plain(text)}")
+    if message.chart is not None:
+        st.image(message.chart, caption=f.plain(message.chart_text))
+    with st.container(horizontal=True):
+        for title, url in message.links:
+            st.link_button(f.plain(title), url, type="tertiary", icon=":material/open_in_new:")
+
+
+def _last(engine: Engine, incident: Incident) -> Message | None:
+    rows = engine.records.book.read(
+        "SELECT message FROM outbox WHERE incident = ? ORDER BY id DESC LIMIT 1",
+        [f"{engine.records.installation}-{incident.id}"],
+    )
+    return unpack(rows[0]["message"]) if rows else None
+
+
+def timeline(engine: Engine, of: Process, incident: Incident, now: datetime) -> None:
+    """What happened: turns of its members, messages, what people did."""
+    st.markdown("**Timeline**")
+    for row in engine.records.timeline(incident.id)[-30:]:
+        at = f.clock(datetime.fromisoformat(row["at"]).astimezone(of.workspace.timezone), now)
+        what, who = row["what"], row["who"]
+        icon = _ICONS.get(what, ":material/circle:")
+        rule = json.loads(row["alert"])[0] if row["alert"] else ""
+        text = str(row["detail"].get("text") or row["detail"].get("reason") or "")
+        said = " ".join(part for part in (what, rule, f"by {who}" if who else "", text) if part)
+        st.markdown(f"{icon} {at} {f.plain(said)}")
+
+
+def table_of(of: Process, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Ended incidents, the newest first."""
+    opened = [datetime.fromisoformat(row["opened"]) for row in rows]
+    closed = [datetime.fromisoformat(row["closed"]) for row in rows]
+    faces = {Severity.CRITICAL: Status.act, Severity.WARNING: Status.watch, Severity.INFO: Status.none}
+    table(
+        {
+            "headline": [row["headline"] or f"Incident {row['id']}" for row in rows],
+            "severity": [Pill(faces[Severity(row["severity"])], row["severity"]) for row in rows],
+            "opened": opened,
+            "closed": closed,
+            "hours": [(b - a).total_seconds() / 3600 for a, b in zip(opened, closed, strict=True)],
+            "owner": [row["owner"] for row in rows],
+        },
+        [
+            Column("headline", "What", "text", width="large"),
+            Column("severity", "Severity", "state"),
+            Column("opened", "Began", "moment", zone=of.workspace.timezone.key),
+            Column("closed", "Ended", "moment", zone=of.workspace.timezone.key),
+            Column("hours", "Hours", "ratio"),
+            Column("owner", "Owner"),
+        ],
+        key="ended_incidents",
+        title="Ended incidents · 30 days",
+        alt="Ended incidents with severity, begin, end and owner",
+        about=About("Ended incidents", "30 days", max(closed), {}),
+        empty="No incident has ended.",
+        rows=14,
+    )
+
+
+def letters(of: Process, found: Sequence[Mapping[str, Any]], now: datetime) -> None:
+    """The delivery log, newest first."""
+    zone = of.workspace.timezone.key
+
+    def moment(text: str | None) -> datetime | None:
+        return datetime.fromisoformat(text) if text else None
+
+    table(
+        {
+            "created": [moment(one["created"]) for one in found],
+            "channel": [one["channel"] for one in found],
+            "recipient": [one["recipient"] for one in found],
+            "reason": [one["reason"].replace("_", " ") for one in found],
+            "state": [Pill(*_SENT[one["status"]]) for one in found],
+            "tries": [one["tries"] for one in found],
+            "ended": [moment(one["ended"]) for one in found],
+            "error": [one["error"] for one in found],
+        },
+        [
+            Column("created", "Decided", "moment", zone=zone),
+            Column("channel", "Channel"),
+            Column("recipient", "To"),
+            Column("reason", "Why"),
+            Column("state", "State", "state"),
+            Column("tries", "Tries", "count"),
+            Column("ended", "Done", "moment", zone=zone),
+            Column("error", "What went wrong", width="large"),
+        ],
+        key="letters",
+        title="Delivery log",
+        alt="Messages with channel, recipient, state and what went wrong",
+        about=About("Delivery log", "the last 300 messages", now, {}),
+        empty="No message has been decided yet.",
+        rows=14,
+    )

@@ -1,0 +1,78 @@
+"""The rules that watch: what each looks at, whose it is, how often it fired and what people thought of it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import streamlit as st
+
+from alerts.engine import Engine
+from panels import _format as f
+from panels._status import Status
+from panels._table import About, Column, Pill, table
+
+__all__ = ["table_of"]
+
+_DAYS = 28
+_FACES = {"critical": Status.act, "warning": Status.watch, "info": Status.none}
+
+
+def table_of(engine: Engine, now: datetime) -> None:
+    """Every rule with what came of it in the last four weeks; the ones due for review first said."""
+    since = (now - timedelta(days=_DAYS)).astimezone(UTC).isoformat(timespec="microseconds")
+    fired: Counter[tuple[str, str]] = Counter()
+    votes: dict[str, Counter[str]] = {"useful": Counter(), "noise": Counter()}
+    of_incident: dict[int, set[str]] = {}
+    rows = engine.records.book.read(
+        "SELECT incident, alert, what FROM happened WHERE at >= ? AND what IN ('firing', 'useful', 'noise') "
+        "ORDER BY id",
+        [since],
+    )
+    for row in rows:
+        if row["what"] == "firing":
+            rule, severity, *_ = json.loads(row["alert"])
+            fired[rule, severity] += 1
+            of_incident.setdefault(row["incident"], set()).add(rule)
+        else:
+            for rule in of_incident.get(row["incident"], ()):
+                votes[row["what"]][rule] += 1
+    rules = sorted(engine.rules.values(), key=lambda r: (-r.severity.rank, r.id))
+    due = [rule for rule in rules if rule.review <= now.date()]
+    if due:
+        listed = ", ".join(f.plain(rule.title) for rule in due[:3])
+        st.markdown(f":material/event_busy: **Due for review:** {listed}{' …' if len(due) > 3 else ''}")
+    table(
+        {
+            "title": [rule.title for rule in rules],
+            "severity": [Pill(_FACES[str(rule.severity)], str(rule.severity)) for rule in rules],
+            "kind": [rule.condition.kind.replace("_", " ") for rule in rules],
+            "owner": [rule.owner for rule in rules],
+            "fired": [fired[rule.id, str(rule.severity)] for rule in rules],
+            "useful": [votes["useful"][rule.id] for rule in rules],
+            "noise": [votes["noise"][rule.id] for rule in rules],
+            "review": [rule.review for rule in rules],
+            "runbook": [rule.runbook for rule in rules],
+            "id": [rule.id for rule in rules],
+        },
+        [
+            Column("title", "Rule", "text", width="large"),
+            Column("severity", "Severity", "state"),
+            Column("kind", "Looks at"),
+            Column("owner", "Owner"),
+            Column("fired", f"Fired, {_DAYS} d", "count", "How often it began to fire."),
+            Column("useful", "Useful", "count", "Votes of those who were told."),
+            Column("noise", "Noise", "count", "Votes of those who were told."),
+            Column("review", "Review", "day", "When its use is questioned."),
+            Column("runbook", "What to do", width="large"),
+            Column("id", "Id", shown=False),
+        ],
+        key="rules",
+        title="Rules",
+        alt="Rules with severity, owner, how often they fired, votes and review",
+        about=About("Rules", f"{_DAYS} days", now, {}),
+        empty="No rule is written: see docs/write-a-rule.md.",
+        rows=16,
+    )
+    st.caption("Rules are written in `rules.yaml` of the workspace; docs/write-a-rule.md says how.")

@@ -1,0 +1,305 @@
+"""Alerts: what is wrong right now, what it costs an hour, who has it in hand; and what was told to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import streamlit as st
+
+from alerts.engine import Engine, Refused
+from alerts.incident import Incident
+from alerts.notify.contract import Severity, unpack
+from alerts.observation import Labels
+from alerts.state import Instance
+from connectors.contract import Account
+from metrics import windows
+from metrics.windows import AccountKey
+from panels import _format as f
+from panels import _incident, _live, _rules
+from panels._address import kept
+from panels._blocks import head
+from panels._saved import me
+from panels._slot import Process, process
+from panels._status import Status
+
+PARTS = {"inbox": "Inbox", "ended": "Ended", "rules": "Rules", "silences": "Silences", "delivery": "Delivery"}
+
+FACES = {
+    Severity.CRITICAL: (Status.act, "Critical"),
+    Severity.WARNING: (Status.watch, "Warning"),
+    Severity.INFO: (Status.none, "Info"),
+}
+"""What each severity looks like, and its word."""
+
+SNOOZES = {"1 hour": 1, "4 hours": 4, "Until tomorrow": 24, "3 days": 72, "7 days": 168}
+"""Hours; the engine takes no longer one."""
+
+
+def risk(members: list[Instance], known: dict[AccountKey, Account]) -> dict[str, float]:
+    """Money an hour at risk, by currency; several rules about one thing count it once, at its largest."""
+    largest: dict[Labels, float] = {}
+    for one in members:
+        if one.firing:
+            largest[one.key.labels] = max(largest.get(one.key.labels, 0.0), one.told.at_risk)
+    sums: dict[str, float] = {}
+    for labels, money in largest.items():
+        account = known.get((labels.source, labels.account))
+        if account is not None and money > 0:
+            sums[account.currency] = sums.get(account.currency, 0.0) + money
+    return sums
+
+
+def told(sums: dict[str, float]) -> str:
+    """Money an hour, each currency by itself."""
+    return " + ".join(f.money(value, currency) for currency, value in sorted(sums.items()))
+
+
+def top(engine: Engine, incidents: list[Incident], instances: list[Instance], of: Process) -> None:
+    """The four things to know first."""
+    known = windows.accounts(of.warehouse)
+    firing = [i for i in instances if i.firing and i.incident in {one.id for one in incidents}]
+    free = [one for one in incidents if one.acknowledged is None and one.group.severity is not Severity.INFO]
+    dead = engine.outbox.counts().get("dead", 0)
+    worst = max((one.group.severity for one in incidents), key=lambda s: s.rank, default=None)
+    state, word = FACES[worst] if worst else (Status.good, "All quiet")
+    grid = st.grid(4, min_column_width=220, gap="small")
+    for title, value, (status, said), note in (
+        ("Open incidents", str(len(incidents)), (state, word), f"{len(firing)} alerts in them"),
+        (
+            "At risk an hour",
+            told(risk(firing, known)) or "nothing",
+            (Status.act if risk(firing, known) else Status.good, "Money" if risk(firing, known) else "None"),
+            "as the rules price it",
+        ),
+        (
+            "In nobody's hand",
+            str(len(free)),
+            (Status.act if free else Status.good, "Acknowledge" if free else "All taken"),
+            "critical and warning",
+        ),
+        (
+            "Not delivered",
+            str(dead),
+            (Status.act if dead else Status.good, "See Delivery" if dead else "All arrived"),
+            "messages given up",
+        ),
+    ):
+        with grid.cell(), st.container(border=True, height="stretch", gap="small"):
+            st.metric(title, f.plain(value))
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.badge(said, icon=status.value.icon, color=status.value.color)  # type: ignore[arg-type]
+                st.caption(note, width="content")
+
+
+def inbox(engine: Engine, of: Process, now: datetime) -> None:
+    """The open incidents, the gravest first."""
+    incidents = engine.records.open_incidents()
+    instances = list(engine.records.instances().values())
+    top(engine, incidents, instances, of)
+    if not incidents:
+        with st.container(border=True):
+            st.markdown(f":green[{Status.good.value.icon}] **Nothing is wrong that a rule watches.**")
+            st.caption(f"{len(engine.rules)} rules are watching; see Rules for what they look at.")
+        return
+    known = windows.accounts(of.warehouse)
+    asked = st.query_params.get("incident")
+    ordered = sorted(incidents, key=lambda one: (str(one.id) != asked, -one.group.severity.rank, one.id))
+    for incident in ordered:
+        members = [i for i in instances if i.incident == incident.id]
+        money = told(risk(members, known))
+        account = known.get((incident.group.source, incident.group.account))
+        card(
+            engine,
+            of,
+            incident,
+            members,
+            money=money,
+            account=account,
+            now=now,
+            open_=str(incident.id) == asked,
+        )
+
+
+def card(
+    engine: Engine,
+    of: Process,
+    incident: Incident,
+    members: list[Instance],
+    *,
+    money: str,
+    account: Account | None,
+    now: datetime,
+    open_: bool,
+) -> None:
+    """One incident: what, how much, since when, whose; and what can be done about it."""
+    status, word = FACES[incident.group.severity]
+    zone = of.workspace.timezone
+    with st.container(border=True, key=f"incident_{incident.id}"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.badge(word, icon=status.value.icon, color=status.value.color)  # type: ignore[arg-type]
+            st.markdown(f"**{f.plain(_incident.headline(engine, incident))}**", width="stretch")
+            if money:
+                st.markdown(f"**{f.plain(money)}** an hour", width="content")
+        parts = [
+            f"since {f.clock(incident.opened.astimezone(zone), now)} ({f.age(now - incident.opened)})",
+            f.plain(account.name) if account else of.workspace.sources.get(incident.group.source, ""),
+            f"owner {f.plain(incident.group.owner)}",
+        ]
+        held = incident.acknowledged
+        parts.append(f"in hand: **{f.plain(held.by)}**" if held else "in nobody's hand")
+        st.caption(" · ".join(part for part in parts if part))
+        _incident.members(of, members)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            acts(engine, incident)
+        with st.expander("Explanation and timeline", icon=":material/timeline:", expanded=open_):
+            _incident.explanation(engine, incident)
+            _incident.timeline(engine, of, incident, now)
+
+
+def acts(engine: Engine, incident: Incident) -> None:
+    """Acknowledge, snooze, say whether it was worth it."""
+    number = incident.id
+    if incident.acknowledged is None and st.button(
+        "Acknowledge",
+        key=f"ack_{number}",
+        icon=":material/front_hand:",
+        type="primary",
+        help="You have it in hand: no repeats and no escalation for 24 hours, or until there is news.",
+    ):
+        _do(partial(engine.acknowledge, number), "It is in your hand.")
+    with st.popover("Snooze", icon=":material/snooze:", help="Hear nothing of these alerts for a while."):
+        reason = st.text_input(
+            "Why?", key=f"why_{number}", placeholder="Planned sale", help="Others will read it."
+        )
+        length = st.selectbox("How long?", list(SNOOZES), key=f"long_{number}", help="At most seven days.")
+        if st.button("Snooze", key=f"snooze_{number}", type="primary"):
+            until = datetime.now(UTC) + timedelta(hours=SNOOZES[length])
+            _do(partial(engine.snooze, number, reason=reason, until=until), "Snoozed.")
+    for what, label, icon in (
+        ("useful", "Useful", ":material/thumb_up:"),
+        ("noise", "Noise", ":material/thumb_down:"),
+    ):
+        if st.button(
+            label,
+            key=f"{what}_{number}",
+            icon=icon,
+            type="tertiary",
+            help="Votes are what a rule's review goes by.",
+        ):
+            _do(partial(engine.note, number, what, text=""), "Thank you: the rule's review will count it.")
+    with st.popover(
+        "Note", icon=":material/edit_note:", help="What you found or did; the timeline keeps it."
+    ):
+        text = st.text_area("Note", key=f"text_{number}", max_chars=500, label_visibility="collapsed")
+        if st.button("Add", key=f"note_{number}", disabled=not text.strip()):
+            _do(partial(engine.note, number, "note", text=text), "Noted.")
+
+
+def _do(act: Callable[..., object], done: str) -> None:
+    """Act in the reader's name (`by`) and now, and say what came of it."""
+    by = me() or str(st.session_state.get("who", "")).strip()
+    if not by:
+        st.toast(
+            "Say who you are first: the name is asked at the top of this page.", icon=":material/person:"
+        )
+        return
+    try:
+        act(by=by, now=datetime.now(UTC))
+    except Refused as refused:
+        st.toast(f.plain(str(refused)), icon=":material/error:")
+        return
+    st.toast(done, icon=":material/check:")
+    st.rerun()
+
+
+def ended(engine: Engine, of: Process, now: datetime) -> None:
+    """The incidents of the last thirty days that are over."""
+    rows = engine.records.book.read(
+        "SELECT id, severity, headline, owner, opened, closed FROM incident "
+        "WHERE closed > ? ORDER BY closed DESC",
+        [(now - timedelta(days=30)).astimezone(UTC).isoformat(timespec="microseconds")],
+    )
+    if not rows:
+        st.markdown(":material/inbox: No incident has ended in the last 30 days.")
+        return
+    _incident.table_of(of, rows)
+
+
+def silences(engine: Engine, of: Process, now: datetime) -> None:
+    """What nobody is to hear of, until when, and why."""
+    found = engine.records.silences(now.astimezone(UTC))
+    if not found:
+        st.markdown(":material/notifications_active: Nothing is silenced: every alert is heard.")
+    for one in found:
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            what = (
+                ", ".join(f"{k} = {v}" for k, v in one.match.items()) or f"{len(one.members)} snoozed alerts"
+            )
+            ends = f.clock(one.ends.astimezone(of.workspace.timezone), now)
+            st.markdown(
+                f"**{f.plain(what)}** until {ends} · {f.plain(one.by)}: {f.plain(one.reason)}",
+                width="stretch",
+            )
+            if st.button("End now", key=f"end_{one.id}", help="Alerts are heard again at once."):
+                _do(partial(engine.unsilence, one.id), "The silence is over.")
+
+
+def delivery(engine: Engine, of: Process, now: datetime) -> None:
+    """What was sent to whom; what was given up, and why; once more."""
+    letters = engine.outbox.letters(last=300)
+    if not letters:
+        st.markdown(":material/outbox: No message has been decided yet.")
+        return
+    for letter in [one for one in letters if one["status"] == "dead"][:10]:
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            st.badge("Given up", icon=Status.act.value.icon, color="red")
+            (row,) = engine.records.book.read("SELECT message FROM outbox WHERE id = ?", [letter["id"]])
+            lost, to = unpack(row["message"]).headline, letter["recipient"] or "all"
+            st.markdown(
+                f"**{f.plain(lost)}** by {letter['channel']} to {f.plain(to)}: "
+                f"{f.plain(letter['error'])} {f.plain(letter['mend'])}",
+                width="stretch",
+            )
+            if st.button("Send again", key=f"again_{letter['id']}", help="From the start, with eight tries."):
+                engine.outbox.again(letter["id"], datetime.now(UTC))
+                st.rerun()
+    _incident.letters(of, letters, now)
+
+
+@st.fragment(key=_live.PANELS)
+def panels() -> None:
+    """Everything on the page that changes with the data."""
+    of = process()
+    assert of is not None
+    now = head(of, "Alerts", "What is wrong right now, what it costs an hour, and who has it in hand.")
+    if of.alerts is None:
+        st.info("Alerts begin with the polling: nothing is watched yet.", icon=":material/hourglass_top:")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        part = st.segmented_control(
+            "Show",
+            list(PARTS),
+            format_func=PARTS.__getitem__,
+            required=True,
+            help="The inbox holds what is open; Delivery says what was sent to whom.",
+            **kept("part", PARTS, "inbox"),
+        )
+        if not me():
+            st.text_input(
+                "Your name", key="who", width=220, help="What you do here is logged under this name."
+            )
+    if part == "ended":
+        ended(of.alerts, of, now)
+    elif part == "rules":
+        _rules.table_of(of.alerts, now)
+    elif part == "silences":
+        silences(of.alerts, of, now)
+    elif part == "delivery":
+        delivery(of.alerts, of, now)
+    else:
+        inbox(of.alerts, of, now)
+
+
+panels()

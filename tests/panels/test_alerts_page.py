@@ -1,0 +1,145 @@
+"""The Alerts page: quiet, an incident from its first TRUE to an acknowledgement, silences, the delivery log."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from alerts import records
+from alerts.engine import Described, Engine
+from alerts.judge import Finding
+from alerts.notify.contract import Fact, Severity
+from alerts.observation import Labels, Observation, Result
+from alerts.routes import Routing
+from alerts.rules import Rule
+from panels import _saved, _slot
+from tests.panels.conftest import NOW, ROOT
+from tests.panels.test_pages import text
+from warehouse.audit import Audit
+
+CAMPAIGN = Labels("google_ads", "1", "c1")
+
+
+def rule(severity: str = "critical", review: date = date(2030, 1, 1)) -> Rule:
+    return Rule.model_validate(
+        {
+            "id": "pace",
+            "title": "Spend runs away",
+            "owner": "ana",
+            "severity": severity,
+            "condition": {"kind": "freshness"},
+            "review": review,
+            "runbook": "Lower the budget.",
+        }
+    )
+
+
+def opened(**query: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "panels" / "main.py"), default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    return app.switch_page("alerts.py").run()
+
+
+@pytest.fixture
+def engine(filled, monkeypatch):
+    """An engine of one rule, on the page's own book."""
+    monkeypatch.setattr(_saved, "me", lambda: "Ben")
+    filled.book.add(records.CHAPTER)
+    made = Engine(
+        filled.book,
+        [rule()],
+        Routing.model_validate({"people": [{"name": "ana"}]}),
+        {},
+        lambda alert, notice, now: Described(
+            headline="Brand 1 runs away: €120/h at risk", facts=(Fact("Expected", "€10, seen €130"),)
+        ),
+    )
+    held = _slot.process_slot()
+    held["process"] = replace(held["process"], alerts=made)
+    return made
+
+
+def fire(engine: Engine, now: datetime, at_risk: float = 120.0) -> None:
+    seen = Observation(
+        CAMPAIGN, Result.TRUE, now, seen=130.0, at_risk=at_risk, said="spends 13 times its plan"
+    )
+    engine.take({"pace/critical": Finding({CAMPAIGN: seen}, {CAMPAIGN[:2]: now})}, now)
+
+
+def test_before_anything_watches_the_page_says_so(running):
+    app = opened()
+    assert not app.exception
+    assert "nothing is watched yet" in app.info[0].value
+
+
+def test_quiet(engine):
+    app = opened()
+    assert not app.exception, app.exception
+    assert "Nothing is wrong that a rule watches" in text(app)
+    assert [m.value for m in app.metric] == ["0", "nothing", "0", "0"]
+
+
+def test_an_incident_is_shown_with_its_money_and_taken_in_hand(engine):
+    fire(engine, NOW - timedelta(minutes=10))
+    engine.tick(NOW - timedelta(minutes=9))  # the group's wait is over
+    app = opened()
+    assert not app.exception, app.exception
+    shown = text(app)
+    assert "Brand 1 runs away" in shown
+    assert "spends 13 times its plan" in shown
+    assert "in nobody's hand" in shown
+    assert [m.value for m in app.metric] == ["1", "€120", "1", "0"]
+    app.button(key="ack_1").click().run()
+    assert not app.exception
+    assert engine.records.open_incidents()[0].acknowledged.by == "Ben"
+    assert "in hand: **Ben**" in text(app)
+    assert Audit(engine.records.book).entries(subject="incident 1")[0].action == "acknowledged"
+
+
+def test_nobody_acts_without_a_name(engine, monkeypatch):
+    monkeypatch.setattr(_saved, "me", lambda: "")
+    fire(engine, NOW - timedelta(minutes=10))
+    app = opened()
+    app.button(key="ack_1").click().run()
+    assert not app.exception
+    assert engine.records.open_incidents()[0].acknowledged is None
+
+
+def test_two_rules_about_one_thing_count_its_money_once(engine):
+    engine.rules["pace", Severity.WARNING] = rule("warning")
+    now = NOW - timedelta(minutes=10)
+    seen = Observation(CAMPAIGN, Result.TRUE, now, at_risk=120.0, said="x")
+    engine.take(
+        {f"pace/{s}": Finding({CAMPAIGN: seen}, {CAMPAIGN[:2]: now}) for s in ("critical", "warning")}, now
+    )
+    app = opened()
+    assert not app.exception
+    assert app.metric[1].value == "€120"
+
+
+@pytest.mark.parametrize("part", ["ended", "rules", "silences", "delivery"])
+def test_every_part(engine, part):
+    fire(engine, NOW - timedelta(minutes=10))
+    engine.tick(NOW - timedelta(minutes=9))
+    app = opened(part=part)
+    assert not app.exception, app.exception
+
+
+def test_a_silence_is_listed_and_ended(engine):
+    now = datetime.now(UTC)
+    engine.silence(
+        {"rule": "pace"}, by="ana", reason="sale", starts=now, ends=now + timedelta(hours=2), now=now
+    )
+    app = opened(part="silences")
+    assert "rule \\= pace" in text(app) or "rule = pace" in text(app)
+    app.button(key="end_1").click().run()
+    assert not app.exception
+    assert engine.records.silences(datetime.now(UTC)) == []
+
+
+def test_a_rule_that_is_due_for_review_is_said(engine):
+    engine.rules["pace", Severity.CRITICAL] = rule(review=NOW.date())
+    assert "Due for review" in text(opened(part="rules"))
