@@ -8,7 +8,7 @@ the settled metrics (metrics.maturity) take that out, and so does the past at th
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from metrics.windows import AccountKey, Windows
     from warehouse.store import Warehouse
 
-__all__ = ["Compared", "Comparison", "compare", "periods", "with_targets"]
+__all__ = ["Compared", "Comparison", "compare", "periods", "prior", "with_targets"]
 
 _DAY: Final = timedelta(days=1)
 
@@ -165,7 +165,7 @@ def periods(
 ) -> list[dict[AccountKey, Window]]:
     """The periods that a window is compared with, the nearest first, each as windows by account."""
     if against is Comparison.PRIOR:
-        return [{key: _before(window, zones[key]) for key, window in each.items()}]
+        return [{key: prior(window, zones[key]) for key, window in each.items()}]
     moved = [
         {key: windows.shift(window, -back, zones[key]) for key, window in each.items()}
         for back in _DAYS_BACK[against]
@@ -173,11 +173,14 @@ def periods(
     return [{key: w for key, w in period.items() if w is not None} for period in moved]
 
 
-def _before(window: Window, zone: ZoneInfo) -> Window:
-    """As many whole local days before, where the window is of whole days; else as much time."""
+def prior(window: Window, zone: ZoneInfo) -> Window:
+    """The period before: of several days, as many days before at the same hours; else as much time before."""
     start, end = window.start.astimezone(zone), window.end.astimezone(zone)
-    if start.time() == end.time() and (days := (end.date() - start.date()).days):
-        return Window(windows.earlier(window, days, zone).start, window.start)
+    days = len(window.days(zone))
+    if start.time() == time() and (days > 1 or end.time() == time()):
+        moved = windows.shift(window, -days, zone)
+        if moved is not None:
+            return moved
     return Window(window.start - (window.end - window.start), window.start)
 
 

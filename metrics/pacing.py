@@ -5,11 +5,13 @@ spend over the hours. Pace is judged up to the hour for which the source vouches
 source that lags three hours would make noon look like half of plan.
 """
 
+# ruff: noqa: S608  # parts of statements that are written here; values are bound
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -108,18 +110,23 @@ class Day:
 
 
 def day(
-    warehouse: Warehouse, known: Mapping[AccountKey, Account], windows: Mapping[AccountKey, Window]
+    warehouse: Warehouse,
+    known: Mapping[AccountKey, Account],
+    windows: Mapping[AccountKey, Window],
+    *,
+    as_of: datetime | None = None,
 ) -> Day:
     """The pace of the day that each account's window covers.
 
     windows: each account's day so far, from local midnight to its watermark (`windows.today`).
+    as_of: by the spend, the budgets and the states as they were known then; None: as they are known now.
     """
-    budgets, paused = _budgets(warehouse, {k: local_day(known[k], w) for k, w in windows.items()})
+    budgets, paused = _budgets(warehouse, {k: local_day(known[k], w) for k, w in windows.items()}, as_of)
     accounts: dict[AccountKey, Pace] = {}
     campaigns: dict[CampaignKey, Pace] = {}
     for key, window in windows.items():
         today, hour = local_day(known[key], window), clock(known[key], window)
-        names, spend = hourly(warehouse, key, today, [c for k, c in budgets if k == key])
+        names, spend = hourly(warehouse, key, today, [c for k, c in budgets if k == key], as_of=as_of)
         plans = np.array([budgets.get((key, name), 0.0) for name in names])
         halted = np.array([(key, name) in paused for name in names], dtype=bool)
         paces = _paces(spend, plans, today, hour)
@@ -185,7 +192,7 @@ def _paces(spend: Floats, plans: Floats, today: date, hour: float) -> list[Pace]
 
 
 def _budgets(
-    warehouse: Warehouse, today: Mapping[AccountKey, date]
+    warehouse: Warehouse, today: Mapping[AccountKey, date], as_of: datetime | None
 ) -> tuple[dict[tuple[AccountKey, str], float], set[tuple[AccountKey, str]]]:
     """Each enabled campaign's budget for today, in units of its currency; and the campaigns that are paused.
 
@@ -194,8 +201,11 @@ def _budgets(
     was replaced.
     """
     days = {f"{source}/{account}": day for (source, account), day in today.items()}
+    at = {} if as_of is None else {"at": as_of}
+    holds = "valid_to IS NULL" if as_of is None else "valid_from <= $at AND coalesce(valid_to > $at, true)"
+    campaigns = "campaign" if as_of is None else f"(SELECT * FROM campaign_history WHERE {holds})"
     rows = warehouse.query(
-        """
+        f"""
         SELECT b.source, b.account, b.campaign,
           sum(b.amount / 1e6
             / CASE WHEN b.shared THEN count_shared ELSE 1 END
@@ -203,18 +213,20 @@ def _budgets(
                 THEN greatest(coalesce(date_diff('day', b.starts, b.ends) + 1, 30), 1) ELSE 1 END) AS amount
         FROM (
           SELECT b.*, count(*) OVER (PARTITION BY b.source, b.account, b.budget) AS count_shared
-          FROM budget_history AS b
-          JOIN campaign AS c USING (source, account, campaign)
+          FROM (SELECT * FROM budget_history WHERE {holds}) AS b
+          JOIN {campaigns} AS c USING (source, account, campaign)
           JOIN (SELECT unnest($accounts) AS key, unnest($days) AS today) AS t
             ON t.key = b.source || '/' || b.account
-          WHERE b.valid_to IS NULL AND c.status = 'enabled'
+          WHERE c.status = 'enabled'
             AND coalesce(b.starts <= t.today, true) AND coalesce(b.ends >= t.today, true)
         ) AS b
         GROUP BY ALL
         """,
-        {"accounts": list(days), "days": list(days.values())},
+        {"accounts": list(days), "days": list(days.values()), **at},
     )
-    idle = warehouse.query("SELECT source, account, campaign FROM campaign WHERE status <> 'enabled'")
+    idle = warehouse.query(
+        f"SELECT source, account, campaign FROM {campaigns} AS c WHERE status <> 'enabled'", at
+    )
     return (
         {((row["source"], row["account"]), row["campaign"]): row["amount"] for row in rows.to_pylist()},
         {((row["source"], row["account"]), row["campaign"]) for row in idle.to_pylist()},

@@ -1,13 +1,18 @@
 """What campaigns spent, by the account's own hours and days, as arrays; money in units of its currency."""
 
+# ruff: noqa: S608  # the table's name, or its past state, of the warehouse's own making; values are bound
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+from connectors.contract import Delivery
+from warehouse import ledger
 
 if TYPE_CHECKING:
     from connectors.contract import Account, Window
@@ -31,22 +36,36 @@ def clock(account: Account, window: Window) -> float:
 
 
 def hourly(
-    warehouse: Warehouse, key: AccountKey, today: date, also: Sequence[str] = (), *, days: int = 28
+    warehouse: Warehouse,
+    key: AccountKey,
+    today: date,
+    also: Sequence[str] = (),
+    *,
+    days: int = 28,
+    as_of: datetime | None = None,
 ) -> tuple[list[str], Floats]:
     """Campaigns, sorted, and their spend, shape (campaigns, days + 1, 24): complete days, then today.
 
-    also: campaigns that are there even if they spent nothing.
+    also: campaigns that are there even if they spent nothing. as_of: as it was known then; None: now.
     """
     first = today - timedelta(days=days)
+    # Of the past, hours bound the ledger's rows before they are added up; a local day lies in two UTC ones.
     table = warehouse.query(
-        """
+        f"""
         SELECT campaign, CAST(date_diff('day', $first, day) AS INTEGER) AS day, hour_of_day,
           sum(cost) / 1e6 AS cost
-        FROM delivery
+        FROM {"delivery" if as_of is None else f"({ledger.as_of(Delivery, as_of)})"} AS delivery
         WHERE source = $source AND account = $account AND day BETWEEN $first AND $today
+          AND hour >= $since
         GROUP BY ALL
         """,
-        {"source": key[0], "account": key[1], "first": first, "today": today},
+        {
+            "source": key[0],
+            "account": key[1],
+            "first": first,
+            "today": today,
+            "since": datetime.combine(first - timedelta(days=1), time(), UTC),
+        },
     )
     names, rows = _rows(table["campaign"].to_pylist(), also)
     spend = np.zeros((len(names), days + 1, 24))

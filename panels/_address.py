@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
+from panels._format import plain
+
 __all__ = ["kept", "kept_text"]
 
 T = TypeVar("T")
@@ -26,10 +28,11 @@ def kept(name: str, options: Iterable[T], default: T) -> dict[str, Any]:
     """
     by_value = {str(option): option for option in options}
     asked = st.query_params.get(name)
+    key = f"url_{name}"
     if asked is not None and asked not in by_value:
         del st.query_params[name]
+        _told(name, asked, key)
         asked = None
-    key = f"url_{name}"
     st.session_state[key] = by_value[asked] if asked is not None else default
     return {"key": key, "on_change": partial(_write, name, key, str(default))}
 
@@ -37,14 +40,24 @@ def kept(name: str, options: Iterable[T], default: T) -> dict[str, Any]:
 def kept_text(name: str, read: Callable[[str], T], default: T) -> dict[str, Any]:
     """The same for a widget that holds any value; `read` makes it of the URL's text, or raises ValueError."""
     value, asked = default, st.query_params.get(name)
+    key = f"url_{name}"
     if asked is not None:
         try:
             value = read(asked)
         except ValueError:
             del st.query_params[name]
-    key = f"url_{name}"
+            _told(name, asked, key)
     st.session_state[key] = value
     return {"key": key, "on_change": partial(_write, name, key, str(default))}
+
+
+def _told(name: str, asked: str, key: str) -> None:
+    """Say that a link's value does not hold; a choice that another choice has ruled out needs no words."""
+    if key not in st.session_state:
+        said = plain(asked[:40])
+        st.toast(
+            f"**{name}** {said} is no choice here (any more): the usual one is shown.", icon=":material/info:"
+        )
 
 
 def _write(name: str, key: str, default: str) -> None:

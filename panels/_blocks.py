@@ -1,23 +1,21 @@
-"""What every page is made of: its head, its cards, and what stands there while there is nothing to show."""
+"""What every page is made of: its head, how fresh it is, and what stands where there is nothing to show."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
-from metrics import money
+from metrics import money, windows
+from metrics.windows import AccountKey
 from panels import _format as f
 from panels import _freshness
-from panels._facts import Fact, Trend
 from panels._slot import Process, process
 from panels._status import Status
-from panels._trace import info_button
 from panels._view import View
-from panels._why import why_button
 
-__all__ = ["fact_card", "head", "nothing", "page"]
+__all__ = ["head", "nothing", "page", "staleness"]
 
 
 def head(of: Process, title: str, about: str) -> datetime:
@@ -76,49 +74,29 @@ def nothing(of: Process) -> None:
         )
 
 
-def fact_card(
-    fact: Fact,
-    view: View,
-    trend: Trend | None,
-    against: str,
-    *,
-    status: tuple[Status, str] | None = None,
-    note: str = "",
-    chart: str = "line",
-    stale: str = "",
-) -> None:
-    """One card: the figure, its change against a named baseline, its steps, its state in icon and word.
+def staleness(of: Process, view: View) -> _freshness.Stale | None:
+    """Whether the view's figures are too old to judge. What is replayed is as old as it is meant to be."""
+    if view.as_of is not None:
+        return None
+    traffic = _traffic(of.data_version())
+    names = {key: account.name for key, account in windows.accounts(of.warehouse).items()}
+    return _freshness.stale(
+        of.warehouse.watermarks(),
+        {key: traffic.get(key, 0.0) for key in view.windows},
+        names,
+        datetime.now(UTC).astimezone(of.workspace.timezone),
+    )
 
-    status: where a target judges it; else whether it lies where it usually does. stale: how old the data
-    is, where it is too old to judge: the card is grey then.
-    """
-    metric, currency = fact.metric, view.currency
-    state, word = (Status.none, stale) if stale else status or fact.status
-    usual = ""
-    if fact.low is not None and fact.high is not None and fact.periods >= 3:
-        low, high = (f.figure(v, metric.unit, currency) for v in (fact.low, fact.high))
-        usual = f"usually {f.plain(low)} to {f.plain(high)}"
-    grave = state in (Status.watch, Status.act)
-    colour = {"higher": "normal", "lower": "inverse"}.get(metric.better, "off") if grave else "off"
-    steps = [v for v in (trend.now.get(metric.name, ()) if trend else ()) if v is not None]
-    delta = fact.change
-    with st.container(border=True, height="stretch", gap="small"):
-        st.metric(
-            metric.title,
-            f.figure(fact.now, metric.unit, currency),
-            # A sign in ASCII: Streamlit takes the arrow's direction from it.
-            delta=f.change(delta).replace("−", "-") if delta is not None and abs(delta) >= 0.005 else None,
-            delta_color=colour,  # type: ignore[arg-type]
-            delta_description=against,
-            help=f"{metric.limits} Owner: {metric.owner}, version {metric.version}.",
-            chart_data=steps if len(steps) > 1 else None,
-            chart_type=chart,  # type: ignore[arg-type]
-        )
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.badge(word, icon=state.value.icon, color=state.value.color)  # type: ignore[arg-type]
-            if note or usual:
-                st.caption(note or usual, width="content")
-        with st.container(horizontal=True, gap="small", key=f"card_{metric.name}"):
-            if metric.view.name == "delivery":
-                why_button(metric.name, view)
-            info_button(metric.name, view)
+
+@st.cache_data(max_entries=2, show_spinner=False)
+def _traffic(version: int) -> dict[AccountKey, float]:
+    """Each account's clicks of the last week: what weighs accounts of several currencies."""
+    del version
+    of = process()
+    assert of is not None
+    rows = of.warehouse.query(
+        "SELECT source, account, CAST(sum(clicks) AS DOUBLE) AS clicks FROM delivery WHERE hour >= $since "
+        "GROUP BY ALL",
+        {"since": datetime.now(UTC) - timedelta(days=7)},
+    )
+    return {(row["source"], row["account"]): row["clicks"] for row in rows.to_pylist()}

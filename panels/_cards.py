@@ -1,21 +1,22 @@
-"""The cards at the top of a page: each a number, its baseline, its hours, and its state in icon and word."""
+"""The cards at the top of a page: each a number, its baseline, its steps, and its state in icon and word."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from metrics.compare import Comparison
+from metrics.pacing import Pace
 from panels import _format as f
-from panels import _wall
-from panels._overview import Figures, Interval
+from panels._facts import Fact, Facts, Trend
+from panels._freshness import Stale
 from panels._status import Status, by_target
 from panels._trace import info_button
 from panels._view import View
 from panels._why import why_button
 
-__all__ = ["PACE", "cards"]
+__all__ = ["PACE", "TOO_FEW", "card", "fact_card", "pace_card", "ratio", "relative", "verdict"]
 
 PACE = {
     "on": (Status.good, "On plan"),
@@ -25,13 +26,14 @@ PACE = {
 }
 """What each state of a pace looks like, and its word."""
 
+PROVISIONAL = 0.985
+"""Below this share of arrived conversions a figure that rests on them is provisional."""
 
 TOO_EARLY = 0.05
 """Below this share of arrived conversions a figure that rests on them says nothing."""
 
-
 TOO_FEW = 5
-"""Conversions, seen or usual by now, below which chance alone moves a ratio past any target."""
+"""Conversions, once settled, below which chance alone moves a ratio past any target."""
 
 
 def ratio(over: float | None, under: float | None) -> float | None:
@@ -54,18 +56,25 @@ def card(
     delta: float | None,
     against: str,
     better: str,
-    trend: tuple[float, ...],
+    trend: Sequence[float],
     chart: str,
     about: str,
-    below: Callable[[], None] | None = None,
+    metric: str = "",
+    view: View | None = None,
+    stale: Stale | None = None,
+    provisional: bool = False,
 ) -> None:
-    """One card: name, value, change against a named baseline, its hours, and the state in icon and word.
+    """One card: name, value, change against a named baseline, its steps, and the state in icon and word.
 
-    below: draws what can be asked of the number.
+    note: a line of markdown. metric: the definition that "Why?" and "Source" are about, over the view.
+    stale: the data is too old to judge: the value is grey, and nothing has a state. provisional: the value
+    is hatched.
     """
-    grave = status in (Status.watch, Status.act)
+    grave = status in (Status.watch, Status.act) and stale is None
     colour = {"higher": "normal", "lower": "inverse"}.get(better, "off") if grave else "off"
-    with st.container(border=True, height="stretch", gap="small"):
+    looks = "stale" if stale else "provisional" if provisional else "firm"
+    name = "".join(c if c.isalnum() else "_" for c in (metric or label).lower())
+    with st.container(border=True, height="stretch", gap="small", key=f"{looks}_card_{name}"):
         st.metric(
             label,
             value,
@@ -77,145 +86,133 @@ def card(
             chart_data=list(trend) if len(trend) > 1 else None,
             chart_type=chart,  # type: ignore[arg-type]
         )
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.badge(word, icon=status.value.icon, color=status.value.color)  # type: ignore[arg-type]
-            if note:
-                st.caption(note, width="content")
-        if below is not None:
-            below()
+        with st.container(key=f"note_{name}"):
+            st.caption((stale.note if stale else note) or "&nbsp;")
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key=f"foot_{name}"):
+            if stale:
+                st.badge(stale.label, icon=":material/schedule:", color="gray", help=stale.help)
+            else:
+                st.badge(word, icon=status.value.icon, color=status.value.color)  # type: ignore[arg-type]
+            if metric and view is not None:
+                st.space("stretch")
+                why_button(metric, view)
+                info_button(metric, view)
 
 
-def asked(metric: str, view: View) -> Callable[[], None]:
-    """The two questions of a number: why it moved, and where it comes from."""
+def verdict(
+    fact: Fact, settled: Fact | None, complete: float, count: float | None, goal: float | None
+) -> tuple[Status, str]:
+    """The state of a figure, and its word: against its target, else against what is usual.
 
-    def draw() -> None:
-        with st.container(horizontal=True, gap="small", key=f"card_{metric}"):
-            why_button(metric, view)
-            info_button(metric, view)
+    settled: what it will come to, where conversions are late in it, by which it is then judged. complete: the
+    share of conversions that is known; count: how many there will be.
+    """
+    judged = settled or fact
+    if settled is not None and (complete < TOO_EARLY or (count is not None and count < TOO_FEW)):
+        return Status.none, "Too early"
+    if settled is not None and complete < PROVISIONAL and judged.periods < 3 and goal is None:
+        return Status.none, "Provisional"
+    if goal is not None and judged.now is not None:
+        status = by_target(judged.now, goal, better=fact.metric.better)
+        return status, status.value.word
+    return judged.status
 
-    return draw
 
+def fact_card(
+    told: Facts,
+    name: str,
+    view: View,
+    steps: Trend | None,
+    *,
+    label: str = "",
+    goal: float | None = None,
+    chart: str = "line",
+    stale: Stale | None = None,
+) -> None:
+    """The card of a metric: the figure as it is known, judged by what it will come to.
 
-def _reached(shown: Figures) -> str:
-    """Up to when the pace is judged: an hour of the clock, where all accounts' clocks agree."""
-    hours = {int(line.pace.hour) for line in shown.campaigns if line.pace is not None}
-    return f"to {hours.pop():02d}:00" if len(hours) == 1 else "by now, by each account's clock"
+    goal: the target that holds for the whole view.
+    """
+    fact, settled = told[name], told.settled(name)
+    metric, currency, complete = fact.metric, view.currency, told.complete
+    provisional = settled is not None and complete < PROVISIONAL
 
+    def shown(value: float | None) -> str:
+        return f.plain(f.figure(value, metric.unit, currency))
 
-def cards(shown: Figures, roas_target: float | None, cpa_target: float | None) -> None:
-    """The four numbers that a morning begins with."""
-    currency, now, usual, hours = shown.view.currency, shown.now, shown.usual, shown.hours
-    baseline = shown.view.against.label
-    if shown.view.against is Comparison.WEEK_AVERAGE and 0 < shown.periods < 7:
-        baseline = f"vs same hours, {shown.periods}-day average"
-    if not shown.periods:
-        baseline = "nothing to compare with yet"
-    expected = max(now["conversions"], usual["conversions"] * shown.known)
-    early = shown.known < TOO_EARLY or expected < TOO_FEW
-    provisional = shown.known < 0.985
-    arrived = shown.known if shown.known >= TOO_EARLY else None
-    late = (
-        f" About {f.percent(1 - shown.known, digits=0)} of the conversions of this window usually "
-        "arrive later, by what the accounts' own past shows; the comparison and the state allow for it. In "
-        "brackets: where the settled figure lies in four cases of five."
-        if provisional
-        else ""
+    count = told.settled("conversions")
+    status, word = verdict(fact, settled, complete, count.now if count else None, goal)
+    judged = settled or fact
+    note = []
+    if provisional and settled is not None and word != "Too early":
+        note.append(_once_settled(told, name, settled.now, shown))
+    if goal is not None:
+        note.append(f"target {shown(goal)}")
+    elif judged.periods >= 3 and judged.low is not None and judged.high is not None:
+        note.append(f"usually {shown(judged.low)} to {shown(judged.high)}")
+    about = [metric.limits]
+    if provisional:
+        about.append(
+            f"{f.percent(complete, digits=0)} of this window's conversions are known by now: the comparison "
+            "and the state are of what it will come to. In brackets: where that lies in four cases of five."
+        )
+    series = steps.now.get(judged.metric.name, steps.now.get(name, ())) if steps else ()
+    card(
+        label or metric.title,
+        f.figure(fact.now, metric.unit, currency),
+        status,
+        word=word,
+        note=" · ".join(note),
+        delta=judged.change,
+        against=told.against,
+        better=metric.better,
+        trend=[v for v in series if v is not None],
+        chart=chart,
+        about=" ".join(about),
+        metric=name,
+        view=view,
+        stale=stale,
+        provisional=provisional,
     )
-    if early:
-        late = " Too few of this window's conversions can have arrived yet to judge by them."
 
-    def once_settled(said: Interval, shape: Callable[[float | None], str]) -> str:
-        """The settled estimate with its interval, or nothing where the figure is settled already."""
-        if not provisional or not arrived or said.mid is None:
-            return ""
-        high = "more" if said.high is None else shape(said.high)
-        return f"~{shape(said.mid)} once settled ({shape(said.low)} to {high})"
 
-    def against_target(said: Interval, goal: float | None, shape: Callable[[float | None], str]) -> str:
-        parts = [once_settled(said, shape), f"target {shape(goal)}" if goal is not None else ""]
-        return " · ".join(filter(None, parts))
+def _once_settled(told: Facts, name: str, value: float | None, shown: Callable[[float | None], str]) -> str:
+    """What a figure will come to, with its interval where one is known."""
+    said = told.coming.get(name)
+    if said is None or said.low is None:
+        return f"\\~{shown(value)} once settled"
+    high = "more" if said.high is None else shown(said.high)
+    return f"\\~{shown(value)} ({shown(said.low)} to {high}) once settled"
 
-    def judged(status: Status, goal: float | None) -> str:
-        return "No target" if goal is None else "Too early" if early else status.value.word
 
-    def by_now(value: float) -> float | None:
-        """What of a usual figure has usually arrived by now."""
-        return value * arrived if arrived else None
+def pace_card(pace: Pace | None, view: View, *, reached: str, stale: Stale | None = None) -> None:
+    """Today's spend to the hour that the sources vouch for, against what is planned until then.
 
-    def cash(value: float | None) -> str:
-        return f.plain(f.money(value, currency))
-
-    grid = _wall.cards()
-    pace = shown.pace
+    reached: up to when that is, for people.
+    """
     planned = pace is not None and pace.index is not None
+
+    def cash(value: float) -> str:
+        return f.plain(f.money(value, view.currency))
+
     status, word = PACE[pace.state if pace is not None else "unplanned"]
-    with grid.cell():
-        card(
-            "Spend pacing",
-            f.money(pace.spent if pace is not None else now["spend"], currency),
-            status,
-            word=word,
-            note=f"day ends near {cash(pace.mid)} of {cash(pace.plan)}"
-            if pace is not None and planned
-            else "no budget is set for today",
-            delta=pace.index - 1 if pace is not None and pace.index is not None else None,
-            against=f"of plan {_reached(shown)}" if pace is not None and planned else "",
-            better="neutral",
-            trend=hours["spend"],
-            chart="area",
-            about="Today's spend to the hour that the source vouches for, over what the budgets and the "
-            "usual hours plan until then.",
-            below=asked("spend", shown.view),
-        )
-    roas = ratio(now["revenue"], now["spend"])
-    settled = shown.settled
-    status = Status.none if early else by_target(settled["roas"].mid, roas_target, better="higher")
-    with grid.cell():
-        card(
-            "ROAS",
-            f.multiple(roas),
-            status,
-            word=judged(status, roas_target),
-            note=against_target(settled["roas"], roas_target, f.multiple),
-            delta=relative(roas, ratio(by_now(usual["revenue"]), usual["spend"])),
-            against=baseline,
-            better="higher",
-            trend=tuple(ratio(r, s) or 0.0 for r, s in zip(hours["revenue"], hours["spend"], strict=True)),
-            chart="line",
-            about=f"Conversion value over spend.{late}",
-            below=asked("roas", shown.view),
-        )
-    cpa = ratio(now["spend"], now["conversions"])
-    status = Status.none if early else by_target(settled["cpa"].mid, cpa_target, better="lower")
-    with grid.cell():
-        card(
-            "Cost per result",
-            f.money(cpa, currency),
-            status,
-            word=judged(status, cpa_target),
-            note=against_target(settled["cpa"], cpa_target, cash),
-            delta=relative(cpa, ratio(usual["spend"], by_now(usual["conversions"]))),
-            against=baseline,
-            better="lower",
-            trend=tuple(
-                ratio(s, c) or 0.0 for s, c in zip(hours["spend"], hours["conversions"], strict=True)
-            ),
-            chart="line",
-            about=f"Spend over primary conversions.{late}",
-            below=asked("cpa", shown.view),
-        )
-    with grid.cell():
-        card(
-            "Conversions",
-            f.count(now["conversions"]),
-            Status.none,
-            word="Provisional" if provisional else "Settled",
-            note=once_settled(settled["conversions"], lambda n: f.count(round(n or 0))),
-            delta=relative(now["conversions"], by_now(usual["conversions"])),
-            against=baseline,
-            better="higher",
-            trend=hours["conversions"],
-            chart="bar",
-            about=f"Primary conversions, by the hour of the click.{late}",
-            below=asked("conversions", shown.view),
-        )
+    hours = [] if pace is None else [float(v) for v in pace.actual if not math.isnan(v)]
+    card(
+        "Spend pacing" if view.span == "today" else "Spend pacing · today",
+        f.money(pace.spent if pace is not None else None, view.currency),
+        status,
+        word=word,
+        note=f"day ends near {cash(pace.mid)} of {cash(pace.plan)}"
+        if pace is not None and planned
+        else "no budget is set for today",
+        delta=pace.index - 1 if pace is not None and pace.index is not None else None,
+        against=f"of plan {reached}" if planned else "",
+        better="neutral",
+        trend=hours,
+        chart="area",
+        about="Today's spend to the hour that the source vouches for, over what the budgets and the usual "
+        "hours plan until then.",
+        metric="spend",
+        view=view,
+        stale=stale,
+    )

@@ -20,7 +20,7 @@ from metrics.entities import Changed, Described, Entity, Limit, history, limits
 from metrics.maturity import Maturity, intervals
 from metrics.model import Metric, views
 from metrics.windows import AccountKey
-from panels._overview import Interval
+from panels._facts import Interval
 from panels._view import View
 from warehouse.store import Warehouse
 

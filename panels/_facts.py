@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -12,16 +12,30 @@ import numpy as np
 
 from connectors.contract import Account, Window
 from metrics import windows
-from metrics.compare import Comparison
+from metrics.compare import Comparison, prior
 from metrics.compute import answer, series
+from metrics.maturity import Maturity, intervals
 from metrics.model import Metric, load
-from metrics.plan import Question
+from metrics.plan import Question, Relation
 from metrics.windows import AccountKey
 from panels._status import Status
 from panels._view import View
 from warehouse.store import Warehouse
 
-__all__ = ["Fact", "Facts", "Group", "Trend", "compared", "definitions", "facts", "groups", "trend"]
+__all__ = [
+    "SETTLED",
+    "Fact",
+    "Facts",
+    "Group",
+    "Interval",
+    "Trend",
+    "compared",
+    "definitions",
+    "facts",
+    "groups",
+    "trend",
+    "with_intervals",
+]
 
 _DAY: Final = timedelta(days=1)
 _DAYS_BACK: Final = {
@@ -74,15 +88,49 @@ class Fact:
         return (Status.watch, word) if worse else (Status.good, word)
 
 
+SETTLED: Final = {
+    "conversions": "settled_conversions",
+    "conversion_rate": "settled_conversion_rate",
+    "cpa": "settled_cpa",
+    "cpl": "settled_cpl",
+    "revenue": "settled_revenue",
+    "roas": "settled_roas",
+}
+"""What a metric that rests on conversions will come to once all of them have arrived: the metric of that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """What a provisional figure will come to, with its 80 % interval; None where it is over nothing."""
+
+    low: float | None
+    mid: float | None
+    high: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """A page's figures by metric, and the name of the comparison for people."""
 
     by: Mapping[str, Fact]
     against: str
+    coming: Mapping[str, Interval] = field(default_factory=dict)
+    """By metric: what it will come to, where that was asked."""
 
     def __getitem__(self, name: str) -> Fact:
         return self.by[name]
+
+    def settled(self, name: str) -> Fact | None:
+        """What a metric will come to once its conversions have arrived; None where nothing is late in it."""
+        return self.by.get(SETTLED.get(name, ""))
+
+    @property
+    def complete(self) -> float:
+        """The share of the window's conversions that is known; 1 where that is not asked, or none is late."""
+        known, settled = self.by.get("conversions"), self.settled("conversions")
+        if known is None or settled is None or not settled.now:
+            return 1.0
+        return min((known.now or 0.0) / settled.now, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +167,7 @@ def facts(
     metrics: Sequence[Metric],
     view: View,
     *,
-    relations: Mapping[str, str] | None = None,
+    relations: Mapping[str, Relation] | None = None,
 ) -> Facts:
     """Every metric in the view's window, in what it is compared with, and in the periods before it.
 
@@ -131,13 +179,14 @@ def facts(
         warehouse, question, [[dict(view.windows)], compared(view, known), *([p] for p in periods)], known
     )
     row = table.to_pylist()[0] if table.num_rows else {}
+    # A period in which nothing at all is known is one before the accounts' first data.
+    alive = [n for n in range(len(periods)) if any(_number(row.get(f"{m.name}__{n + 2}")) for m in metrics)]
     found = {}
     for metric in metrics:
-        earlier = [_number(row.get(f"{metric.name}__{n + 2}")) for n in range(len(periods))]
-        seen = [value for value in earlier if value]
+        seen = [v for n in alive if (v := _number(row.get(f"{metric.name}__{n + 2}"))) is not None]
         before = _number(row.get(f"{metric.name}__1"))
         if metric.additive and before is not None and view.against is Comparison.WEEK_AVERAGE:
-            before = before / len(seen) if seen else None
+            before = before / len(alive) if alive else None
         found[metric.name] = Fact(
             metric,
             _number(row.get(metric.name)),
@@ -146,7 +195,32 @@ def facts(
             max(seen, default=None),
             len(seen),
         )
-    return Facts(found, view.against.label)
+    return Facts(found, _named(view, known, len(alive), any(fact.before for fact in found.values())))
+
+
+def with_intervals(told: Facts, warehouse: Warehouse, view: View, mature: Maturity) -> Facts:
+    """The same with the 80 % intervals of what conversions, cost and return will come to."""
+    row = intervals(
+        warehouse, mature, dict(view.windows), as_of=view.as_of, currency=view.convert
+    ).to_pylist()[0]
+    ends = ("_low", "", "_high")
+    coming = {
+        name: Interval(*(_number(row[f"settled_{name}{end}"]) for end in ends))
+        for name in ("conversions", "cpa", "roas")
+    }
+    return replace(told, coming=coming)
+
+
+def _named(view: View, known: Mapping[AccountKey, Account], alive: int, found: bool) -> str:
+    """What the figures are compared with, for people."""
+    if not found:
+        return "nothing to compare with yet"
+    if view.against is Comparison.WEEK_AVERAGE:
+        return f"vs same hours, {alive}-day average" if alive < 7 else view.against.label
+    if view.against is Comparison.PRIOR and view.step >= _DAY:
+        key, window = next(iter(view.windows.items()))
+        return f"vs the {len(window.days(known[key].timezone))} days before"
+    return view.against.label
 
 
 def trend(
@@ -155,7 +229,7 @@ def trend(
     metrics: Sequence[Metric],
     view: View,
     *,
-    relations: Mapping[str, str] | None = None,
+    relations: Mapping[str, Relation] | None = None,
 ) -> Trend:
     """The metrics step by step; the period compared with is laid over it (of an average: the day before)."""
     step = view.step if all(m.view.grain == "hour" for m in metrics) else _DAY
@@ -169,7 +243,7 @@ def trend(
     table = series(warehouse, metrics, shown, **options)
     back = 7 if view.against is Comparison.LAST_WEEK else 1
     past = (
-        {key: _prior(w, known[key]) for key, w in shown.items()}
+        {key: prior(w, known[key].timezone) for key, w in shown.items()}
         if view.against is Comparison.PRIOR
         else {key: windows.shift(w, -back, known[key].timezone) for key, w in shown.items()}
     )
@@ -190,13 +264,16 @@ def groups(
     by: Sequence[str],
     *,
     name: str = "",
+    relations: Mapping[str, Relation] | None = None,
 ) -> list[Group]:
     """The metrics by group, the largest of the first metric first; beside the period compared with.
 
     name: the dimension that names a group; the last of `by` where it is not given.
     """
     keys = [*by, *([name] if name and name not in by else [])]
-    question = Question(tuple(metrics), tuple(keys), {}, view.as_of, view.convert)
+    question = Question(
+        tuple(metrics), tuple(keys), {}, view.as_of, view.convert, None, dict(relations or {})
+    )
     past = compared(view, known)
     table = answer(warehouse, question, [[dict(view.windows)], past], known)
     days = len(past) if view.against is Comparison.WEEK_AVERAGE else 1
@@ -225,13 +302,6 @@ def _number(value: Any) -> float | None:
     return None if value is None or not np.isfinite(value) else float(value)
 
 
-def _prior(window: Window, account: Account) -> Window:
-    """As many days before, ending where the window begins, at the same hour of the day where it is whole."""
-    days = -(-(window.end - window.start) // _DAY)
-    moved = windows.shift(window, -days, account.timezone)
-    return moved or Window(window.start - (window.end - window.start), window.start)
-
-
 def _periods(view: View, known: Mapping[AccountKey, Account]) -> list[dict[AccountKey, Window]]:
     """The periods in which to see what is usual: the seven days before, or four as long as the window."""
     longest = max(w.end - w.start for w in view.windows.values())
@@ -247,7 +317,7 @@ def _periods(view: View, known: Mapping[AccountKey, Account]) -> list[dict[Accou
 def compared(view: View, known: Mapping[AccountKey, Account]) -> list[dict[AccountKey, Window]]:
     """The periods that the view is compared with: several where it is an average of days."""
     if view.against is Comparison.PRIOR:
-        return [{key: _prior(w, known[key]) for key, w in view.windows.items()}]
+        return [{key: prior(w, known[key].timezone) for key, w in view.windows.items()}]
     periods = _periods(view, known)
     return [periods[back - 1] for back in _DAYS_BACK[view.against]]
 

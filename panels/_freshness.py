@@ -10,7 +10,7 @@ from panels._format import age, clock
 from panels._status import Status
 from warehouse.store import Watermark
 
-__all__ = ["Freshness", "Trouble", "of_sources", "troubles"]
+__all__ = ["Freshness", "Stale", "Trouble", "of_sources", "stale", "troubles"]
 
 LEADING = "delivery"
 """The stream by which a source's freshness is told: every total comes from it."""
@@ -28,6 +28,15 @@ class Freshness:
     title: str
     status: Status
     label: str
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """Figures too old to judge. label: "Stale, 47 min"; note: when they are tried again; help: whose."""
+
+    label: str
+    note: str
     help: str
 
 
@@ -105,3 +114,39 @@ def troubles(marks: Iterable[Watermark]) -> list[Trouble]:
             )
         )
     return sorted(told, key=lambda t: (t.held, t.stream != LEADING, -len(t.accounts), t.source))
+
+
+TELLS = 0.1
+"""Share of the traffic that must be stale for a figure to be stale: less cannot turn a verdict."""
+
+
+def stale(
+    marks: Iterable[Watermark],
+    weights: Mapping[tuple[str, str], float],
+    names: Mapping[tuple[str, str], str],
+    now: datetime,
+) -> Stale | None:
+    """Whether figures over these accounts are too old to judge; None where they are not.
+
+    weights: the traffic of each counted account. names: of accounts. now: aware, in the reader's zone.
+    """
+    found = [
+        mark
+        for mark in marks
+        if mark.stream == LEADING
+        and (mark.source, mark.account) in weights
+        and (mark.polled_at is None or now - mark.polled_at > _STALE)
+    ]
+    total = sum(weights.values())
+    part = sum(weights[mark.source, mark.account] for mark in found)
+    if not found or (total > 0 and part < TELLS * total):
+        return None
+    polled = [mark.polled_at for mark in found if mark.polled_at is not None]
+    tries = [mark.retry_at for mark in found if mark.retry_at is not None and mark.retry_at > now]
+    listed = ", ".join(sorted(names.get((m.source, m.account), m.account) for m in found))
+    return Stale(
+        f"Stale, {age(now - min(polled))}" if polled else "Stale",
+        f"next try {clock(min(tries), now)}" if tries else "",
+        f"{listed}: the last good poll was {clock(min(polled), now) if polled else 'never'}. "
+        "Data health says what is wrong, and how to mend it.",
+    )

@@ -33,9 +33,12 @@ export default function ({ setTriggerValue, parentElement, data }) {
 
 
 def listen() -> None:
-    """Redraw the page's numbers when the process says that stored data, or its freshness, has changed."""
+    """Redraw the page's numbers when the process says that stored data, or its freshness, has changed.
+
+    A replayed moment does not change: such a page stands still.
+    """
     running = process()
-    if running is not None:
+    if running is not None and "at" not in st.query_params:
         _listener(
             key="data_version",
             data={"url": "/api/events", "version": running.data_version()},

@@ -17,7 +17,7 @@ from panels._address import kept
 from panels._cards import PACE, TOO_EARLY, TOO_FEW, card, relative
 from panels._drill import open_entity
 from panels._entity import AUCTION, Line, Sheet, reconciled
-from panels._overview import Interval
+from panels._facts import Interval
 from panels._slot import Process
 from panels._status import Status, by_target
 from panels._table import About, Column, Pill, of_metric, table, versions

@@ -7,10 +7,12 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from metrics.compare import Comparison
 from metrics.model import Metric
-from panels._facts import Group, Trend
+from panels._facts import Fact, Group, Trend
+from panels._view import View
 
-__all__ = ["bars", "closing", "heat", "line", "steps"]
+__all__ = ["bars", "closing", "heat", "line", "past", "steps"]
 
 Spec = dict[str, Any]
 
@@ -29,20 +31,44 @@ def _label(at: datetime | date, zone: ZoneInfo) -> str:
     return f"{at.astimezone(zone):%H:%M}" if isinstance(at, datetime) else f"{at:%-d %b}"
 
 
-def line(trend: Trend, metric: Metric, zone: ZoneInfo, *, before: str, now: str = "This window") -> Spec:
-    """A metric's steps, over those of the period that it is compared with, drawn thin and grey."""
+def past(view: View) -> str:
+    """What a series over the view is laid over, for its legend: of an average of days, the day before."""
+    text = view.against.label.removeprefix("vs ")
+    return "the day before" if view.against is Comparison.WEEK_AVERAGE else text
+
+
+def line(
+    trend: Trend,
+    metric: Metric,
+    zone: ZoneInfo,
+    *,
+    before: str,
+    now: str = "This window",
+    settled: Fact | None = None,
+) -> Spec:
+    """A metric's steps, over those of the period that it is compared with, drawn thin and grey.
+
+    settled: what the metric will come to, which is drawn dotted, and compared.
+    """
+    coming = "Once settled"
+    judged = settled.metric.name if settled else metric.name
+    parts = [(now, trend.now[metric.name]), (before, trend.before[judged])]
+    if settled:
+        parts.insert(1, (coming, trend.now[judged]))
     values = [
         {"n": n, "at": _label(at, zone), "value": value, "which": which}
-        for which, found in ((now, trend.now), (before, trend.before))
-        for n, (at, value) in enumerate(zip(trend.at, found[metric.name], strict=False))
+        for which, found in parts
+        for n, (at, value) in enumerate(zip(trend.at, found, strict=False))
     ]
+    names = [which for which, _ in parts]
+    looks = {now: (NOW, [1, 0]), coming: (NOW, [2, 3]), before: (BEFORE, [4, 3])}
     labels = [_label(at, zone) for at in trend.at]
     every = max(len(labels) // 8, 1)
     colour = {
         "field": "which",
         "type": "nominal",
         "title": None,
-        "scale": {"domain": [now, before], "range": [NOW, BEFORE]},
+        "scale": {"domain": names, "range": [looks[name][0] for name in names]},
         "legend": {"orient": "top", "symbolType": "stroke", "labelLimit": 300},
     }
     return {
@@ -68,8 +94,8 @@ def line(trend: Trend, metric: Metric, zone: ZoneInfo, *, before: str, now: str 
             "strokeDash": {
                 "field": "which",
                 "type": "nominal",
-                "legend": None,
-                "scale": {"domain": [now, before], "range": [[1, 0], [4, 3]]},
+                "title": None,
+                "scale": {"domain": names, "range": [looks[name][1] for name in names]},
             },
             "tooltip": [
                 {"field": "which", "type": "nominal", "title": "Period"},

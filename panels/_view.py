@@ -15,7 +15,7 @@ default and is said, never an error.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
@@ -59,6 +59,7 @@ class View:
     against: what figures are compared with. as_of: the moment replayed, or None for what is known now.
     step: an hour or a day: the bucket of series over this window.
     as_known: up to when all of the counted accounts' sources vouch for the figures.
+    today: each account's present day (when replaying, that moment's) so far; without those that are silent.
     """
 
     scope: Scope
@@ -69,6 +70,12 @@ class View:
     step: timedelta
     as_known: datetime
     left_out: tuple[str, ...] = ()
+    today: Mapping[AccountKey, Window] = field(default_factory=dict)
+
+    @property
+    def present(self) -> bool:
+        """Whether the window reaches to the present."""
+        return any(self.windows[k].end == w.end for k, w in self.today.items() if k in self.windows)
 
     @property
     def currency(self) -> str:
@@ -124,6 +131,7 @@ def view(
     """
     present = as_of or now
     reach: dict[AccountKey, datetime] = {}
+    awake: dict[AccountKey, datetime] = {}
     for key in scope.accounts:
         end = until.get(key)
         if end is None:
@@ -132,7 +140,9 @@ def view(
             local = as_of.astimezone(known[key].timezone)
             cut = timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
             end = min(end, as_of.astimezone(UTC) - cut)
-        if present - end < _PRESENT or span not in ("1h", "today"):
+        if present - end < _PRESENT:
+            awake[key] = end
+        if key in awake or span not in ("1h", "today"):
             reach[key] = end
     found = {key: w for key, w in _windows(known, reach, span, present, dates).items() if w is not None}
     if not found:
@@ -148,6 +158,7 @@ def view(
         step=timedelta(hours=1) if longest <= 2 * _DAY else _DAY,
         as_known=min(found[key].end for key in found),
         left_out=tuple(known[key].name for key in scope.accounts if key not in found),
+        today=windows.today(known, awake),
     )
 
 
@@ -255,12 +266,21 @@ def controls(
         as_of=as_of,
     )
     if as_of is not None:
-        at = as_of.astimezone(of.workspace.timezone)
-        st.warning(
-            f"**Replay.** Figures are as they were known on {at:%a %-d %b at %H:%M}, and nothing later.",
-            icon=":material/history:",
-        )
+        _replayed(as_of.astimezone(of.workspace.timezone))
     return shown
+
+
+def _replayed(at: datetime) -> None:
+    """The banner of a page that shows the past, and the way back."""
+    with st.container(horizontal=True, vertical_alignment="center", key="replay_banner"):
+        st.markdown(
+            f":material/history: **Replay: {at:%a %-d %b %H:%M}.** Every figure is as it was known then; "
+            "what came later is left out, and the page stands still.",
+            width="stretch",
+        )
+        if st.button("Back to now", icon=":material/play_arrow:", key="replay_back"):
+            del st.query_params["at"]
+            st.rerun()
 
 
 def _scope(choices: Mapping[str, Scope], of: Process, known: Mapping[AccountKey, Account]) -> str:
@@ -322,6 +342,10 @@ def _replay(of: Process, now: datetime) -> datetime | None:
         except ValueError:
             st.toast(f"{f.plain(asked)} is no moment: what is known now is shown.", icon=":material/info:")
             del st.query_params["at"]
+        if moment is not None and moment > now:
+            st.toast("That moment is still to come: what is known now is shown.", icon=":material/info:")
+            del st.query_params["at"]
+            moment = None
     with st.popover(
         "Replay" if moment is None else f"{moment.astimezone(zone):%-d %b %H:%M}",
         icon=":material/history:",

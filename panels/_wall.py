@@ -28,7 +28,7 @@ PAGES = {"": "overview.py", "acquisition": "acquisition.py", "revenue": "revenue
 _STYLE = """<style>
 html { font-size: 22px }
 [data-testid=stMetricValue] { font-size: 3.2rem }
-.st-key-desk, .st-key-bars, .st-key-controls, [class*=st-key-card_] { display: none }
+.st-key-desk, .st-key-bars, .st-key-controls, [class*=st-key-why_], [class*=st-key-info_] { display: none }
 </style>"""
 
 

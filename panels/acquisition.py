@@ -13,7 +13,8 @@ from metrics.model import Metric
 from panels import _format as f
 from panels import _live, _plots, _wall
 from panels._address import kept
-from panels._blocks import fact_card, head, page
+from panels._blocks import head, page, staleness
+from panels._cards import fact_card
 from panels._facts import Facts, Group, Trend, definitions, facts, groups, trend
 from panels._slot import Process, process
 from panels._view import View, controls
@@ -47,12 +48,11 @@ def load(version: int, view: View) -> tuple[Facts, Facts, Trend, dict[str, list[
 def draw(of: Process, view: View) -> None:
     """The page below its head."""
     delivery, auction, steps, split = load(of.data_version(), view)
+    old = staleness(of, view)
     grid = _wall.cards()
     for name in ("clicks", "cpc", "ctr", "cpm"):
         with grid.cell():
-            fact_card(
-                delivery[name], view, steps, delivery.against, chart="bar" if name == "clicks" else "line"
-            )
+            fact_card(delivery, name, view, steps, chart="bar" if name == "clicks" else "line", stale=old)
     left, right = st.columns([2, 1])
     with left.container(border=True, height="stretch"):
         chosen = st.segmented_control(
@@ -64,8 +64,8 @@ def draw(of: Process, view: View) -> None:
             **kept("metric", OVER_TIME, "clicks"),
         )
         st.vega_lite_chart(
-            _plots.line(steps, delivery[chosen].metric, of.workspace.timezone, before=before(view)),
-            alt=f"{delivery[chosen].metric.title} over time, beside {before(view)}",
+            _plots.line(steps, delivery[chosen].metric, of.workspace.timezone, before=_plots.past(view)),
+            alt=f"{delivery[chosen].metric.title} over time, beside {_plots.past(view)}",
         )
     with right.container(border=True, height="stretch"):
         share(auction)
@@ -81,12 +81,6 @@ def week(view: View) -> View:
     known = windows.accounts(process().warehouse)  # type: ignore[union-attr]  # a page is drawn by a process
     reach = {k: windows.earlier(w, 6, known[k].timezone) for k, w in view.windows.items()}
     return replace(view, span="7d", windows=reach, against=Comparison.PRIOR)
-
-
-def before(view: View) -> str:
-    """The comparison's name in a legend."""
-    text = view.against.label.removeprefix("vs ")
-    return "the day before" if "average" in text else text
 
 
 def share(auction: Facts) -> None:

@@ -11,12 +11,17 @@ from metrics.compute import evaluate
 from metrics.model import views
 from panels import _format as f
 from panels import _live, _plots, _wall
-from panels._blocks import fact_card, head, page
+from panels._blocks import head, page, staleness
+from panels._cards import fact_card
 from panels._facts import Facts, Group, Trend, definitions, facts, groups, trend
+from panels._maturity import learned
 from panels._slot import Process, process
 from panels._view import View, controls
 
-METRICS = ("impressions", "clicks", "conversions", "ctr", "conversion_rate")
+METRICS = (
+    *("impressions", "clicks", "conversions", "ctr", "conversion_rate"),
+    *("settled_conversions", "settled_conversion_rate"),
+)
 WEEKS = timedelta(days=28)
 FEW_CLICKS = 20
 """Clicks of an hour of the week below which its rate is chance."""
@@ -27,11 +32,11 @@ Cells = dict[tuple[int, int], float | None]
 @st.cache_data(max_entries=64, show_spinner=False)
 def load(version: int, view: View) -> tuple[Facts, Facts, Trend, list[Group], Cells]:
     """The page's figures, once for each version of the data and each view."""
-    del version
     of = process()
     assert of is not None
     defined, known = definitions(of.workspace.folder), windows.accounts(of.warehouse)
     chosen = [defined[name] for name in METRICS]
+    late = learned(version, view.as_of).relations
     by_device = [defined["clicks"], defined["conversion_rate"]]
     back = {key: windows.earlier(w, 27, known[key].timezone) for key, w in view.windows.items()}
     table = evaluate(
@@ -49,9 +54,9 @@ def load(version: int, view: View) -> tuple[Facts, Facts, Trend, list[Group], Ce
         found[cell] = found.get(cell, 0) + (row["clicks"] or 0) * (row["conversion_rate"] or 0)
     cells: Cells = {cell: found[cell] / many if many >= FEW_CLICKS else None for cell, many in clicks.items()}
     return (
-        facts(of.warehouse, known, chosen, view),
+        facts(of.warehouse, known, chosen, view, relations=late),
         facts(of.warehouse, known, [defined["frequency"]], view),
-        trend(of.warehouse, known, chosen, view),
+        trend(of.warehouse, known, chosen, view, relations=late),
         groups(of.warehouse, known, [m.over(views()["segments"]) for m in by_device], view, ["device"]),
         cells,
     )
@@ -60,24 +65,28 @@ def load(version: int, view: View) -> tuple[Facts, Facts, Trend, list[Group], Ce
 def draw(of: Process, view: View) -> None:
     """The page below its head."""
     told, reach, steps, devices, cells = load(of.data_version(), view)
+    old = staleness(of, view)
     grid = _wall.cards()
     for name in ("conversion_rate", "ctr", "conversions"):
         with grid.cell():
-            fact_card(told[name], view, steps, told.against, chart="bar" if name == "conversions" else "line")
+            fact_card(told, name, view, steps, chart="bar" if name == "conversions" else "line", stale=old)
     with grid.cell():
-        fact_card(reach["frequency"], view, None, reach.against)
+        fact_card(reach, "frequency", view, None, stale=old)
     left, right = st.columns([1, 2])
     with left.container(border=True, height="stretch"):
         funnel(told)
     with right.container(border=True, height="stretch"):
         st.markdown("**Conversion rate over time**")
         metric = told["conversion_rate"].metric
-        past = view.against.label.removeprefix("vs ")
         st.vega_lite_chart(
             _plots.line(
-                steps, metric, of.workspace.timezone, before="the day before" if "average" in past else past
+                steps,
+                metric,
+                of.workspace.timezone,
+                before=_plots.past(view),
+                settled=told.settled("conversion_rate"),
             ),
-            alt=f"Conversion rate over time, beside {past}",
+            alt=f"Conversion rate over time, beside {_plots.past(view)}",
         )
     first, second = st.columns([2, 1])
     with first.container(border=True, height="stretch"):

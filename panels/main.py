@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from panels import _live, _saved, _wall
+from panels import _live, _look, _saved, _wall
 from panels._slot import process
 
 st.set_page_config(page_title="Paceline", page_icon="📈", layout="wide")
 
 WALL = _wall.on()
 
-st.html("<style>@media (max-width: 640px) { .st-key-desk { display: none } }</style>")
+_look.apply()
 if WALL:
     _wall.frame()
 

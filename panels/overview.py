@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import textwrap
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 
 import streamlit as st
 
 from metrics import pacing, windows
-from panels import _charts, _freshness, _live
+from panels import _charts, _freshness, _live, _plots, _wall
 from panels import _format as f
-from panels._blocks import head, page
-from panels._cards import PACE, cards
+from panels._blocks import head, page, staleness
+from panels._cards import PACE, fact_card, pace_card
 from panels._drill import open_campaign
+from panels._facts import definitions
 from panels._maturity import learned
 from panels._overview import CampaignLine, Figures, figures
 from panels._scope import Scope
@@ -22,18 +23,18 @@ from panels._status import Status
 from panels._table import About, Column, Pill, of_metric, table, versions
 from panels._view import View, controls
 
+DAY = timedelta(days=1)
 ROWS = 12
 """Campaigns in the bars, and in the table before it scrolls."""
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def load(version: int, hour: datetime, view: View) -> Figures:
-    """The page's figures, once for each version of the data and each hour, which are the cache's key."""
+def load(version: int, view: View) -> Figures:
+    """The page's figures, once for each version of the data and each view."""
     of = process()
     assert of is not None
-    known = windows.accounts(of.warehouse)
-    own, mature = of.workspace.folder / "metrics", learned(version, view.as_of)
-    return figures(of.warehouse, known, view, hour, own=own, mature=mature)
+    known, defined = windows.accounts(of.warehouse), definitions(of.workspace.folder)
+    return figures(of.warehouse, known, view, defined, learned(version, view.as_of))
 
 
 def target(of: Process, scope: Scope, metric: str, accounts: dict[tuple[str, str], str]) -> float | None:
@@ -136,7 +137,7 @@ def campaigns(shown: Figures, of: Process) -> None:
             of_metric(shown.metrics["roas"], title="ROAS"),
             Column("pace", "Pace today", "progress", "Spent over planned by now."),
             Column("state", "State", "state"),
-            Column("trend", "Spend by hour", "bars", width="medium"),
+            Column("trend", "Spend by hour today", "bars", width="medium"),
             Column("account", "Account id", shown=False),
             Column("id", "Campaign id", shown=False),
         ],
@@ -156,8 +157,8 @@ def draw(of: Process, view: View) -> None:
     """The page below its head."""
     now = datetime.now(UTC).astimezone(of.workspace.timezone)
     names = {k: a.name for k, a in windows.accounts(of.warehouse).items()}
-    shown = load(of.data_version(), now.replace(minute=0, second=0, microsecond=0), view)
-    cards(shown, target(of, view.scope, "roas", names), target(of, view.scope, "cpa", names))
+    shown = load(of.data_version(), view)
+    cards(of, shown, names)
     history = of.status().get("backfill")
     if history and history["state"] in ("running", "waiting"):
         part = f.percent(history["done"] / max(history["days"], 1), digits=0)
@@ -166,9 +167,12 @@ def draw(of: Process, view: View) -> None:
             "comparisons rest on few days."
         )
     left, right = st.columns([2, 1])
-    with left.container(border=True, height="stretch"):
-        plan(shown)
-    with right.container(border=True, height="stretch"):
+    with left.container(border=True, height="stretch", key="plan"):
+        if view.present and view.step < DAY:
+            plan(shown)
+        else:
+            spend(of, shown)
+    with right.container(border=True, height="stretch", key="attention"):
         attention(of, now, names, shown)
     bars, lines = st.columns([1, 2])
     with bars.container(border=True, height="stretch", key="bars"):
@@ -189,13 +193,45 @@ def draw(of: Process, view: View) -> None:
         campaigns(shown, of)
 
 
+def cards(of: Process, shown: Figures, names: dict[tuple[str, str], str]) -> None:
+    """The four numbers that a morning begins with."""
+    view, told = shown.view, shown.told
+    old = staleness(of, view)
+    grid = _wall.cards()
+    with grid.cell():
+        if view.present:
+            pace_card(shown.pace, view, reached=reached(shown), stale=old)
+        else:
+            fact_card(told, "spend", view, shown.steps, chart="bar", stale=old)
+    for name, label, chart in (
+        ("roas", "ROAS", "line"),
+        ("cpa", "Cost per result", "line"),
+        ("conversions", "Conversions", "bar"),
+    ):
+        goal = target(of, view.scope, name, names)
+        with grid.cell():
+            fact_card(told, name, view, shown.steps, label=label, goal=goal, chart=chart, stale=old)
+
+
+def reached(shown: Figures) -> str:
+    """Up to when the pace is judged: an hour of the clock, where all accounts' clocks agree."""
+    hours = {int(line.pace.hour) for line in shown.campaigns if line.pace is not None}
+    return f"to {hours.pop():02d}:00" if len(hours) == 1 else "by now, by each account's clock"
+
+
+def spend(of: Process, shown: Figures) -> None:
+    """The window's spend beside the period that it is compared with."""
+    view, metric = shown.view, shown.metrics["spend"]
+    st.markdown(f"**Spend** · {view.title[:1].lower()}{view.title[1:]}")
+    st.vega_lite_chart(
+        _plots.line(shown.steps, metric, of.workspace.timezone, before=_plots.past(view)),
+        alt=f"Spend over time, beside {_plots.past(view)}",
+    )
+
+
 def plan(shown: Figures) -> None:
-    """Today's spend against its plan, whatever window the other figures are of."""
+    """The day's spend against its plan."""
     pace, view = shown.pace, shown.view
-    if view.as_of is not None:
-        st.markdown("**Spend against plan**")
-        st.markdown(":material/history: Pacing is of the present: a replay shows what was delivered.")
-        return
     if pace is None or pace.plan <= 0:
         st.markdown("**Spend against plan** · today")
         st.markdown(":material/inbox: No budget is set for today in these accounts.")

@@ -9,32 +9,38 @@ import streamlit as st
 from connectors.contract import Account
 from metrics import windows
 from panels import _live, _plots, _wall
-from panels._blocks import fact_card, head, page
+from panels._blocks import head, page, staleness
+from panels._cards import TOO_FEW, fact_card
 from panels._drill import open_campaign
-from panels._facts import Fact, Facts, Group, Trend, definitions, facts, groups, trend
+from panels._facts import Facts, Group, Trend, definitions, facts, groups, trend
+from panels._maturity import learned
 from panels._slot import Process, process
 from panels._status import Status, by_target
 from panels._table import About, Column, Pill, of_metric, table, versions
 from panels._view import View, controls
 
-METRICS = ("revenue", "roas", "cpa", "average_order_value", "spend", "conversions")
+METRICS = (
+    *("revenue", "roas", "cpa", "average_order_value", "spend", "conversions"),
+    *("settled_revenue", "settled_roas", "settled_cpa", "settled_conversions"),
+)
+BY_CAMPAIGN = ("revenue", "roas", "cpa", "spend", "conversions", "settled_roas", "settled_conversions")
 WORDS = {Status.good: "On target", Status.watch: "Watch", Status.act: "Act now", Status.none: "No target"}
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def load(version: int, view: View) -> tuple[Facts, Trend, list[Group], list[Group]]:
     """The page's figures, once for each version of the data and each view."""
-    del version
     of = process()
     assert of is not None
     defined, known = definitions(of.workspace.folder), windows.accounts(of.warehouse)
     chosen = [defined[name] for name in METRICS]
-    by = [defined[name] for name in ("revenue", "roas", "cpa", "spend", "conversions")]
+    by = [defined[name] for name in BY_CAMPAIGN]
+    late = learned(version, view.as_of).relations
     return (
-        facts(of.warehouse, known, chosen, view),
-        trend(of.warehouse, known, chosen, view),
-        groups(of.warehouse, known, by, view, ["channel"]),
-        groups(of.warehouse, known, by, view, ["campaign"], name="campaign_name"),
+        facts(of.warehouse, known, chosen, view, relations=late),
+        trend(of.warehouse, known, chosen, view, relations=late),
+        groups(of.warehouse, known, by, view, ["channel"], relations=late),
+        groups(of.warehouse, known, by, view, ["campaign"], name="campaign_name", relations=late),
     )
 
 
@@ -54,33 +60,30 @@ def target(of: Process, metric: str, account: Account, *, campaign: str = "", na
     return held[-1] if held else None
 
 
-def judged(of: Process, fact: Fact, view: View) -> tuple[Status, str] | None:
-    """The state of a metric that has one target for all accounts of the view; None where it has none."""
+def goal(of: Process, metric: str, view: View) -> float | None:
+    """The one target of a metric that holds for all accounts of a view; None for none or several."""
     known = windows.accounts(of.warehouse)
-    goals = {target(of, fact.metric.name, known[key]) for key in view.windows}
-    goal = goals.pop() if len(goals) == 1 else None
-    if goal is None:
-        return None
-    state = by_target(fact.now, goal, better=fact.metric.better)
-    return state, WORDS[state]
+    goals = {target(of, metric, known[key]) for key in view.windows}
+    return goals.pop() if len(goals) == 1 and (metric == "roas" or not view.convert) else None
 
 
 def draw(of: Process, view: View) -> None:
     """The page below its head."""
     told, steps, channels, lines = load(of.data_version(), view)
+    old = staleness(of, view)
     grid = _wall.cards()
     for name in ("roas", "revenue", "cpa", "average_order_value"):
         with grid.cell():
             fact_card(
-                told[name],
+                told,
+                name,
                 view,
                 steps,
-                told.against,
-                status=judged(of, told[name], view),
+                goal=goal(of, name, view),
                 chart="bar" if name == "revenue" else "line",
+                stale=old,
             )
     left, right = st.columns([2, 1])
-    past = view.against.label.removeprefix("vs ")
     with left.container(border=True, height="stretch"):
         st.markdown(
             "**Revenue over time**",
@@ -91,16 +94,21 @@ def draw(of: Process, view: View) -> None:
                 steps,
                 told["revenue"].metric,
                 of.workspace.timezone,
-                before="the day before" if "average" in past else past,
+                before=_plots.past(view),
+                settled=told.settled("revenue"),
             ),
-            alt=f"Revenue over time, beside {past}",
+            alt=f"Revenue over time, beside {_plots.past(view)}",
         )
     with right.container(border=True, height="stretch"):
-        st.markdown("**ROAS by kind of campaign**")
+        st.markdown(
+            "**ROAS by kind of campaign** · once settled", help="A tick marks the period compared with."
+        )
         earning = [g for g in channels if g.now["spend"]]
         if earning:
             named = [Group(g.key, g.name.replace("_", " "), g.now, g.before) for g in earning]
-            st.vega_lite_chart(_plots.bars(named, told["roas"].metric), alt="ROAS by kind of campaign")
+            st.vega_lite_chart(
+                _plots.bars(named, told["settled_roas"].metric), alt="Settled ROAS by kind of campaign"
+            )
         else:
             st.markdown(":material/inbox: Nothing was spent in this window.")
     with st.container(border=True, key="desk"):
@@ -113,10 +121,13 @@ def campaigns(of: Process, view: View, told: Facts, lines: list[Group]) -> None:
     states = []
     for line in lines:
         key = (line.key["source"], line.key["account"])
-        goal = target(of, "roas", known[key], campaign=line.key["campaign"], name=line.name)
-        state = by_target(line.now["roas"], goal, better="higher")
-        states.append(Pill(state, WORDS[state]))
-    metrics = [told[name].metric for name in ("revenue", "roas", "cpa", "spend", "conversions")]
+        wanted = target(of, "roas", known[key], campaign=line.key["campaign"], name=line.name)
+        few = (line.now["settled_conversions"] or 0.0) < TOO_FEW
+        state = Status.none if few else by_target(line.now["settled_roas"], wanted, better="higher")
+        states.append(Pill(state, "Too few" if few and wanted is not None else WORDS[state]))
+    metrics = [
+        told[name].metric for name in ("revenue", "roas", "settled_roas", "cpa", "spend", "conversions")
+    ]
     table(
         {
             "campaign": [line.name for line in lines],
@@ -130,7 +141,7 @@ def campaigns(of: Process, view: View, told: Facts, lines: list[Group]) -> None:
             Column("source", "Source"),
             *(of_metric(m, view.currency) for m in metrics),
             Column("change", "Change", "change", help=f"Of revenue, {told.against}."),
-            Column("state", "State", "state", help="ROAS against the campaign's own target."),
+            Column("state", "State", "state", help="Settled ROAS against the campaign's own target."),
         ],
         key="revenue_campaigns",
         title="Campaigns by revenue",

@@ -7,7 +7,7 @@ import pytest
 
 from connectors.contract import Auction, Window
 from metrics import windows
-from metrics.compare import Comparison, compare, with_targets
+from metrics.compare import Comparison, compare, prior, with_targets
 from metrics.compute import evaluate
 from tests.metrics.conftest import BERLIN, hour, midnight
 
@@ -190,3 +190,25 @@ def test_a_target_stands_beside_its_metric(weeks, pick):
     assert (row["cpa"], row["cpa__before"], row["spend__before"]) == (130, 40, None)
     with pytest.raises(ValueError, match="use with_targets"):
         compare(weeks.warehouse, metrics, {}, Comparison.TARGET)
+
+
+def test_days_with_a_part_of_the_last_are_held_against_the_same_hours(weeks, pick):
+    known = windows.accounts(weeks.warehouse)
+    so_far = {
+        key: Window(w.start, w.end + timedelta(hours=9))
+        for key, w in windows.days(known, date(2026, 10, 28), date(2026, 10, 29)).items()
+    }
+
+    found = compare(weeks.warehouse, pick("spend"), so_far, Comparison.PRIOR)
+
+    # Days 8 and 9, and day 10 until nine, beside days 5 and 6, and day 7 until nine.
+    assert found.table.select(["spend", "spend__before"]).to_pylist() == [
+        {"spend": 12 * (8 + 9) + 9 * 10, "spend__before": 12 * (5 + 6) + 9 * 7}
+    ]
+    # The clock went back in between: two spans of one length on the clock are not of one length.
+    (window,) = so_far.values()
+    before = prior(window, BERLIN)
+    assert (window.start - before.start, window.end - before.end) == (
+        timedelta(days=3, hours=1),
+        timedelta(days=3),
+    )

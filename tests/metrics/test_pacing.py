@@ -139,3 +139,24 @@ def test_hours_are_the_clocks_on_the_day_it_changes(store):
     autumn = Window(datetime(2026, 10, 24, 22, tzinfo=UTC), datetime(2026, 10, 25, 11, tzinfo=UTC))
     for window in (spring, autumn):
         assert pacing.day(store.warehouse, known, {KEY: window}).accounts[KEY].hour == 12
+
+
+def test_a_past_moment_is_paced_by_what_was_known_then(account):
+    morning, noon = (datetime(2026, 11, 24, hour, 5, tzinfo=UTC) for hour in (10, 12))
+    account.reply(*KEY, [campaign("a"), campaign("b")], seen_at=morning)
+    account.reply(*KEY, [budget("x", "a", 240), budget("y", "b", 60)], seen_at=morning)
+    account.reply(*KEY, even_days("a", 10, today_hours=10), seen_at=morning)
+    # By noon the source had put more into the past, one budget had doubled, and a campaign was paused.
+    account.reply(*KEY, [campaign("a"), campaign("b", "paused")], seen_at=noon)
+    account.reply(*KEY, [budget("x", "a", 480), budget("y", "b", 60)], seen_at=noon)
+    account.reply(*KEY, even_days("a", 15), seen_at=noon)
+
+    known = windows.accounts(account.warehouse)
+    midnight = datetime(2026, 11, 24, tzinfo=UTC)
+    window = {KEY: Window(midnight, midnight + timedelta(hours=10))}
+    then = pacing.day(account.warehouse, known, window, as_of=morning).accounts[KEY]
+    later = pacing.day(account.warehouse, known, window, as_of=noon).accounts[KEY]
+
+    assert (then.plan, then.spent) == (240 + 60, pytest.approx(100))
+    assert (later.plan, later.spent) == (480, pytest.approx(150))
+    assert pacing.day(account.warehouse, known, window).accounts[KEY].spent == later.spent

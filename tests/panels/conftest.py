@@ -12,7 +12,7 @@ import streamlit as st
 
 from connectors.contract import AccountRow, Budget, Campaign, Delivery, Rate, Row, Window, to_batch
 from metrics import notes, saved_views
-from panels import _slot
+from panels import _maturity, _slot
 from warehouse.book import Book
 from warehouse.duck import DuckWarehouse
 from warehouse.store import Fetch, Slice
@@ -20,12 +20,15 @@ from warehouse.store import Fetch, Slice
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 """Pages read the clock, so the data reaches to it."""
+ASKED = datetime.now(UTC)
+"""When every reply was asked for: just now, whatever the minute."""
 
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[SimpleNamespace]:
     """The process, its warehouse, and `write(source, account, rows)` for one complete reply."""
     st.cache_data.clear()
+    _maturity.learned.clear()
     warehouse = DuckWarehouse.open(tmp_path / "w.duckdb")
     book = Book.open(tmp_path / "book.sqlite", [notes.CHAPTER, saved_views.CHAPTER])
     state = {"version": 1, "status": {"budgets": [], "failing_accounts": [], "problems": []}}
@@ -44,12 +47,12 @@ def running(tmp_path: Path) -> Iterator[SimpleNamespace]:
         data_version=lambda: state["version"],
     )
 
-    def write(source: str, account: str, rows: list[Row]) -> None:
+    def write(source: str, account: str, rows: list[Row], *, seen_at: datetime = ASKED) -> None:
         kind = type(rows[0])
         window = Window(NOW - timedelta(days=60), NOW)
         piece = Slice(source, account, kind.table, kind, window, ZoneInfo("UTC"))
-        fetch = Fetch(source, account, kind.table, window, NOW, 5, "ok")
-        warehouse.write(piece, [to_batch(kind, rows)], seen_at=NOW, vouched=NOW, fetch=fetch)
+        fetch = Fetch(source, account, kind.table, window, seen_at, 5, "ok")
+        warehouse.write(piece, [to_batch(kind, rows)], seen_at=seen_at, vouched=NOW, fetch=fetch)
         state["version"] += 1
 
     yield SimpleNamespace(warehouse=warehouse, book=book, write=write, state=state)

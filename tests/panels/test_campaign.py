@@ -19,7 +19,7 @@ from connectors.contract import (
     Window,
     to_batch,
 )
-from tests.panels.conftest import NOW, ROOT, failed, hours
+from tests.panels.conftest import ASKED, NOW, ROOT, failed, hours
 from tests.panels.test_pages import EARLY, text
 from warehouse.store import Fetch, Slice
 
@@ -80,7 +80,7 @@ def drilled(filled: SimpleNamespace) -> SimpleNamespace:
 def later(running: SimpleNamespace, row: Row) -> None:
     """What a poll a minute later finds."""
     window = Window(NOW - timedelta(days=60), NOW)
-    seen = NOW + timedelta(minutes=1)
+    seen = ASKED + timedelta(minutes=1)
     kind = type(row)
     piece = Slice("google_ads", "1", kind.table, kind, window, ZoneInfo("UTC"))
     fetch = Fetch("google_ads", "1", kind.table, window, seen, 5, "ok")

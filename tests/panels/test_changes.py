@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from connectors.contract import AccountRow, Campaign, Change, Delivery, Window, to_batch
 from metrics import notes
-from tests.panels.conftest import NOW, ROOT, failed
+from tests.panels.conftest import ASKED, NOW, ROOT, failed
 from warehouse.store import Fetch, Slice
 
 HOUR = timedelta(hours=1)
@@ -124,7 +124,7 @@ def test_what_a_source_restated_is_listed(changed):
     piece = Slice("google_ads", "1", "delivery", Delivery, Window(at, at + HOUR))
     fetch = Fetch("google_ads", "1", "delivery", piece.window, NOW, 5, "ok")
     changed.warehouse.write(
-        piece, [to_batch(Delivery, [late, same])], seen_at=NOW + HOUR / 60, vouched=NOW, fetch=fetch
+        piece, [to_batch(Delivery, [late, same])], seen_at=ASKED + HOUR / 60, vouched=NOW, fetch=fetch
     )
     changed.state["version"] += 1
     found = lines(opened())

@@ -57,7 +57,7 @@ def test_revenue_is_judged_by_the_targets(filled):
     app = opened("revenue", scope="EUR")
     said = {m.label: m for m in app.metric}
     assert said["Return on ad spend"].value == "4.00×"  # target 3
-    assert "On target" in text(app)
+    assert "On track" in text(app)
 
 
 def test_a_source_that_fails_is_said_where_the_numbers_would_be(running):
@@ -73,7 +73,7 @@ def test_a_replay_shows_only_what_was_known(filled):
     before = f"{NOW - timedelta(days=1):%Y-%m-%dT%H:%M}Z"
     app = opened("acquisition", at=before)
     assert not app.exception
-    assert "**Replay.**" in text(app)
+    assert "**Replay: " in text(app)
 
 
 @EARLY

@@ -1,0 +1,11 @@
+-- title:    Settled revenue
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     settled
+-- unit:     money
+-- better:   higher
+-- limits:   An estimate while the window is young; what is still to come is taken at the usual rate. See docs/provisional.md. Revenue as the sources claim it.
+-- changes:  1 2026-11-01 first version
+sum(settled_value) / 1e6

@@ -1,0 +1,42 @@
+"""What the theme cannot say: states that are drawn, and what a small screen leaves out.
+
+Selectors are keys of containers (`st-key-…`) and test ids, which Streamlit keeps from version to version.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+__all__ = ["apply"]
+
+_STYLE = """<style>
+/* Too old to judge: the number is there, and says nothing. */
+[class*="st-key-stale_card_"] [data-testid=stMetricValue] { opacity: .45 }
+[class*="st-key-stale_card_"] [data-testid=stMetricDelta] { visibility: hidden }
+/* Provisional: hatched. */
+[class*="st-key-provisional_card_"] [data-testid=stMetricValue] > div {
+  width: fit-content; padding-right: .35em; border-radius: 4px;
+  background-image: repeating-linear-gradient(135deg,
+    color-mix(in srgb, currentColor 13%, transparent) 0 2px, transparent 2px 7px)
+}
+/* A card's foot: a line of words, its state, its two questions. The second is an icon, its word for ears. */
+[class*="st-key-note_"] p { white-space: nowrap; overflow: hidden; text-overflow: ellipsis }
+[class*="st-key-foot_"] { flex-wrap: nowrap }
+[class*="st-key-foot_"] [class*="st-key-info_"] p {
+  position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)
+}
+/* A replay cannot be taken for the present. */
+.st-key-replay_banner {
+  padding: .6rem 1rem; border-radius: 8px; border: 2px solid #7C3AED;
+  background: repeating-linear-gradient(135deg, #7C3AED22 0 12px, #7C3AED11 12px 24px)
+}
+/* A phone shows the top line: what is dense is for a desk. */
+@media (max-width: 640px) {
+  .st-key-desk, .st-key-bars, .st-key-plan { display: none }
+}
+</style>"""
+
+
+def apply() -> None:
+    """Put it into the page."""
+    st.html(_STYLE)
