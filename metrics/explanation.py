@@ -15,6 +15,9 @@ __all__ = ["Effect", "Explanation", "Mover"]
 _STEADY: Final = 0.005
 """A change of less than half a percent is none that a reader would ask about."""
 
+_ALL: Final = 1.15
+"""A factor that explains up to this many times the change explains all of it: the rest is small."""
+
 
 @dataclass(frozen=True, slots=True)
 class Effect:
@@ -120,14 +123,14 @@ class Explanation:
         if len(self.effects) > 1 and towards:
             top = towards[0]
             against = [e for e in self.effects if e.amount * delta < 0]
-            if (top.share or 0) <= 1 or not against:
-                said = f"{_moved(top)} explains {_part(top.share)}"
-            else:
-                said = (
-                    f"{_moved(top)} ({self._signed(top.amount)}) outweighs "
-                    f"{_moved(against[0])} ({self._signed(against[0].amount)})"
-                )
-            return said + _led(top.lead, top.lead_share)
+            led = _led(top.lead, top.lead_share)
+            if not against or (top.share or 0) <= _ALL:
+                part = "all of it" if round(top.share or 0, 2) > 1 else _part(top.share)
+                return f"{_moved(top)} explains {part}{led}"
+            return (
+                f"{_moved(top)} ({self._signed(top.amount)}){led + ',' if led else ''} outweighs "
+                f"{_moved(against[0])} ({self._signed(against[0].amount)})"
+            )
         lead = next((m for m in self.movers if m.amount * delta > 0), None)
         mostly = _led(lead.name, lead.amount / delta) if lead else ""
         if self.mix is not None and self.rate is not None and len(self.movers) > 1:

@@ -219,6 +219,39 @@ def test_sentences_say_what_there_is(pair, book):
     assert explain(pair.warehouse, book["cpa"], NOW, empty).movers == ()
 
 
+@pytest.mark.parametrize(
+    ("day", "said"),
+    [
+        # twice the price, half of it made up for by clicks: 31 * (2 / 1.5)
+        (
+            {"cost": 1240, "clicks": 300, "conversions": 30},
+            (
+                "rose 33 % (€31.00 → €41.33): CPM +100 % (+€24.90), mostly Brand Search DE, "
+                "outweighs click-through rate +50 % (−€14.56)."
+            ),
+        ),
+        # a tenth of what the conversion rate took is given back by the price
+        (
+            {"cost": 610, "clicks": 200, "conversions": 10},
+            "rose 97 % (€31.00 → €61.00): conversion rate −50 % explains all of it, mostly Brand Search DE.",
+        ),
+    ],
+)
+def test_factors_against_each_other(store, book, day, said):
+    store.account("google_ads", "g1")
+    store.campaign("google_ads", "g1", named("1", "Brand Search DE"))
+    store.reply(
+        "google_ads",
+        "g1",
+        [
+            hour("1", "2026-11-02T09:00", impressions=10_000, clicks=200, cost=620, conversions=20),
+            hour("1", "2026-11-03T09:00", impressions=10_000, **day),
+        ],
+    )
+    found = explain(store.warehouse, book["cpa"], NOW, BEFORE)
+    assert found.sentence == f"Cost per acquisition {said}"
+
+
 def test_newcomers_and_leavers_are_named(pair, book):
     pair.reply(
         "google_ads",
