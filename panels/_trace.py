@@ -13,6 +13,7 @@ import streamlit as st
 from metrics.model import Metric
 from metrics.trace import Trace, trace
 from panels import _format as f
+from panels._asked import ask, asked
 from panels._reasons import metrics_of
 from panels._slot import Process, process
 from panels._view import View
@@ -25,13 +26,17 @@ def info_button(metric: str, view: View, *, key: str = "") -> None:
 
     metric: the name of a definition. key: tells two buttons for one metric on one page apart.
     """
-    if st.button(
+    name = f"info_{key or metric}"
+    st.button(
         "Source",
-        key=f"info_{key or metric}",
+        key=name,
         type="tertiary",
         icon=":material/info:",
         help="How this number is defined, how fresh it is, and the rows and fetches behind it.",
-    ):
+        on_click=ask,
+        args=(name,),
+    )
+    if asked(name):
         _dialog(metric, view)
 
 
@@ -50,7 +55,7 @@ def _dialog(name: str, view: View) -> None:
         st.info(f.plain(str(error)), icon=":material/info:")
         return
     value = f.plain(f.figure(found.value, metric.unit, found.currency))
-    st.subheader(f"{metric.title}: {value}", anchor=False)
+    st.markdown(f"**{metric.title}: {value}**")
     st.caption(_freshness(of, found, view, now))
     definition, rows, fetches, sql = st.tabs(
         ["Definition", f"Rows · {found.row_count:,}", f"Fetches · {found.fetches.num_rows}", "SQL"]

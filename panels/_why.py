@@ -19,6 +19,7 @@ from metrics.changes import Suspect
 from metrics.explanation import Explanation, Mover
 from metrics.links import entity_url, screen
 from panels import _format as f
+from panels._asked import ask, asked
 from panels._drill import open_campaign
 from panels._reasons import Reasons, dimensions, metrics_of, reasons
 from panels._slot import Process, process
@@ -51,15 +52,17 @@ def why_button(metric: str, view: View, *, key: str = "") -> None:
     metric: the name of a definition. key: tells two buttons for one metric on one page apart.
     """
     name = f"why_{key or metric}"
-    clicked = st.button(
+    st.button(
         "Why?",
         key=name,
         type="tertiary",
         icon=":material/help_center:",
         help="What moved this number, who changed what, and what to do.",
+        on_click=ask,
+        args=(name,),
     )
     linked = st.query_params.get("why") == metric and not st.session_state.get("why_open")
-    if clicked or linked:
+    if asked(name) or linked:
         _open(metric, view)
 
 
@@ -115,7 +118,7 @@ def _dialog(name: str, view: View) -> None:
 
 
 def _headline(shown: Reasons, view: View, now: datetime) -> None:
-    st.subheader(f.plain(shown.found.sentence), anchor=False)
+    st.markdown(f"**{f.plain(shown.found.sentence)}**")
     note = f"{view.title}, {shown.found.label}. Vouched for until {f.clock(view.as_known, now)}."
     if view.as_of is not None:
         note += f" As it was known {f.clock(view.as_of, now)}."

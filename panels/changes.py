@@ -207,7 +207,7 @@ def detail(event: Event) -> None:
     of = process()
     assert of is not None
     now = datetime.now(of.workspace.timezone)
-    st.subheader(f"{f.plain(event.scope)}: {f.plain(event.what)}", anchor=False)
+    st.markdown(f"**{f.plain(event.scope)}: {f.plain(event.what)}**")
     who = f"{f.plain(event.who)}, " if event.who else ""
     via = f" by {f.plain(event.edit.via)}" if event.edit and event.edit.via else ""
     st.caption(f"{titled(event.kind)} · {who}{f.clock(event.at, now)}{via}")
