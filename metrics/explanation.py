@@ -119,25 +119,25 @@ class Explanation:
         return f"{said}: {because}." if because else f"{said}."
 
     def _because(self, delta: float) -> str:
+        """The factor that moved it, or the mix, and the member that adds most."""
+        lead = next((m for m in self.movers if m.amount * delta > 0), None)
+        whose = _led(lead.name, lead.amount / delta) if lead and len(self.movers) > 1 else ""
         towards = [e for e in self.effects if e.amount * delta > 0]
         if len(self.effects) > 1 and towards:
             top = towards[0]
             against = [e for e in self.effects if e.amount * delta < 0]
-            led = _led(top.lead, top.lead_share)
             if not against or (top.share or 0) <= _ALL:
                 part = "all of it" if round(top.share or 0, 2) > 1 else _part(top.share)
-                return f"{_moved(top)} explains {part}{led}"
+                return f"{_moved(top)} explains {part}{whose}"
             return (
-                f"{_moved(top)} ({self._signed(top.amount)}){led + ',' if led else ''} outweighs "
-                f"{_moved(against[0])} ({self._signed(against[0].amount)})"
+                f"{_moved(top)} ({self._signed(top.amount)}) outweighs "
+                f"{_moved(against[0])} ({self._signed(against[0].amount)}){whose}"
             )
-        lead = next((m for m in self.movers if m.amount * delta > 0), None)
-        mostly = _led(lead.name, lead.amount / delta) if lead else ""
         if self.mix is not None and self.rate is not None and len(self.movers) > 1:
             if self.mix / delta >= 0.5:
-                return f"the mix of {_plural(self.by)} explains {_part(self.mix / delta)}{mostly}"
-            return f"the {_plural(self.by)}' own rates explain {_part(self.rate / delta)}{mostly}"
-        return mostly.removeprefix(", ")
+                return f"the mix of {_plural(self.by)} explains {_part(self.mix / delta)}{whose}"
+            return f"the {_plural(self.by)}' own rates explain {_part(self.rate / delta)}{whose}"
+        return whose.removeprefix("; ")
 
     def _signed(self, amount: float) -> str:
         return ("+" if amount > 0 else "") + self.shown(amount)
@@ -156,10 +156,10 @@ def _part(share: float | None) -> str:
 
 
 def _led(name: str, part: float) -> str:
-    """Who leads, where it is worth a word: half of it or more is "mostly", a quarter is "most of all"."""
-    if not name or part < 0.25:
+    """Who adds most, where that is worth a word: a quarter of the change or more."""
+    if part < 0.25:
         return ""
-    return f", {'mostly' if part >= 0.5 else 'most of all'} {name}"
+    return f"; {name} alone adds {'more than all of it' if round(part, 2) > 1 else _part(part)}"
 
 
 def _plural(by: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -99,6 +99,8 @@ def reasons(of: Process, metric: Metric, view: View, *, by: str = "campaign") ->
         arrived=share,
         **asked,
     )
+    if by == "source":
+        found = _titled(found, of.workspace.sources)
     window = Window(min(w.start for w in view.windows.values()), max(w.end for w in view.windows.values()))
     reach = Window(window.start - max(window.end - window.start, _BEFORE), window.end)
     edits = [
@@ -116,4 +118,13 @@ def reasons(of: Process, metric: Metric, view: View, *, by: str = "campaign") ->
             Context(m, table[m.name], table[f"{m.name}__before"]) for m in beside if table[m.name] is not None
         ),
         window=window,
+    )
+
+
+def _titled(found: Explanation, titles: Mapping[str, str]) -> Explanation:
+    """The sources by their names for people."""
+    return replace(
+        found,
+        movers=tuple(replace(m, name=titles.get(m.name, m.name)) for m in found.movers),
+        effects=tuple(replace(e, lead=titles.get(e.lead, e.lead)) for e in found.effects),
     )

@@ -16,13 +16,13 @@ import streamlit as st
 
 from metrics import windows
 from metrics.changes import Suspect
-from metrics.explanation import Explanation, Mover
+from metrics.explanation import Explanation
 from metrics.links import entity_url, screen
 from panels import _format as f
 from panels._asked import ask, asked
 from panels._drill import open_campaign
 from panels._reasons import Reasons, dimensions, metrics_of, reasons
-from panels._slot import Process, process
+from panels._slot import process
 from panels._table import About, Column, of_metric, table
 from panels._view import View
 from panels._waterfall import waterfall
@@ -112,7 +112,7 @@ def _dialog(name: str, view: View) -> None:
         _factors(shown.found)
     with right:
         _context(shown)
-    _movers(of, shown.found, view)
+    _movers(shown.found, view)
     _changes(shown, now)
     _advice(shown)
 
@@ -154,13 +154,13 @@ def _context(shown: Reasons) -> None:
         st.caption("Nothing is known of traffic and auctions in this window.")
 
 
-def _movers(of: Process, found: Explanation, view: View) -> None:
+def _movers(found: Explanation, view: View) -> None:
     kept = [m for m in found.movers if m.amount][:50]
     metric = found.metric
     like = of_metric(metric, found.currency)
     table(
         {
-            "name": [_named(of, found.by, m) for m in kept],
+            "name": [m.name for m in kept],
             "state": [m.state for m in kept],
             "before": [m.before for m in kept],
             "now": [m.now for m in kept],
@@ -191,10 +191,6 @@ def _movers(of: Process, found: Explanation, view: View) -> None:
         noun="campaign",
         rows=6,
     )
-
-
-def _named(of: Process, by: str, mover: Mover) -> str:
-    return of.workspace.sources.get(mover.name, mover.name) if by == "source" else mover.name
 
 
 def _changes(shown: Reasons, now: datetime) -> None:

@@ -192,7 +192,7 @@ def test_the_sentence_by_hand(pair, book):
     # 1240 / 40 = 31 to 1240 / 30 = 41.33; conversions over clicks 10 % to 7.5 %
     assert found.sentence == (
         "Cost per acquisition rose 33 % (€31.00 → €41.33): "
-        "conversion rate −25 % explains 100 %, mostly Brand Search DE."
+        "conversion rate −25 % explains 100 %; Brand Search DE alone adds more than all of it."
     )
     assert next(e.name for e in found.effects) == "conversion rate"
     brand = found.movers[0]
@@ -205,7 +205,7 @@ def test_sentences_say_what_there_is(pair, book):
     tell = lambda name, now=NOW, before=BEFORE: explain(pair.warehouse, book[name], now, before).sentence  # noqa: E731
     assert tell("spend") == "Spend held at €1.24k."
     assert tell("conversions") == (
-        "Conversions fell 25 % (40 → 30): conversion rate −25 % explains 100 %, mostly Brand Search DE."
+        "Conversions fell 25 % (40 → 30): conversion rate −25 % explains 100 %; Brand Search DE alone adds 100 %."
     )
     assert tell("conversion_rate").startswith(
         "Conversion rate fell 25 % (10 % → 7.5 %): the campaigns' own rates"
@@ -214,7 +214,7 @@ def test_sentences_say_what_there_is(pair, book):
     assert tell("cpa", empty) == "Cost per acquisition is not defined now: there is nothing to divide by."
     assert tell("cpa", NOW, empty) == "Cost per acquisition is €41.33; there is nothing to compare it with."
     assert tell("spend", NOW, empty) == (
-        "Spend rose (€0.00 → €1.24k): impressions explains 100 %, mostly Brand Search DE."
+        "Spend rose (€0.00 → €1.24k): impressions explains 100 %; Brand Search DE alone adds 50 %."
     )
     assert explain(pair.warehouse, book["cpa"], NOW, empty).movers == ()
 
@@ -226,14 +226,14 @@ def test_sentences_say_what_there_is(pair, book):
         (
             {"cost": 1240, "clicks": 300, "conversions": 30},
             (
-                "rose 33 % (€31.00 → €41.33): CPM +100 % (+€24.90), mostly Brand Search DE, "
+                "rose 33 % (€31.00 → €41.33): CPM +100 % (+€24.90) "
                 "outweighs click-through rate +50 % (−€14.56)."
             ),
         ),
         # a tenth of what the conversion rate took is given back by the price
         (
             {"cost": 610, "clicks": 200, "conversions": 10},
-            "rose 97 % (€31.00 → €61.00): conversion rate −50 % explains all of it, mostly Brand Search DE.",
+            "rose 97 % (€31.00 → €61.00): conversion rate −50 % explains all of it.",
         ),
     ],
 )

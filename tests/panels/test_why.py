@@ -74,8 +74,8 @@ def test_why_says_what_moved_who_moved_it_who_did_it_and_what_to_do(moved):
     told = shown(app)
     # 480 spent each day; 72 conversions, then 48: 6.67 to 10, all of it the conversion rate
     assert r"Cost per acquisition rose 50 % \(€6\.67 → €10\.00\)" in told
-    assert r"conversion rate −33 % explains 100 %, mostly Brand \*DE\*" in told
-    assert "Brand \\*DE\\*: **target CPA €20 → €10** · anna\u2060@example\\.com" in told
+    assert r"conversion rate −33 % explains 100 %; Brand \*DE\* alone adds" in told
+    assert "Brand \\*DE\\*: **target CPA €20 → €10** · anna\\@\u2060example\\.com" in told
     assert "Open the landing page of **Brand \\*DE\\***" in told
     movers = app.dataframe[0].value
     assert movers.iloc[0, 0] == "Brand *DE*"
