@@ -98,6 +98,9 @@ _ALL: Final = (
             ("is_primary", "Primary"),
             ("day", "Day"),
             ("hour_of_day", "Hour of day"),
+            ("page", "Landing page"),
+            ("came_by", "Channel of the session"),
+            ("step", "Step"),
         )
     ),
 )

@@ -52,6 +52,13 @@ PAGES = {
             url_path="pacing",
             help="Will each plan's money be spent by the end of its flight, and what to change.",
         ),
+        st.Page(
+            "website.py",
+            title="Website",
+            icon=":material/language:",
+            url_path="website",
+            help="Whether the site can convert right now, and which ads pay where it cannot.",
+        ),
     ],
     "Investigate": [
         st.Page(

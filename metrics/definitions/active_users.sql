@@ -1,0 +1,11 @@
+-- title:    Active users a minute
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     web_minutes
+-- unit:     count
+-- better:   higher
+-- limits:   Over the minutes in which anybody was there.
+-- changes:  1 2026-11-01 first version
+sum(users) / nullif(count(*), 0)

@@ -1,0 +1,11 @@
+-- title:    Engagement rate
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     web
+-- unit:     percent
+-- better:   higher
+-- limits:   Of the sessions that began, those of 10 s, two pages or a key event.
+-- changes:  1 2026-11-01 first version
+sum(engaged_sessions) / nullif(sum(sessions), 0)

@@ -1,0 +1,11 @@
+-- title:    Errors a page view
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     web
+-- unit:     percent
+-- better:   lower
+-- limits:   Only what the site reports as an exception; more than one a view is possible.
+-- changes:  1 2026-11-01 first version
+sum(errors) / nullif(sum(views), 0)

@@ -1,0 +1,11 @@
+-- title:    Sessions at a step
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     web
+-- unit:     count
+-- better:   higher
+-- limits:   Has a meaning by step alone: the steps of one session add up to nothing.
+-- changes:  1 2026-11-01 first version
+sum(reached)

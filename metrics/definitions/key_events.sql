@@ -1,0 +1,11 @@
+-- title:    Key events
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     web
+-- unit:     count
+-- better:   higher
+-- limits:   The site counts for itself: conversions of the ad platforms are others.
+-- changes:  1 2026-11-01 first version
+sum(key_events)

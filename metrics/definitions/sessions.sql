@@ -1,0 +1,11 @@
+-- title:    Sessions
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     web
+-- unit:     count
+-- better:   higher
+-- limits:   A session that goes on over midnight counts in both days.
+-- changes:  1 2026-11-01 first version
+sum(sessions)

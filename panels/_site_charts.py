@@ -1,0 +1,146 @@
+"""Charts of the website: Vega-Lite specifications, plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from metrics.site import Hour, Minute, Step
+
+__all__ = ["active", "availability", "funnel"]
+
+Spec = dict[str, Any]
+
+_BARS, _LINE, _GREY = "#93B4F5", "#1D4ED8", "#94A3B8"
+
+
+def availability(hours: Sequence[Hour], zone: ZoneInfo) -> Spec:
+    """The share of looks that found a working page, and the 95th percentile of the time, by the hour."""
+    values = [
+        {
+            "at": f"{h.at.astimezone(zone):%H:%M}",
+            "works": h.availability,
+            "p95": None if h.p95 is None else h.p95 / 1000,
+        }
+        for h in hours
+    ]
+    labels = [v["at"] for v in values]
+    every = max(len(labels) // 8, 1)
+    x = {
+        "field": "at",
+        "type": "ordinal",
+        "sort": None,
+        "title": None,
+        "axis": {"values": labels[::every], "labelAngle": 0, "grid": False},
+    }
+    tooltip = [
+        {"field": "at", "type": "ordinal", "title": "Hour"},
+        {"field": "works", "type": "quantitative", "title": "Worked", "format": ".1%"},
+        {"field": "p95", "type": "quantitative", "title": "95 % came within, s", "format": ".2f"},
+    ]
+    return {
+        "height": 220,
+        "data": {"values": values},
+        "encoding": {"x": x, "tooltip": tooltip},
+        "layer": [
+            {
+                "mark": {"type": "bar", "color": _BARS, "cornerRadiusEnd": 2},
+                "encoding": {
+                    "y": {
+                        "field": "works",
+                        "type": "quantitative",
+                        "title": "Worked",
+                        "scale": {"domain": [0, 1]},
+                        "axis": {"format": ".0%", "tickCount": 4},
+                    }
+                },
+            },
+            {
+                "mark": {"type": "line", "color": _LINE, "strokeWidth": 2, "point": len(values) < 40},
+                "encoding": {
+                    "y": {
+                        "field": "p95",
+                        "type": "quantitative",
+                        "title": "95th percentile, s",
+                        "scale": {"zero": True},
+                        "axis": {"tickCount": 4, "grid": False},
+                    }
+                },
+            },
+        ],
+        "resolve": {"scale": {"y": "independent"}},
+    }
+
+
+def active(minutes: Sequence[Minute], zone: ZoneInfo) -> Spec:
+    """Users by minute, as bars: each is a count of its own."""
+    values = [{"at": f"{m.at.astimezone(zone):%H:%M}", "users": m.users} for m in minutes]
+    labels = [v["at"] for v in values]
+    return {
+        "height": 220,
+        "data": {"values": values},
+        "mark": {"type": "bar", "color": _LINE},
+        "encoding": {
+            "x": {
+                "field": "at",
+                "type": "ordinal",
+                "sort": None,
+                "title": None,
+                "axis": {"values": labels[:: max(len(labels) // 6, 1)], "labelAngle": 0, "grid": False},
+            },
+            "y": {"field": "users", "type": "quantitative", "title": None, "axis": {"tickCount": 4}},
+            "tooltip": [
+                {"field": "at", "type": "ordinal", "title": "Minute"},
+                {"field": "users", "type": "quantitative", "title": "Active users"},
+            ],
+        },
+    }
+
+
+def funnel(steps: Sequence[tuple[str, Step]]) -> Spec:
+    """Sessions by step, with the share that went on; a tick where the usual share would have put it."""
+    values = []
+    last = 0
+    for title, step in steps:
+        said = f"{step.sessions:,}"
+        if step.kept is not None:
+            said += f" · {step.kept:.0%} go on"
+        usual = None if step.usual is None else last * step.usual
+        values.append({"step": title, "sessions": step.sessions, "said": said, "usual": usual})
+        last = step.sessions
+    y = {
+        "field": "step",
+        "type": "nominal",
+        "sort": None,
+        "title": None,
+        "axis": {"labelLimit": 150, "ticks": False, "domain": False},
+    }
+    x = {"type": "quantitative", "title": None, "axis": {"format": "~s", "tickCount": 4}}
+    tooltip = [
+        {"field": "step", "type": "nominal", "title": "Step"},
+        {"field": "said", "type": "nominal", "title": "Sessions"},
+        {"field": "usual", "type": "quantitative", "title": "Usual", "format": ",.0f"},
+    ]
+    return {
+        "height": 40 * len(values) + 30,
+        "data": {"values": values},
+        "encoding": {"y": y, "tooltip": tooltip},
+        "layer": [
+            {
+                "mark": {"type": "bar", "cornerRadiusEnd": 3, "height": {"band": 0.62}, "color": _BARS},
+                "encoding": {"x": {**x, "field": "sessions"}},
+            },
+            {
+                "mark": {"type": "tick", "thickness": 3, "size": 20, "color": _GREY},
+                "encoding": {"x": {**x, "field": "usual"}},
+            },
+            {
+                "mark": {"type": "text", "align": "left", "dx": 6},
+                "encoding": {
+                    "x": {"datum": 0, "type": "quantitative"},
+                    "text": {"field": "said", "type": "nominal"},
+                },
+            },
+        ],
+    }

@@ -1,0 +1,305 @@
+"""Website: can the site convert right now, which ads pay for broken pages, where does the funnel break."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import streamlit as st
+
+from metrics import site
+from panels import _format as f
+from panels import _live, _site_charts, _wall
+from panels._blocks import head
+from panels._drill import open_campaign
+from panels._freshness import troubles
+from panels._slot import Process, process
+from panels._status import Status
+from panels._table import About, Column, Pill, table
+
+STALE = timedelta(minutes=20)
+"""Without a look for this long, nothing is said of the present."""
+
+SLOW = 3000.0
+"""Milliseconds within which 95 % of the looks should come."""
+
+ENDS_SOON = timedelta(days=21)
+"""Certificates that renew themselves do so a month before."""
+
+LOST = 0.75
+"""Of the usual share of sessions that go on to a step: below this the step is where it breaks."""
+
+WORDS = {
+    "session_start": "Visits",
+    "view_item": "View an item",
+    "add_to_cart": "Add to cart",
+    "begin_checkout": "Begin checkout",
+    "purchase": "Purchase",
+    "form_start": "Begin a form",
+    "generate_lead": "Lead",
+}
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def load(version: int, minute: datetime) -> site.Site:
+    """The page's figures, once for each version of the data and each minute."""
+    del version
+    of = process()
+    assert of is not None
+    return site.look(of.warehouse, minute, of.workspace.currency)
+
+
+def card(label: str, value: str, status: Status, word: str, *, note: str, about: str) -> None:
+    """A figure with its state in icon and word."""
+    with st.container(border=True, height="stretch", gap="small"):
+        st.metric(label, value, help=about)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.badge(word, icon=status.value.icon, color=status.value.color)  # type: ignore[arg-type]
+            if note:
+                st.caption(note, width="content")
+
+
+def cards(of: Process, shown: site.Site, now: datetime) -> None:
+    """What is happening: pages that work, money that is lost, visitors, speed."""
+    asked = [p for p in shown.pages if p.known]
+    broken = [p for p in asked if p.broken]
+    stale = shown.at is None or now - shown.at > STALE
+    old = f"Stale, {f.age(now - shown.at)}" if stale and shown.at is not None else "No data"
+    grid = _wall.cards()
+    with grid.cell():
+        status = Status.none if stale or not asked else Status.act if broken else Status.good
+        worst = max((now - p.since for p in broken if p.since is not None), default=None)
+        card(
+            "Pages that work now",
+            f"{len(asked) - len(broken)} of {len(asked)}" if asked else f.NOTHING,
+            status,
+            old if status is Status.none else f"{len(broken)} broken" if broken else "All work",
+            note=f"longest for {f.age(worst)}" if worst is not None else "of those that running ads lead to",
+            about="A page works when it answers in time, on the site, with its tag, as a visitor from an ad "
+            "would see it. Looked at every five minutes.",
+        )
+    with grid.cell():
+        risk = site.money_at_risk(shown.pages, of.workspace.currency)
+        told = " + ".join(f.money(amount, currency) for currency, amount in risk.items())
+        status = Status.none if stale or not asked else Status.act if risk else Status.good
+        names = {(x.source, x.account, x.campaign) for p in broken for x in p.payers}
+        card(
+            "Spend on broken pages",
+            f"{told}/h" if told else "Nothing" if asked else f.NOTHING,
+            status,
+            old if status is Status.none else "Act now" if risk else "None lost",
+            note=f"an hour, by {len(names)} campaign{'s' if len(names) != 1 else ''}" if names else "",
+            about="What the campaigns whose running ads lead to broken pages spent an hour over their last "
+            "day, in shares of their ads; in the reporting currency where the day's rates are known.",
+        )
+    with grid.cell():
+        recent = shown.minutes[-5:]
+        there = bool(recent) and now - recent[-1].at < STALE
+        mean = sum(m.users for m in recent) / len(recent) if recent else None
+        card(
+            "Active users a minute",
+            f.count(mean) if there else f.NOTHING,
+            Status.none,
+            "Last 5 minutes" if there else "No data",
+            note="" if there else "send events to see them",
+            about="Visitors who did something, averaged over the last five minutes that are over.",
+        )
+    with grid.cell():
+        times = [h.p95 for h in shown.hours[-1:] if h.p95 is not None]
+        p95 = times[0] if times else None
+        slow = p95 is not None and p95 > SLOW
+        status = Status.none if stale or p95 is None else Status.watch if slow else Status.good
+        card(
+            "Page load, 95th percentile",
+            f"{p95 / 1000:.2f} s" if p95 is not None else f.NOTHING,
+            status,
+            old if status is Status.none else "Slow" if slow else "Fast enough",
+            note=f"limit {SLOW / 1000:.0f} s",
+            about="Time until the whole document had come, in this hour; 95 % of the looks were faster. "
+            "Images and scripts are not loaded.",
+        )
+
+
+def landing_pages(of: Process, shown: site.Site, now: datetime) -> None:
+    """Every page with its state and who pays for it; a click leads to the campaign that pays most."""
+    rows = shown.pages
+    currencies = {x.currency for p in rows for x in p.payers}
+    single = next(iter(currencies)) if len(currencies) == 1 else ""
+
+    def spend(page: site.Page) -> object:
+        if single:
+            return sum(x.an_hour for x in page.payers) if page.payers else None
+        each: dict[str, float] = {}
+        for payer in page.payers:
+            each[payer.currency] = each.get(payer.currency, 0.0) + payer.an_hour
+        return " + ".join(f.money(amount, currency) for currency, amount in each.items()) or f.NOTHING
+
+    def state(page: site.Page) -> Pill:
+        if not page.known:
+            return Pill(Status.none, "Not asked")
+        if now - page.checked > STALE:
+            return Pill(Status.none, "Stale")
+        if page.broken:
+            return Pill(Status.act, "Broken")
+        slow = page.p95 is not None and page.p95 > SLOW
+        return Pill(Status.watch, "Slow") if slow else Pill(Status.good, "Works")
+
+    def to_payer(url: str) -> None:
+        payers = next((p.payers for p in shown.pages if p.url == url), ())
+        if payers:
+            open_campaign(payers[0].source, payers[0].account, payers[0].campaign)
+        st.toast("No running ad leads to this page.", icon=":material/info:")
+
+    table(
+        {
+            "page": [p.url for p in rows],
+            "state": [state(p) for p in rows],
+            "an_hour": [spend(p) for p in rows],
+            "wrong": [p.words if p.failure else "" for p in rows],
+            "since": [p.since if p.failure else None for p in rows],
+            "payers": [", ".join(x.name for x in p.payers) for p in rows],
+            "availability": [p.availability for p in rows],
+            "p95": [p.p95 / 1000 if p.p95 is not None else None for p in rows],
+            "certificate": [p.certificate_ends for p in rows],
+        },
+        [
+            Column("page", "Page", "name", width=300, help="Opens the campaign that pays most for it."),
+            Column("state", "State", "state"),
+            Column("an_hour", "Spend an hour", "money" if single else "text", currency=single),
+            Column("wrong", "What is wrong", width="medium"),
+            Column("since", "Since", "moment", zone=str(of.workspace.timezone)),
+            Column("payers", "Campaigns", width="medium"),
+            Column("availability", "Worked, 24 h", "percent", help="Share of the looks of the last day."),
+            Column("p95", "95 % came within, s", "ratio"),
+            Column("certificate", "Certificate ends", "day", shown=False),
+        ],
+        key="pages",
+        title="Landing pages, the costliest failure first",
+        alt="Landing pages with state, spend an hour, what is wrong and the campaigns that lead there",
+        about=About("Landing pages", "Last 24 hours", shown.at or now, {}),
+        empty="No page has been looked at yet. Put `landing_pages` under sources: the first look follows the "
+        "first poll of the ads, which names the pages.",
+        ids=[p.url for p in rows],
+        opens=to_payer,
+        noun="page",
+    )
+
+
+def over_time(of: Process, shown: site.Site) -> None:
+    """Whether pages worked and how fast they were, hour by hour."""
+    st.markdown(
+        "**Availability and speed** · last 24 hours",
+        help="Each hour's share of looks that found a working page (bars), and the time in which 95 % of "
+        "them came (line).",
+    )
+    if not shown.hours:
+        st.markdown(":material/inbox: No page has been looked at yet.")
+        return
+    st.vega_lite_chart(
+        _site_charts.availability(shown.hours, of.workspace.timezone),
+        alt="Availability of landing pages and their 95th percentile of load time, by the hour",
+    )
+
+
+def visitors(of: Process, shown: site.Site) -> None:
+    """Who is there, minute by minute."""
+    st.markdown("**Active users by minute**", help="A minute is counted once, when it is over.")
+    if not shown.minutes:
+        st.markdown(
+            ":material/inbox: Nobody tells who is on the site. Send events to `/collect`: docs/website.md "
+            "says how."
+        )
+        return
+    st.vega_lite_chart(
+        _site_charts.active(shown.minutes, of.workspace.timezone), alt="Active users by minute"
+    )
+
+
+def funnel(shown: site.Site) -> None:
+    """Where visitors stay behind: each step with the share that went on, against its usual."""
+    st.markdown(
+        "**Funnel** · last 24 hours",
+        help="Sessions that got to each step, and the share of the step before that went on, against the "
+        "seven days before.",
+    )
+    if not shown.steps:
+        st.markdown(":material/inbox: No steps are known: they come with the events of the site.")
+        return
+    st.vega_lite_chart(
+        _site_charts.funnel([(WORDS.get(s.name, s.name), s) for s in shown.steps]),
+        alt="Sessions by step of the funnel",
+    )
+    falls = [
+        (s, s.kept / s.usual)
+        for s in shown.steps
+        if s.kept is not None and s.usual and s.kept < LOST * s.usual
+    ]
+    if falls:
+        step, _ = min(falls, key=lambda one: one[1])
+        st.markdown(
+            f"{Status.act.value.icon} It breaks at **{WORDS.get(step.name, step.name)}**: "
+            f"{f.percent(step.kept)} go on, usually {f.percent(step.usual)}."
+        )
+    else:
+        st.markdown(f"{Status.good.value.icon} Every step passes on its usual share.")
+
+
+def certificates(shown: site.Site, today: date) -> None:
+    """Which sites will be refused by browsers soon."""
+    st.markdown(
+        "**Certificates that end soon**",
+        help=f"Within {ENDS_SOON.days} days. One that renews itself does so a month before its end.",
+    )
+    ends: dict[str, date] = {}
+    for page in shown.pages:
+        if page.certificate_ends is not None:
+            host = page.url.partition("://")[2].partition("/")[0]
+            ends[host] = min(page.certificate_ends, ends.get(host, page.certificate_ends))
+    soon = {host: end for host, end in ends.items() if end - today <= ENDS_SOON}
+    if not ends:
+        st.markdown(":material/inbox: No certificate has been seen yet.")
+    elif not soon:
+        first = min(ends.values())
+        hosts = f"{len(ends)} host{'s' if len(ends) != 1 else ''}"
+        st.markdown(f"{Status.good.value.icon} None of {hosts}; the first ends on {first:%-d %b %Y}.")
+    for host, end in sorted(soon.items(), key=lambda one: one[1])[:5]:
+        left = (end - today).days
+        status = Status.act if left <= 7 else Status.watch
+        when = "has ended" if left < 0 else f"ends in {left} day{'s' if left != 1 else ''}"
+        st.markdown(f"{status.value.icon} **{f.plain(host)}** {when} ({end:%-d %b})")
+
+
+def failing(of: Process) -> None:
+    """What keeps the signals from coming, and how it is mended."""
+    for trouble in troubles(of.warehouse.watermarks()):
+        if trouble.source in ("landing_pages", "events"):
+            title = of.workspace.sources.get(trouble.source, trouble.source)
+            mend = f" **How to fix:** {f.plain(trouble.mend)}" if trouble.mend else ""
+            st.warning(f"**{title}:** {f.plain(trouble.cause)}{mend}", icon=Status.watch.value.icon)
+
+
+@st.fragment(key=_live.PANELS)
+def panels() -> None:
+    """Everything on the page that changes with the data."""
+    of = process()
+    assert of is not None
+    now = head(of, "Website", "Whether the site can convert right now, and which ads pay where it cannot.")
+    shown = load(
+        of.data_version(), now.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
+    )
+    failing(of)
+    cards(of, shown, now)
+    with st.container(border=True):
+        landing_pages(of, shown, now)
+    left, right = st.columns([2, 1])
+    with left.container(border=True, height="stretch"):
+        over_time(of, shown)
+    with right.container(border=True, height="stretch"):
+        certificates(shown, now.date())
+    left, right = st.columns(2)
+    with left.container(border=True, height="stretch"):
+        visitors(of, shown)
+    with right.container(border=True, height="stretch"):
+        funnel(shown)
+
+
+panels()

@@ -1,0 +1,174 @@
+"""The Website page in every state, run by Streamlit itself against a real warehouse."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from connectors.contract import AccountRow, Ad, PageCheck, Row, Web, WebMinute, Window, to_batch
+from metrics import site
+from tests.panels.conftest import NOW, ROOT, rates
+from tests.panels.test_pages import text
+from warehouse.store import Fetch, Slice
+
+SHOES, HATS = "https://shop.example/shoes", "https://shop.example/hats"
+
+
+def opened() -> AppTest:
+    app = AppTest.from_file(str(ROOT / "panels" / "main.py"), default_timeout=60)
+    app.run()
+    return app.switch_page("website.py").run()
+
+
+def now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def put(running, source: str, account: str, rows: list[Row]) -> None:
+    """One complete reply up to now: looks are younger than the hour that `write` ends with."""
+    kind, at = type(rows[0]), now()
+    window = Window(at - timedelta(days=9), at + timedelta(seconds=1))
+    fetch = Fetch(source, account, kind.table, window, at, 5, "ok")
+    piece = Slice(source, account, kind.table, kind, window)
+    running.warehouse.write(piece, [to_batch(kind, rows)], seen_at=at, vouched=at, fetch=fetch)
+    running.state["version"] += 1
+
+
+def look(url: str, ago: float, failure: str = "", *, ms: int = 400, days: int = 60) -> PageCheck:
+    """A look so many minutes ago."""
+    return PageCheck(
+        url, now() - timedelta(minutes=ago), failure, "answers with 500" if failure else "", url, 0,
+        500 if failure else 200, ms // 2, ms, (now() + timedelta(days=days)).date(),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def shop(filled):
+    """Campaign c1 (10 euros an hour) has three ads for the shoes and one for the hats; c2 one for the hats."""
+    ads = [Ad("c1", "g", f"a{n}", "g", f"a{n}", "enabled", "", SHOES + "?gclid={gclid}") for n in range(3)]
+    filled.write("google_ads", "1", [*ads, Ad("c1", "g", "a4", "g", "a4", "enabled", "", HATS)])
+    filled.write("meta_ads", "2", [Ad("c2", "g", "a5", "g", "a5", "enabled", "", HATS)])
+    filled.write("landing_pages", "pages", [AccountRow("Landing pages", "", "UTC")])
+    return filled
+
+
+def test_an_empty_warehouse_says_what_it_waits_for(running):
+    app = opened()
+    assert not app.exception
+    said = text(app)
+    assert "No page has been looked at yet" in said
+    assert "Nobody tells who is on the site" in said
+    assert "No steps are known" in said
+
+
+def test_all_pages_work(shop):
+    put(shop, "landing_pages", "pages", [look(SHOES, 3), look(HATS, 3)])
+    app = opened()
+    assert not app.exception, app.exception
+    cards = {m.label: m.value for m in app.metric}
+    assert cards["Pages that work now"] == "2 of 2"
+    assert cards["Spend on broken pages"] == "Nothing"
+    assert cards["Page load, 95th percentile"] == "0.40 s"
+    assert "All work" in text(app)
+    assert "None of 1 host" in text(app)
+
+
+def test_a_broken_page_is_priced_by_the_ads_that_lead_there(shop):
+    looks = [look(SHOES, 23), look(SHOES, 13, "status"), look(SHOES, 3, "status"), look(HATS, 3)]
+    put(shop, "landing_pages", "pages", looks)
+    app = opened()
+    assert not app.exception, app.exception
+    cards = {m.label: m.value for m in app.metric}
+    assert cards["Pages that work now"] == "1 of 2"
+    # Three of the four ads of a campaign that spends 10 euros an hour.
+    assert cards["Spend on broken pages"] == "€7.50/h"
+    assert "1 broken" in text(app)
+    assert "an hour, by 1 campaign" in text(app)
+    shoes, hats = site.pages(shop.warehouse, now(), "EUR")
+    assert (shoes.url, shoes.broken, shoes.availability) == (SHOES, True, pytest.approx(1 / 3))
+    assert shoes.since == looks[1].checked
+    assert [(p.campaign, p.an_hour) for p in hats.payers] == [("c2", 10.0), ("c1", 2.5)]
+
+
+def test_money_of_two_currencies_is_not_added_up(shop):
+    shop.write("google_ads", "3", [Ad("c3", "g", "a6", "g", "a6", "enabled", "", HATS)])
+    put(shop, "landing_pages", "pages", [look(HATS, 3, "status")])
+    assert site.money_at_risk(site.pages(shop.warehouse, now(), "EUR"), "EUR") == {"EUR": 12.5, "USD": 10.0}
+    assert {m.label: m.value for m in opened().metric}["Spend on broken pages"] == "€12.50 + $10.00/h"
+
+
+def test_with_the_rates_of_the_day_it_is_one_sum(shop):
+    shop.write("google_ads", "3", [Ad("c3", "g", "a6", "g", "a6", "enabled", "", HATS)])
+    rates(shop, usd=1.25)
+    put(shop, "landing_pages", "pages", [look(HATS, 3, "status")])
+    found = site.pages(shop.warehouse, now(), "EUR")
+    assert site.money_at_risk(found, "EUR") == {"EUR": 12.5 + 10 / 1.25}
+
+
+def test_old_looks_are_stale_and_never_green(shop):
+    put(shop, "landing_pages", "pages", [look(SHOES, 47)])
+    app = opened()
+    assert not app.exception
+    assert "Stale, 47 min" in text(app)
+    assert "All work" not in text(app)
+
+
+def test_a_page_that_may_not_be_asked_is_neither_good_nor_bad(shop):
+    put(shop, "landing_pages", "pages", [look(SHOES, 3, "blocked"), look(HATS, 3)])
+    app = opened()
+    assert {m.label: m.value for m in app.metric}["Pages that work now"] == "1 of 1"
+
+
+def test_certificates_that_end_soon_are_named(shop):
+    put(shop, "landing_pages", "pages", [look(SHOES, 3, days=5)])
+    assert "ends in 5 days" in text(opened())
+
+
+def test_a_source_that_fails_is_said_with_its_mend(shop):
+    window = Window(NOW - timedelta(hours=1), NOW)
+    shop.warehouse.record(
+        Fetch(
+            "landing_pages", "pages", "checks", window, NOW, 5, "stop", error="Unexpected",
+            cause="no resolver answers", mend="See whether this machine has a name server.",
+        )
+    )  # fmt: skip
+    shop.state["version"] += 1
+    app = opened()
+    assert not app.exception
+    assert "no resolver answers" in text(app)
+    assert "name server" in text(app)
+
+
+def web(step: str, ago: int, sessions: int) -> Web:
+    hour = (now() - timedelta(hours=ago)).replace(minute=0, second=0)
+    return Web("Email", "/", step, hour, hour.date(), sessions, sessions, 0, sessions, 0)
+
+
+def test_the_funnel_says_where_it_breaks(shop):
+    # Usually 40 of 100 add to the cart and 10 of 40 buy; today 40 of 100, and 1 of 40.
+    usual = {"session_start": 100, "add_to_cart": 40, "purchase": 10}
+    rows = [web(step, 48, sessions) for step, sessions in usual.items()]
+    rows += [web(step, 2, sessions) for step, sessions in {**usual, "purchase": 1}.items()]
+    put(shop, "events", "site", rows)
+    found = site.funnel(shop.warehouse, now())
+    assert [(s.name, s.sessions, s.kept, s.usual) for s in found] == [
+        ("session_start", 100, None, None),
+        ("add_to_cart", 40, 0.4, 0.4),
+        ("purchase", 1, 0.025, 0.25),
+    ]
+    app = opened()
+    assert not app.exception
+    assert "It breaks at **Purchase**: 2.5 % go on, usually 25 %" in text(app)
+
+
+def test_who_is_there_now(shop):
+    at = now().replace(second=0)
+    minutes = [at - timedelta(minutes=n) for n in (2, 3, 6)]
+    put(shop, "events", "site", [WebMinute(m, 10, 5, 20, 0) for m in minutes])
+    app = opened()
+    assert not app.exception
+    # Five minutes, of which two had ten users.
+    assert {m.label: m.value for m in app.metric}["Active users a minute"] == "6"
+    assert [m.users for m in site.minutes(shop.warehouse, now())] == [10, 0, 0, 10, 10]
