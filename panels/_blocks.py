@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import streamlit as st
 
@@ -16,6 +18,8 @@ from panels._status import Status
 from panels._view import View
 
 __all__ = ["head", "nothing", "page", "staleness"]
+
+Shown = TypeVar("Shown")
 
 
 def head(of: Process, title: str, about: str) -> datetime:
@@ -35,15 +39,25 @@ def head(of: Process, title: str, about: str) -> datetime:
     return now
 
 
-def page(draw: Callable[[Process, View], None], view: View | None) -> None:
-    """Draw a page's body; in words where there is nothing to draw."""
+def page(
+    load: Callable[[int, View], Shown], draw: Callable[[Process, View, Shown], None], view: View | None
+) -> None:
+    """Draw a page's body; in words where there is nothing to draw.
+
+    load: reads the page's figures for a version of the data, cached. A visitor's first page holds its place
+    while they are read; after that the old figures stay until the new ones are there.
+    """
     of = process()
     assert of is not None
     if view is None:
         nothing(of)
         return
+    first = not st.session_state.get("seen")
     try:
-        draw(of, view)
+        with st.spinner("Reading the numbers …") if first else nullcontext():
+            found = load(of.data_version(), view)
+        st.session_state["seen"] = True
+        draw(of, view, found)
     except money.MissingRate as missing:
         st.warning(
             f"**Not shown in {view.currency}:** {f.plain(str(missing))}.", icon=Status.watch.value.icon

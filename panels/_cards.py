@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import streamlit as st
 
 from metrics.pacing import Pace
 from panels import _format as f
+from panels._course import Course
 from panels._facts import Fact, Facts, Trend
 from panels._freshness import Stale
 from panels._status import Status, by_target
@@ -70,8 +70,10 @@ def card(
     stale: the data is too old to judge: the value is grey, and nothing has a state. provisional: the value
     is hatched.
     """
-    grave = status in (Status.watch, Status.act) and stale is None
-    colour = {"higher": "normal", "lower": "inverse"}.get(better, "off") if grave else "off"
+    worse = delta is not None and {"higher": delta < 0, "lower": delta > 0}.get(better, False)
+    # Red is for what is in a bad way and getting worse; a recovery is no success yet, and stays grey.
+    grave = worse and status in (Status.watch, Status.act) and stale is None
+    still = delta is not None and abs(delta) < 0.005
     looks = "stale" if stale else "provisional" if provisional else "firm"
     name = "".join(c if c.isalnum() else "_" for c in (metric or label).lower())
     with st.container(border=True, height="stretch", gap="small", key=f"{looks}_card_{name}"):
@@ -79,8 +81,9 @@ def card(
             label,
             value,
             # A sign in ASCII: Streamlit takes the arrow's direction from it.
-            delta=f.change(delta).replace("−", "-") if delta is not None and abs(delta) >= 0.005 else None,
-            delta_color=colour,  # type: ignore[arg-type]
+            delta="±0 %" if still else f.change(delta).replace("−", "-") if delta is not None else None,
+            delta_color=("normal" if better == "higher" else "inverse") if grave else "off",
+            delta_arrow="off" if still else "auto",
             delta_description=against,
             help=about,
             chart_data=list(trend) if len(trend) > 1 else None,
@@ -148,7 +151,7 @@ def fact_card(
         note.append(_once_settled(told, name, settled.now, shown))
     if goal is not None:
         note.append(f"target {shown(goal)}")
-    elif judged.periods >= 3 and judged.low is not None and judged.high is not None:
+    elif not note and judged.periods >= 3 and judged.low is not None and judged.high is not None:
         note.append(f"usually {shown(judged.low)} to {shown(judged.high)}")
     about = [metric.limits]
     if provisional:
@@ -185,7 +188,9 @@ def _once_settled(told: Facts, name: str, value: float | None, shown: Callable[[
     return f"\\~{shown(value)} ({shown(said.low)} to {high}) once settled"
 
 
-def pace_card(pace: Pace | None, view: View, *, reached: str, stale: Stale | None = None) -> None:
+def pace_card(
+    pace: Pace | None, day: Course | None, view: View, *, reached: str, stale: Stale | None = None
+) -> None:
     """Today's spend to the hour that the sources vouch for, against what is planned until then.
 
     reached: up to when that is, for people.
@@ -196,7 +201,6 @@ def pace_card(pace: Pace | None, view: View, *, reached: str, stale: Stale | Non
         return f.plain(f.money(value, view.currency))
 
     status, word = PACE[pace.state if pace is not None else "unplanned"]
-    hours = [] if pace is None else [float(v) for v in pace.actual if not math.isnan(v)]
     card(
         "Spend pacing" if view.span == "today" else "Spend pacing · today",
         f.money(pace.spent if pace is not None else None, view.currency),
@@ -208,7 +212,7 @@ def pace_card(pace: Pace | None, view: View, *, reached: str, stale: Stale | Non
         delta=pace.index - 1 if pace is not None and pace.index is not None else None,
         against=f"of plan {reached}" if planned else "",
         better="neutral",
-        trend=hours,
+        trend=[float(value) for value in day.spent] if day is not None else [],
         chart="area",
         about="Today's spend to the hour that the source vouches for, over what the budgets and the usual "
         "hours plan until then.",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from metrics.pacing import Pace
+from panels._course import Course
+from panels._look import BEFORE, NOW
 from panels._overview import CampaignLine
 
 __all__ = ["axis", "spend_against_plan", "spend_by_campaign"]
@@ -22,53 +23,39 @@ def axis(currency: str) -> Spec:
     return {"title": _SIGNS.get(currency, currency), "titleAngle": 0, "titleAlign": "left", "format": "~s"}
 
 
-def _cone(pace: Pace, hour: int) -> list[Spec]:
-    """From what is spent to where the day will end, along the day's usual shape."""
-    now, plan = pace.actual[hour], pace.planned
-    left = max(plan[24] - plan[hour], 1e-9)
-    out = []
-    for at in range(hour, 25):
-        part = (plan[at] - plan[hour]) / left
-        ends = {"low": pace.low, "mid": pace.mid, "high": pace.high}
-        out.append({"hour": at, **{name: now + (end - now) * part for name, end in ends.items()}})
-    return out
-
-
-def spend_against_plan(pace: Pace, currency: str) -> Spec:
-    """Cumulative spend of the day against its plan, with where the day will end; x: hours 0 to 24."""
-    plan = [{"hour": h, "plan": v} for h, v in enumerate(pace.planned)]
-    spent = [{"hour": h, "spent": v} for h, v in enumerate(pace.actual) if not math.isnan(v)]
-    cone = _cone(pace, spent[-1]["hour"])
+def spend_against_plan(of: Course, currency: str, zone: ZoneInfo) -> Spec:
+    """Cumulative spend of the day against its plan, with where the day will end, on the clock of `zone`."""
+    # Without an offset the browser shows a moment as it stands here, whatever its own time zone.
+    at = [moment.astimezone(zone).replace(tzinfo=None).isoformat() for moment in of.at]
+    plan = [{"at": moment, "plan": value} for moment, value in zip(at, of.planned, strict=True)]
+    spent = [{"at": moment, "spent": value} for moment, value in zip(at, of.spent, strict=False)]
+    cone = [
+        {"at": moment, "low": low, "mid": mid, "high": high}
+        for moment, low, mid, high in zip(at[of.now :], of.low, of.mid, of.high, strict=True)
+    ]
     x = {
-        "field": "hour",
-        "type": "quantitative",
+        "field": "at",
+        "type": "temporal",
         "title": None,
-        "scale": {"domain": [0, 24], "nice": False},
-        "axis": {
-            "grid": False,
-            "values": list(range(0, 25, 3)),
-            "labelExpr": "(datum.value < 10 ? '0' : '') + datum.value + ':00'",
-        },
+        "scale": {"nice": False},
+        "axis": {"grid": False, "format": "%H:%M", "tickCount": {"interval": "hour", "step": 3}},
     }
     y = {"type": "quantitative", "axis": {**axis(currency), "titleY": -6, "titleX": -28, "tickCount": 5}}
-    money = ",.0f"
 
     def tip(field: str, title: str) -> Spec:
-        return {"field": field, "type": "quantitative", "title": title, "format": money}
+        return {"field": field, "type": "quantitative", "title": title, "format": ",.0f"}
 
-    hour = {"field": "hour", "type": "quantitative", "title": "Hour"}
-    named = {
-        "type": "nominal",
-        "title": None,
-        "legend": {"orient": "top", "symbolType": "stroke", "labelLimit": 300},
-    }
-    scale = {
-        "domain": ["Spent", "Plan", "Projected, 80 % interval"],
-        "range": ["#2563EB", "#64748B", "#2563EB"],
-    }
+    hour = {"field": "at", "type": "temporal", "title": "Until", "format": "%a %H:%M"}
+    names = ["Spent", "Plan", "Projected, 80 % interval"]
+    scale = {"domain": names, "range": [NOW, BEFORE, NOW]}
+    dashes = {"domain": names, "range": [[1, 0], [5, 4], [2, 3]]}
 
-    def color(name: str) -> Spec:
-        return {"datum": name, **named, "scale": scale}
+    def named(name: str) -> Spec:
+        legend = {"orient": "top", "symbolType": "stroke", "labelLimit": 300}
+        return {
+            "color": {"datum": name, "type": "nominal", "title": None, "legend": legend, "scale": scale},
+            "strokeDash": {"datum": name, "type": "nominal", "title": None, "scale": dashes},
+        }
 
     return {
         "height": 240,
@@ -76,24 +63,24 @@ def spend_against_plan(pace: Pace, currency: str) -> Spec:
         "layer": [
             {
                 "data": {"values": cone},
-                "mark": {"type": "area", "opacity": 0.16, "color": "#2563EB"},
+                "mark": {"type": "area", "opacity": 0.18, "color": NOW},
                 "encoding": {"y": {**y, "field": "low"}, "y2": {"field": "high"}},
             },
             {
                 "data": {"values": cone},
-                "mark": {"type": "line", "strokeDash": [2, 3], "strokeWidth": 1.5},
+                "mark": {"type": "line", "strokeWidth": 1.5},
                 "encoding": {
                     "y": {**y, "field": "mid"},
-                    "color": color("Projected, 80 % interval"),
+                    **named(names[2]),
                     "tooltip": [hour, tip("low", "Low"), tip("mid", "Projected"), tip("high", "High")],
                 },
             },
             {
                 "data": {"values": plan},
-                "mark": {"type": "line", "strokeDash": [5, 4], "strokeWidth": 1.5},
+                "mark": {"type": "line", "strokeWidth": 1.5},
                 "encoding": {
                     "y": {**y, "field": "plan"},
-                    "color": color("Plan"),
+                    **named(names[1]),
                     "tooltip": [hour, tip("plan", "Plan")],
                 },
             },
@@ -102,7 +89,7 @@ def spend_against_plan(pace: Pace, currency: str) -> Spec:
                 "mark": {"type": "line", "strokeWidth": 2.5, "point": {"size": 18}},
                 "encoding": {
                     "y": {**y, "field": "spent"},
-                    "color": color("Spent"),
+                    **named(names[0]),
                     "tooltip": [hour, tip("spent", "Spent")],
                 },
             },

@@ -5,9 +5,17 @@ Selectors are keys of containers (`st-key-…`) and test ids, which Streamlit ke
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 import streamlit as st
 
-__all__ = ["apply"]
+__all__ = ["BEFORE", "NOW", "apply", "chart"]
+
+NOW, BEFORE = "#2563EB", "#64748B"
+"""What is, and what it is compared with, in every series."""
+
+_DARK: Final = {NOW: "#7AB2FF", BEFORE: "#9FB0C6"}
+"""The same on the dark theme: [theme.dark] in .streamlit/config.toml has the same colours."""
 
 _STYLE = """<style>
 /* Too old to judge: the number is there, and says nothing. */
@@ -30,11 +38,29 @@ _STYLE = """<style>
   padding: .6rem 1rem; border-radius: 8px; border: 2px solid #7C3AED;
   background: repeating-linear-gradient(135deg, #7C3AED22 0 12px, #7C3AED11 12px 24px)
 }
+/* What is being read for the first time holds its place. */
+[data-testid=stSpinner] {
+  min-height: 240px; padding: 1rem; border-radius: 8px;
+  background: color-mix(in srgb, currentColor 4%, transparent)
+}
 /* A phone shows the top line: what is dense is for a desk. */
 @media (max-width: 640px) {
-  .st-key-desk, .st-key-bars, .st-key-plan { display: none }
+  .st-key-desk, .st-key-bars, .st-key-plan, .st-key-pick_vs, .st-key-pick_replay { display: none }
 }
 </style>"""
+
+
+def chart(spec: dict[str, Any], **options: Any) -> Any:
+    """Draw a Vega-Lite specification in the reader's theme; options as `st.vega_lite_chart`'s."""
+    return st.vega_lite_chart(_dyed(spec) if st.context.theme.type == "dark" else spec, **options)
+
+
+def _dyed(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {name: value if name == "values" else _dyed(value) for name, value in part.items()}
+    if isinstance(part, list):
+        return [_dyed(value) for value in part]
+    return _DARK.get(part, part) if isinstance(part, str) else part
 
 
 def apply() -> None:

@@ -15,6 +15,7 @@ from metrics.maturity import Maturity
 from metrics.model import Metric
 from metrics.plan import Question
 from metrics.windows import AccountKey
+from panels._course import Course, course
 from panels._facts import SETTLED, Facts, Trend, facts, trend, with_intervals
 from panels._view import View
 from warehouse.store import Warehouse
@@ -50,14 +51,15 @@ class CampaignLine:
 class Figures:
     """What the Overview shows.
 
-    told, steps: of the window. pace: of all accounts' present day (of the moment that is replayed); None
-    where no source has said anything of it. metrics: the definitions that the campaigns follow.
+    told, steps: of the window. pace, course: of all accounts' present day (of the moment that is replayed);
+    None where no source has said anything of it. metrics: the definitions that the campaigns follow.
     """
 
     view: View
     told: Facts
     steps: Trend
     pace: pacing.Pace | None
+    course: Course | None
     campaigns: tuple[CampaignLine, ...]
     metrics: Mapping[str, Metric]
 
@@ -89,6 +91,7 @@ def figures(
         told=with_intervals(told, warehouse, view, mature),
         steps=trend(warehouse, known, chosen, view, relations=mature.relations),
         pace=day.total(list(view.today)),
+        course=course(day.accounts, view.today, known),
         campaigns=_lines(warehouse, by_campaign, by_hour, day),
         metrics={name: defined[name] for name in _METRICS},
     )

@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 from metrics.compare import Comparison
 from metrics.model import Metric
 from panels._facts import Fact, Group, Trend
+from panels._look import BEFORE, NOW
 from panels._view import View
 
 __all__ = ["bars", "closing", "heat", "line", "past", "steps"]
 
 Spec = dict[str, Any]
 
-NOW, BEFORE = "#2563EB", "#94A3B8"
 _FORMATS = {"percent": ".1%", "money": ",.2f", "multiple": ".2f", "count": ",.0f"}
 _WEEK = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 

@@ -246,15 +246,19 @@ def controls(
         possible = comparisons(span)
         against: Comparison | None = None
         if compared:
-            against = st.selectbox(
-                "Compared with",
-                possible,
-                format_func=lambda c: c.label.removeprefix("vs "),
-                width=260,
-                help="Both sides end at the same hour of the day.",
-                **kept("vs", possible, possible[0]),
-            )
-        as_of = _replay(of, now) if replay else None
+            with st.container(key="pick_vs", width="content"):
+                against = st.selectbox(
+                    "Compared with",
+                    possible,
+                    format_func=lambda c: c.label.removeprefix("vs "),
+                    width=260,
+                    help="Both sides end at the same hour of the day.",
+                    **kept("vs", possible, possible[0]),
+                )
+        as_of: datetime | None = None
+        if replay:
+            with st.container(key="pick_replay", width="content"):
+                as_of = _replay(of, now)
     shown = view(
         known,
         windows.watermarks(of.warehouse, known),

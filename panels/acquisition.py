@@ -16,6 +16,7 @@ from panels._address import kept
 from panels._blocks import head, page, staleness
 from panels._cards import fact_card
 from panels._facts import Facts, Group, Trend, definitions, facts, groups, trend
+from panels._look import chart
 from panels._slot import Process, process
 from panels._view import View, controls
 
@@ -23,9 +24,11 @@ DELIVERY = ("spend", "impressions", "clicks", "ctr", "cpc", "cpm")
 OVER_TIME = ("clicks", "impressions", "spend", "cpc", "ctr", "cpm")
 AUCTION = ("impression_share", "lost_to_budget", "lost_to_rank")
 
+Shown = tuple[Facts, Facts, Trend, dict[str, list[Group]]]
+
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def load(version: int, view: View) -> tuple[Facts, Facts, Trend, dict[str, list[Group]]]:
+def load(version: int, view: View) -> Shown:
     """The page's figures, once for each version of the data and each view."""
     del version
     of = process()
@@ -45,9 +48,9 @@ def load(version: int, view: View) -> tuple[Facts, Facts, Trend, dict[str, list[
     )
 
 
-def draw(of: Process, view: View) -> None:
+def draw(of: Process, view: View, shown: Shown) -> None:
     """The page below its head."""
-    delivery, auction, steps, split = load(of.data_version(), view)
+    delivery, auction, steps, split = shown
     old = staleness(of, view)
     grid = _wall.cards()
     for name in ("clicks", "cpc", "ctr", "cpm"):
@@ -63,7 +66,7 @@ def draw(of: Process, view: View) -> None:
             help="The grey line is the period that the figures are compared with.",
             **kept("metric", OVER_TIME, "clicks"),
         )
-        st.vega_lite_chart(
+        chart(
             _plots.line(steps, delivery[chosen].metric, of.workspace.timezone, before=_plots.past(view)),
             alt=f"{delivery[chosen].metric.title} over time, beside {_plots.past(view)}",
         )
@@ -115,7 +118,7 @@ def breakdown(title: str, found: list[Group], metric: Metric, names: Mapping[str
         st.markdown(":material/inbox: Nothing was delivered in this window.")
         return
     told = [Group(g.key, names.get(g.name, g.name.replace("_", " ")), g.now, g.before) for g in found]
-    st.vega_lite_chart(_plots.bars(told, metric), alt=title)
+    chart(_plots.bars(told, metric), alt=title)
 
 
 @st.fragment(key=_live.PANELS)
@@ -124,7 +127,7 @@ def panels() -> None:
     of = process()
     assert of is not None
     head(of, "Acquisition", "Whether the money buys the usual traffic at the usual price, and what is lost.")
-    page(draw, controls())
+    page(load, draw, controls())
 
 
 panels()

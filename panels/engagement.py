@@ -14,6 +14,7 @@ from panels import _live, _plots, _wall
 from panels._blocks import head, page, staleness
 from panels._cards import fact_card
 from panels._facts import Facts, Group, Trend, definitions, facts, groups, trend
+from panels._look import chart
 from panels._maturity import learned
 from panels._slot import Process, process
 from panels._view import View, controls
@@ -28,9 +29,11 @@ FEW_CLICKS = 20
 
 Cells = dict[tuple[int, int], float | None]
 
+Shown = tuple[Facts, Facts, Trend, list[Group], Cells]
+
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def load(version: int, view: View) -> tuple[Facts, Facts, Trend, list[Group], Cells]:
+def load(version: int, view: View) -> Shown:
     """The page's figures, once for each version of the data and each view."""
     of = process()
     assert of is not None
@@ -62,9 +65,9 @@ def load(version: int, view: View) -> tuple[Facts, Facts, Trend, list[Group], Ce
     )
 
 
-def draw(of: Process, view: View) -> None:
+def draw(of: Process, view: View, shown: Shown) -> None:
     """The page below its head."""
-    told, reach, steps, devices, cells = load(of.data_version(), view)
+    told, reach, steps, devices, cells = shown
     old = staleness(of, view)
     grid = _wall.cards()
     for name in ("conversion_rate", "ctr", "conversions"):
@@ -78,7 +81,7 @@ def draw(of: Process, view: View) -> None:
     with right.container(border=True, height="stretch"):
         st.markdown("**Conversion rate over time**")
         metric = told["conversion_rate"].metric
-        st.vega_lite_chart(
+        chart(
             _plots.line(
                 steps,
                 metric,
@@ -96,7 +99,7 @@ def draw(of: Process, view: View) -> None:
             f"{FEW_CLICKS} clicks is left out.",
         )
         if any(value is not None for value in cells.values()):
-            st.vega_lite_chart(
+            chart(
                 _plots.heat(cells, told["conversion_rate"].metric),
                 alt="Conversion rate by weekday and hour of the day",
             )
@@ -107,7 +110,7 @@ def draw(of: Process, view: View) -> None:
         if devices:
             rate = told["conversion_rate"].metric
             named = [Group(g.key, g.name.replace("_", " ").lower(), g.now, g.before) for g in devices]
-            st.vega_lite_chart(_plots.bars(named, rate, most=6), alt="Conversion rate by device")
+            chart(_plots.bars(named, rate, most=6), alt="Conversion rate by device")
         else:
             st.markdown(":material/inbox: No source has told devices apart in this window.")
 
@@ -124,7 +127,7 @@ def funnel(told: Facts) -> None:
         ("Clicked", clicked, f"{f.count(clicked)} · {f.percent(clicked / shown)}"),
         ("Converted", done, f"{f.count(done)} · {f.percent(done / clicked) if clicked else f.NOTHING}"),
     ]
-    st.vega_lite_chart(_plots.steps(parts), alt="; ".join(f"{step}: {share}" for step, _, share in parts))
+    chart(_plots.steps(parts), alt="; ".join(f"{step}: {share}" for step, _, share in parts))
     st.caption("What visitors do on the site between the click and the conversion is on the page Website.")
 
 
@@ -134,7 +137,7 @@ def panels() -> None:
     of = process()
     assert of is not None
     head(of, "Engagement", "How far the traffic goes, from being shown to converting, and where it is lost.")
-    page(draw, controls())
+    page(load, draw, controls())
 
 
 panels()

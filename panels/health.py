@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
-import pandas as pd
 import streamlit as st
 
 from panels import _format as f
 from panels import _freshness, _live
 from panels._maturity import lateness
-from panels._slot import process
+from panels._slot import Process, process
 from panels._status import Status
+from panels._table import About, Column, Pill, table
+from warehouse.store import Watermark
 
 MARKS = {
-    "ok": Status.good,
-    "held": Status.watch,
-    "retry": Status.watch,
-    "stop": Status.act,
-    "killed": Status.watch,
+    "ok": Pill(Status.good, "Answered"),
+    "held": Pill(Status.watch, "Held back"),
+    "retry": Pill(Status.watch, "Asked again"),
+    "stop": Pill(Status.act, "Refused"),
+    "killed": Pill(Status.watch, "Too slow, asked again"),
+}
+"""How the last attempt of a stream ended."""
+
+STREAMS = {
+    "accounts": "Accounts",
+    "delivery": "Delivery by the hour",
+    "day_totals": "Conversions by action and day",
+    "ad_delivery": "Delivery of ads by the day",
+    "segment_delivery": "Delivery by device and network",
+    "auction": "Impression share and frequency",
+    "campaigns": "Campaigns",
+    "ads": "Ads",
+    "budgets": "Budgets",
+    "conversion_actions": "Conversion actions",
+    "changes": "Change history",
+    "experiments": "Experiments",
+    "rates": "Exchange rates",
+    "checks": "Checks of landing pages",
 }
 
 
-def moments(values: Iterable[datetime | None]) -> pd.Series:
-    """A column of moments; missing ones stay empty."""
-    return pd.Series(list(values), dtype="datetime64[us, UTC]")
+def titled(stream: str) -> str:
+    """A stream's name for people; a connector of the team's own has its words from its name."""
+    return STREAMS.get(stream, stream.replace("_", " ").capitalize())
 
 
 @st.fragment(key=_live.PANELS)
@@ -52,7 +70,9 @@ def panels() -> None:
         again = f" Next try {f.clock(trouble.retry_at, now)}." if trouble.retry_at else ""
         box(
             f"{f.plain(trouble.cause)}{mend}{good}{again}",
-            title=f"{titles.get(trouble.source, trouble.source)} · {f.plain(name)} · {trouble.stream}",
+            title=" · ".join(
+                (titles.get(trouble.source, trouble.source), f.plain(name), titled(trouble.stream).lower())
+            ),
             icon=(Status.watch if trouble.held else Status.act).value.icon,
         )
 
@@ -83,40 +103,42 @@ def panels() -> None:
 
     lateness(of, now, names)
 
-    st.markdown("**Streams**")
-    frame = pd.DataFrame(
-        {
-            "source": [titles.get(m.source, m.source) for m in marks],
-            "account": [names.get((m.source, m.account), m.account or "all") for m in marks],
-            "stream": [m.stream for m in marks],
-            "state": [[f"{MARKS[m.outcome].value.mark} {m.outcome}"] for m in marks],
-            "as_of": moments(m.data_as_of for m in marks),
-            "polled": moments(m.polled_at for m in marks),
-            "retry": moments(m.retry_at for m in marks),
-        }
-    )
-    words = {f"{status.value.mark} {word}": status.value.color for word, status in MARKS.items()}
+    answered = sum(mark.outcome == "ok" for mark in marks)
+    st.markdown(f"**Streams** · {answered} of {len(marks)} answered when last asked")
+    with st.container(key="desk"):
+        streams(of, marks, names, now)
+
+
+def streams(of: Process, marks: list[Watermark], names: dict[tuple[str, str], str], now: datetime) -> None:
+    """Every stream of every account, those that are in trouble first."""
     zone = str(of.workspace.timezone)
-    st.dataframe(
-        frame,
-        hide_index=True,
-        alt="Freshness of every stream",
-        column_config={
-            "source": "Source",
-            "account": "Account",
-            "stream": "Stream",
-            "state": st.column_config.MultiselectColumn(
-                "Last attempt", options=list(words), color=list(words.values())
-            ),
-            "as_of": st.column_config.DatetimeColumn(
-                "Vouched until",
-                timezone=zone,
-                format="D MMM HH:mm",
-                help="Up to when the source stands by its numbers.",
-            ),
-            "polled": st.column_config.DatetimeColumn("Last good poll", timezone=zone, format="D MMM HH:mm"),
-            "retry": st.column_config.DatetimeColumn("Next try", timezone=zone, format="D MMM HH:mm"),
+    table(
+        {
+            "account": [names.get((m.source, m.account), m.account or "All accounts") for m in marks],
+            "source": [of.workspace.sources.get(m.source, m.source) for m in marks],
+            "stream": [titled(m.stream) for m in marks],
+            "state": [MARKS[m.outcome] for m in marks],
+            "as_of": [m.data_as_of for m in marks],
+            "polled": [m.polled_at for m in marks],
+            "retry": [m.retry_at for m in marks],
+            "cause": [m.cause for m in marks],
         },
+        [
+            Column("account", "Account", "name"),
+            Column("source", "Source"),
+            Column("stream", "Stream", width="medium"),
+            Column("state", "Last attempt", "state"),
+            Column("as_of", "Vouched until", "moment", "Up to when the source stands by it.", zone=zone),
+            Column("polled", "Last good poll", "moment", zone=zone),
+            Column("retry", "Next try", "moment", shown=any(m.retry_at for m in marks), zone=zone),
+            Column("cause", "Cause", shown=False, width="large"),
+        ],
+        key="streams",
+        title="By account",
+        alt="Freshness of every stream",
+        about=About("Freshness of every stream", "now", now, {}),
+        empty="Nothing has been asked for yet: the first poll is under way.",
+        rows=14,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from zoneinfo import ZoneInfo
 
 import streamlit as st
 
@@ -15,6 +16,8 @@ from panels._blocks import head, page, staleness
 from panels._cards import PACE, fact_card, pace_card
 from panels._drill import open_campaign
 from panels._facts import definitions
+from panels._first import first
+from panels._look import chart
 from panels._maturity import learned
 from panels._overview import CampaignLine, Figures, figures
 from panels._scope import Scope
@@ -153,11 +156,10 @@ def campaigns(shown: Figures, of: Process) -> None:
     )
 
 
-def draw(of: Process, view: View) -> None:
+def draw(of: Process, view: View, shown: Figures) -> None:
     """The page below its head."""
     now = datetime.now(UTC).astimezone(of.workspace.timezone)
     names = {k: a.name for k, a in windows.accounts(of.warehouse).items()}
-    shown = load(of.data_version(), view)
     cards(of, shown, names)
     history = of.status().get("backfill")
     if history and history["state"] in ("running", "waiting"):
@@ -169,7 +171,7 @@ def draw(of: Process, view: View) -> None:
     left, right = st.columns([2, 1])
     with left.container(border=True, height="stretch", key="plan"):
         if view.present and view.step < DAY:
-            plan(shown)
+            plan(of, shown)
         else:
             spend(of, shown)
     with right.container(border=True, height="stretch", key="attention"):
@@ -179,7 +181,7 @@ def draw(of: Process, view: View) -> None:
         st.markdown(f"**Spend by campaign** · {view.title.lower()}")
         top = shown.campaigns[:ROWS]
         if top:
-            picked = st.vega_lite_chart(
+            picked = chart(
                 _charts.spend_by_campaign(top, view.currency),
                 on_select="rerun",
                 key="spend_by_campaign",
@@ -200,17 +202,17 @@ def cards(of: Process, shown: Figures, names: dict[tuple[str, str], str]) -> Non
     grid = _wall.cards()
     with grid.cell():
         if view.present:
-            pace_card(shown.pace, view, reached=reached(shown), stale=old)
+            pace_card(shown.pace, shown.course, view, reached=reached(shown), stale=old)
         else:
             fact_card(told, "spend", view, shown.steps, chart="bar", stale=old)
-    for name, label, chart in (
+    for name, label, kind in (
         ("roas", "ROAS", "line"),
         ("cpa", "Cost per result", "line"),
         ("conversions", "Conversions", "bar"),
     ):
         goal = target(of, view.scope, name, names)
         with grid.cell():
-            fact_card(told, name, view, shown.steps, label=label, goal=goal, chart=chart, stale=old)
+            fact_card(told, name, view, shown.steps, label=label, goal=goal, chart=kind, stale=old)
 
 
 def reached(shown: Figures) -> str:
@@ -219,20 +221,27 @@ def reached(shown: Figures) -> str:
     return f"to {hours.pop():02d}:00" if len(hours) == 1 else "by now, by each account's clock"
 
 
+def zone(of: Process, view: View) -> ZoneInfo:
+    """The clock of the accounts, where all keep one; else the team's."""
+    known = windows.accounts(of.warehouse)
+    zones = {known[key].timezone for key in view.today}
+    return zones.pop() if len(zones) == 1 else of.workspace.timezone
+
+
 def spend(of: Process, shown: Figures) -> None:
     """The window's spend beside the period that it is compared with."""
     view, metric = shown.view, shown.metrics["spend"]
     st.markdown(f"**Spend** · {view.title[:1].lower()}{view.title[1:]}")
-    st.vega_lite_chart(
+    chart(
         _plots.line(shown.steps, metric, of.workspace.timezone, before=_plots.past(view)),
         alt=f"Spend over time, beside {_plots.past(view)}",
     )
 
 
-def plan(shown: Figures) -> None:
+def plan(of: Process, shown: Figures) -> None:
     """The day's spend against its plan."""
     pace, view = shown.pace, shown.view
-    if pace is None or pace.plan <= 0:
+    if pace is None or shown.course is None or pace.plan <= 0:
         st.markdown("**Spend against plan** · today")
         st.markdown(":material/inbox: No budget is set for today in these accounts.")
         return
@@ -240,10 +249,10 @@ def plan(shown: Figures) -> None:
         f.plain(f.money(value, view.currency)) for value in (pace.low, pace.mid, pace.high, pace.plan)
     )
     st.markdown(f"**Spend against plan** · today ends at {mid} ({low} to {high}) of {whole}")
-    st.vega_lite_chart(
-        _charts.spend_against_plan(pace, view.currency),
+    chart(
+        _charts.spend_against_plan(shown.course, view.currency, zone(of, view)),
         alt=f"Cumulative spend against plan: {f.money(pace.spent, view.currency)} of "
-        f"{f.money(pace.expected, view.currency)} planned by {int(pace.hour):02d}:00",
+        f"{f.money(pace.expected, view.currency)} planned {reached(shown)}",
     )
 
 
@@ -254,24 +263,10 @@ def panels() -> None:
     assert of is not None
     head(of, f.plain(of.workspace.name), "Is the money going out as planned, does it earn, what needs you.")
     view = controls()
-    if view is None:
-        empty(of)
+    if view is None and not windows.watermarks(of.warehouse, windows.accounts(of.warehouse)):
+        first(of)
     else:
-        page(draw, view)
-
-
-def empty(of: Process) -> None:
-    """The page before the first numbers."""
-    state = of.status()
-    with st.container(border=True):
-        if state.get("failing_accounts") or state.get("problems"):
-            attention(of, datetime.now(UTC).astimezone(of.workspace.timezone), {})
-        else:
-            st.markdown(":material/hourglass_top: **The first numbers are on their way.**")
-            st.caption(
-                "The accounts are being listed and today's delivery fetched; this takes seconds. "
-                "The page fills itself."
-            )
+        page(load, draw, view)
 
 
 panels()

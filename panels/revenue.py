@@ -13,6 +13,7 @@ from panels._blocks import head, page, staleness
 from panels._cards import TOO_FEW, fact_card
 from panels._drill import open_campaign
 from panels._facts import Facts, Group, Trend, definitions, facts, groups, trend
+from panels._look import chart
 from panels._maturity import learned
 from panels._slot import Process, process
 from panels._status import Status, by_target
@@ -26,9 +27,11 @@ METRICS = (
 BY_CAMPAIGN = ("revenue", "roas", "cpa", "spend", "conversions", "settled_roas", "settled_conversions")
 WORDS = {Status.good: "On target", Status.watch: "Watch", Status.act: "Act now", Status.none: "No target"}
 
+Shown = tuple[Facts, Trend, list[Group], list[Group]]
+
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def load(version: int, view: View) -> tuple[Facts, Trend, list[Group], list[Group]]:
+def load(version: int, view: View) -> Shown:
     """The page's figures, once for each version of the data and each view."""
     of = process()
     assert of is not None
@@ -67,9 +70,9 @@ def goal(of: Process, metric: str, view: View) -> float | None:
     return goals.pop() if len(goals) == 1 and (metric == "roas" or not view.convert) else None
 
 
-def draw(of: Process, view: View) -> None:
+def draw(of: Process, view: View, shown: Shown) -> None:
     """The page below its head."""
-    told, steps, channels, lines = load(of.data_version(), view)
+    told, steps, channels, lines = shown
     old = staleness(of, view)
     grid = _wall.cards()
     for name in ("roas", "revenue", "cpa", "average_order_value"):
@@ -89,7 +92,7 @@ def draw(of: Process, view: View) -> None:
             "**Revenue over time**",
             help="Conversion value by the time of the click. The newest is provisional.",
         )
-        st.vega_lite_chart(
+        chart(
             _plots.line(
                 steps,
                 told["revenue"].metric,
@@ -106,9 +109,7 @@ def draw(of: Process, view: View) -> None:
         earning = [g for g in channels if g.now["spend"]]
         if earning:
             named = [Group(g.key, g.name.replace("_", " "), g.now, g.before) for g in earning]
-            st.vega_lite_chart(
-                _plots.bars(named, told["settled_roas"].metric), alt="Settled ROAS by kind of campaign"
-            )
+            chart(_plots.bars(named, told["settled_roas"].metric), alt="Settled ROAS by kind of campaign")
         else:
             st.markdown(":material/inbox: Nothing was spent in this window.")
     with st.container(border=True, key="desk"):
@@ -168,7 +169,7 @@ def panels() -> None:
     head(
         of, "Revenue", "What the money brings back, against the team's targets, and which campaigns bring it."
     )
-    page(draw, controls())
+    page(load, draw, controls())
 
 
 panels()

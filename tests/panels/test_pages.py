@@ -131,7 +131,7 @@ def test_data_health_lists_every_stream(filled):
     late, streams = (table.value for table in app.dataframe)
     assert sorted(late["account"]) == ["Account 1", "Account 2", "Account 3"]
     assert "about two weeks of polling" in text(app)
-    assert set(streams["stream"]) == {"account", "campaign", "budget", "delivery"}
+    assert set(streams["stream"]) == {"Account", "Campaign", "Budget", "Delivery by the hour"}
 
 
 def test_wall_hides_navigation_and_keeps_the_numbers(filled):
