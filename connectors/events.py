@@ -24,7 +24,7 @@ from connectors.units import Duration, TimeZone
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["LATEST", "Event", "EventLog", "Events", "EventsSettings"]
+__all__ = ["LATEST", "Event", "EventLog", "Events", "EventsSettings", "Kafka"]
 
 LATEST: Final = timedelta(days=2)
 """How long after it happened an event is still taken."""
@@ -32,6 +32,17 @@ LATEST: Final = timedelta(days=2)
 _ENGAGED_US: Final = 10_000_000
 _FIRST: Final = "session_start"
 _MINUTES: Final = timedelta(minutes=30)
+
+
+class Kafka(BaseModel):
+    """A topic that brings the same events. options: of librdkafka, such as security.protocol."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    servers: str
+    topic: str
+    group: str = "paceline"
+    options: dict[str, str | int] = Field(default_factory=dict)
 
 
 class EventsSettings(BaseModel):
@@ -49,6 +60,7 @@ class EventsSettings(BaseModel):
     key_events: list[str] = Field(default=["purchase", "generate_lead", "sign_up"])
     folder: Path = Path(".paceline/events")
     keep: Duration = Field(default=timedelta(days=14), ge=timedelta(days=5))
+    kafka: Kafka | None = None
 
 
 class Events(Connector):

@@ -16,6 +16,7 @@ from service.alerting import Alerting
 from service.backfill import Backfill
 from service.collect import collector
 from service.jobs import Poller, utc_now
+from service.topic import topic
 from service.versions import Versions
 from service.workers import Workers
 from warehouse.book import Book, Chapter
@@ -96,6 +97,7 @@ class Service:
         )
         self.buttons = buttons(self.setup.channels, self.book, self._pressed, clock)
         self.collector = collector(self.setup.sources, clock=clock)
+        self.topic = topic(self.setup.sources, self.collector, clock=clock)
         self._backfill: Backfill | None = None
         self._lock = threading.Lock()
 
@@ -115,6 +117,8 @@ class Service:
             self._backfill.stop()
         if self.buttons is not None:
             self.buttons.stop()
+        if self.topic is not None:
+            self.topic.stop()
         if self.collector is not None:
             self.collector.close()
         self.alerting.stop()
