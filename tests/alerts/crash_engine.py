@@ -1,14 +1,15 @@
 """The engine and its dispatcher as a process that may be killed at any moment.
 
-    python -m tests.alerts.crash_engine BOOK SLACK_URL SMTP_PORT INCIDENTS
+    python -m tests.alerts.crash_engine BOOK CHANNELS INCIDENTS
 
-Begins as many incidents as it is told, one after the other, each an account of its own, told to Slack and by
-mail; says READY when it has begun to work and DONE when all is delivered. Started again on the same book, it
-goes on.
+CHANNELS is a file with the settings of Slack and mail. Begins and ends as many incidents as it is told, each
+an account of its own; says READY when it has begun to work and DONE when all is delivered. Started again on
+the same book, it goes on.
 """
 
 from __future__ import annotations
 
+import json
 import random
 import sys
 import time
@@ -18,12 +19,15 @@ from typing import Literal
 
 from alerts.conditions.contract import Condition
 from alerts.engine import Described, Engine, Finding
+from alerts.notify import book as threads
+from alerts.notify.email import Email
+from alerts.notify.settings import EmailSettings, SlackSettings
+from alerts.notify.slack import Slack
 from alerts.observation import Labels, Observation, Result
 from alerts.outbox import Dispatcher
 from alerts.records import CHAPTER
 from alerts.routes import Person, Receiver, Routing
 from alerts.rules import Rule
-from tests.alerts.channels import Mail, Slack
 from warehouse.book import Book
 
 
@@ -43,7 +47,11 @@ RULE = Rule.model_validate(
     }
 )
 ROUTING = Routing(
-    people=(Person(name="Dana", email="dana@team.test"),), group_wait=timedelta(0), escalation=(), repeat={}
+    people=(Person(name="Dana", email="dana@team.test"),),
+    group_wait=timedelta(0),
+    group_interval=timedelta(milliseconds=200),
+    escalation=(),
+    repeat={},
 )
 
 
@@ -51,32 +59,47 @@ def now():
     return datetime.now(UTC)
 
 
-def main(path, slack, smtp, incidents):
-    book = Book.open(Path(path), [CHAPTER])
-    engine = Engine(
-        book,
-        [RULE],
-        ROUTING,
-        {"slack": "C1", "email": ""},
-        lambda alert, notice, _now: Described(f"incident {alert.members[0].key.labels.account}"),
+def describe(alert, notice, _now):
+    return Described(f"{notice.reason} of {alert.members[0].key.labels.account}")
+
+
+def main(path, channels, incidents):
+    settings = json.loads(Path(channels).read_text())
+    book = Book.open(Path(path), [CHAPTER, threads.CHAPTER])
+    slack = SlackSettings(**settings["slack"])
+    engine = Engine(book, [RULE], ROUTING, {"slack": slack.channel, "email": ""}, describe)
+    dispatcher = Dispatcher(
+        engine.outbox,
+        {
+            # Without Slack's one message a second, which this sandbox does not ask for.
+            "slack": Slack(slack, threads.Threads(book), sleep=lambda _seconds: None),
+            "email": Email(EmailSettings(**settings["email"])),
+        },
+        now,
     )
-    dispatcher = Dispatcher(engine.outbox, {"slack": Slack(slack), "email": Mail(int(smtp))}, now)
     dispatcher.start()
-    sys.stdout.write("READY\n")
-    sys.stdout.flush()
-    known = {key.labels.account for key in engine.records.instances()}
-    known |= {row["account"] for row in book.read("SELECT account FROM incident")}
-    for number in range(int(incidents)):
-        if str(number) in known:
-            continue
-        labels = Labels("google_ads", str(number))
-        engine.take({RULE.name: Finding({labels: Observation(labels, Result.TRUE, now())})}, now())
-        time.sleep(random.random() * 0.004)
-    while engine.outbox.counts().keys() != {"sent"}:
+    say("READY")
+    begun = {row["account"] for row in book.read("SELECT account FROM incident")}
+    for number in map(str, range(int(incidents))):
+        if number not in begun:
+            tell(engine, number, Result.TRUE)
+    for instance in list(engine.records.firing()):
+        tell(engine, instance.key.labels.account, Result.FALSE)
+    while engine.records.open_incidents() or engine.outbox.counts().keys() != {"sent"}:
         engine.tick(now())
         time.sleep(0.02)
     dispatcher.stop()
-    sys.stdout.write("DONE\n")
+    say("DONE")
+
+
+def tell(engine, account, result):
+    labels = Labels("google_ads", account)
+    engine.take({RULE.name: Finding({labels: Observation(labels, result, now())})}, now())
+    time.sleep(random.random() * 0.004)
+
+
+def say(word):
+    sys.stdout.write(f"{word}\n")
     sys.stdout.flush()
 
 
