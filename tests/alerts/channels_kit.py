@@ -82,7 +82,9 @@ def running(folder, *options):
         late = threading.Timer(60, process.kill)
         late.start()
         try:
-            yield Channels(json.loads(process.stdout.readline()))
+            announced = process.stdout.readline()
+            late.cancel()  # it is up: from now on it may take as long as the tests do
+            yield Channels(json.loads(announced))
         finally:
             late.cancel()
             process.terminate()
