@@ -73,7 +73,11 @@ def cards(of: Process, shown: site.Site, now: datetime) -> None:
             f"{len(asked) - len(broken)} of {len(asked)}" if asked else f.NOTHING,
             status,
             old if status is Status.none else f"{len(broken)} broken" if broken else "All work",
-            note=f"longest for {f.age(worst)}" if worst is not None else "of those that running ads lead to",
+            note="of those that running ads lead to"
+            if worst is None
+            else "since just now"
+            if f.age(worst) == "now"
+            else f"longest for {f.age(worst)}",
             about="A page works when it answers in time, on the site, with its tag, as a visitor from an ad "
             "would see it. Looked at every five minutes.",
         )
@@ -87,7 +91,7 @@ def cards(of: Process, shown: site.Site, now: datetime) -> None:
             f"{told}/h" if told else "Nothing" if asked else f.NOTHING,
             status,
             old if status is Status.none else "Act now" if risk else "None lost",
-            note=f"an hour, by {len(names)} campaign{'s' if len(names) != 1 else ''}" if names else "",
+            note=f"by {len(names)} campaign{'s' if len(names) != 1 else ''}" if names else "",
             about="What the campaigns whose running ads lead to broken pages spent an hour over their last "
             "day, in shares of their ads; in the reporting currency where the day's rates are known.",
         )
