@@ -18,7 +18,7 @@ from metrics.model import Metric, load
 from metrics.windows import Windows
 from panels import _format as f
 from panels._address import kept as in_address
-from panels._drill import PAGE, address, open_entity
+from panels._drill import PAGE, address, link, open_entity
 from panels._entity import FIGURES, Line, Numbers
 from panels._parts import figure_columns, figures_of, setup
 from panels._slot import Process, process
@@ -181,12 +181,11 @@ def panels(of: Process, now: datetime) -> None:
         )
         if only:
             named = f.plain(only[1]) or "none"
-            st.page_link(
-                PAGE,
-                label=f"{possible[only[0]]}: **{named}**",
+            link(
+                f"{possible[only[0]]}: **{named}**",
+                address(None),
                 icon=":material/close:",
-                query_params=address(None),
-                help="Show all campaigns again.",
+                about="Show all campaigns again.",
             )
     try:
         shown = read(of.data_version(), view, by, only)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from metrics.entities import Entity
 
-__all__ = ["KEYS", "PAGE", "address", "open_campaign", "open_entity"]
+__all__ = ["KEYS", "PAGE", "address", "link", "open_campaign", "open_entity"]
 
 PAGE = "campaign.py"
 
@@ -31,6 +31,16 @@ def address(entity: Entity | None) -> dict[str, str]:
 def open_entity(entity: Entity) -> NoReturn:
     """Go to the page of an entity; Back leads here again."""
     st.switch_page(PAGE, query_params=address(entity))
+
+
+def link(label: str, query: dict[str, str], *, icon: str | None = None, about: str = "") -> None:
+    """A way from this page to itself with another query; label, about: markdown, names in it escaped.
+
+    A page link would show the new page under the old address, and Back would lead past it.
+    """
+    key = f"to_{label}_{'_'.join(query.values())}"
+    if st.button(label, key=key, type="tertiary", icon=icon, help=about or None):
+        st.switch_page(PAGE, query_params=query)
 
 
 def open_campaign(source: str, account: str, campaign: str, adset: str = "", ad: str = "") -> NoReturn:

@@ -44,13 +44,15 @@ def popover(pages: Mapping[str, Page], here: str) -> None:
             if page is None:
                 st.caption(f"{f.plain(view.name)}: its page is gone")
                 continue
-            st.page_link(
-                page,
-                label=f.plain(view.name),
+            # Not a page link: to the page that is open already, that would leave the address as it is.
+            if st.button(
+                f.plain(view.name),
+                key=f"view_{view.id}",
+                type="tertiary",
                 icon=":material/bookmark:",
-                query_params=view.query,
                 help=f"Saved by {f.plain(view.owner)} on {when}.",
-            )
+            ):
+                st.switch_page(page, query_params=view.query)
         st.divider()
         save(of, here)
         if views:

@@ -140,6 +140,7 @@ def table(
             _find(key, noun, data[names], ids, opens)
         chosen = _choice(key, columns)
         _export_menu(key, data, columns, about)
+        st.space(112)  # the grid's own tools (columns, search, full screen) come up here under the pointer
     if opens is not None and names:
         _opened(key, ids, opens)
     drawn = [column for column in columns if column in chosen or column.kind == "name"]
@@ -229,13 +230,25 @@ def _export_menu(
         st.caption("All rows and columns, with as-of, window and the versions of the definitions.")
 
 
-def _opened(key: str, ids: Sequence[Id], opens: Callable[[Id], None]) -> None:
-    """Open the row whose name was clicked, of the rows as they stood when they were drawn."""
+def _clicked(key: str) -> None:
+    """Note the row whose name was clicked, of the rows as they stood when they were drawn.
+
+    A callback, for it comes before all else: the poll that redraws the page in the next instant would
+    otherwise take the click with it.
+    """
     state = st.session_state
     click, drawn = state.get(f"{key}_open"), state.get(f"{key}_drawn", ())
-    state[f"{key}_drawn"] = tuple(ids)
     if click is not None and click["row"] < len(drawn):
-        opens(drawn[click["row"]])
+        state[f"{key}_asked"] = drawn[click["row"]]
+
+
+def _opened(key: str, ids: Sequence[Id], opens: Callable[[Id], None]) -> None:
+    """Open the row that was clicked last."""
+    state = st.session_state
+    state[f"{key}_drawn"] = tuple(ids)
+    asked = state.pop(f"{key}_asked", None)
+    if asked is not None:
+        opens(asked)
 
 
 def _known(values: Sequence[Any]) -> list[float]:
@@ -307,6 +320,8 @@ def _config(column: Column, values: Sequence[Any], button: str) -> Any:
                 alignment="left",
                 type="tertiary",
                 key=button,
+                on_click=_clicked,
+                args=(button.removesuffix("_open"),),
             )
         case "state":
             words = {v.text: v.status.value.color for v in values if v}

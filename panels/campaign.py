@@ -14,7 +14,7 @@ from metrics.links import entity_url, screen
 from metrics.model import load
 from panels import _campaigns, _freshness, _live, _parts
 from panels import _format as f
-from panels._drill import KEYS, PAGE, address
+from panels._drill import KEYS, address, link
 from panels._entity import Sheet, sheet
 from panels._maturity import learned
 from panels._scope import Scope
@@ -50,16 +50,12 @@ def asked() -> Entity | None:
 
 def crumbs(of: Process, entity: Entity) -> None:
     """The way up, each step a link; the last step is the page's title."""
-    st.html(
-        "<style>.st-key-crumbs a { background: transparent !important; padding: 0 !important; }"
-        ".st-key-crumbs a * { font-weight: 400 !important; }</style>"
-    )
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="crumbs"):
-        st.page_link(PAGE, label="All campaigns", query_params=address(None))
+        link("All campaigns", address(None))
         for step in entity.path[:-1]:
             found = described(of.warehouse, step)
             st.markdown(":gray[/]", width="content")
-            st.page_link(PAGE, label=f.plain(found.name if found else step.id), query_params=address(step))
+            link(f.plain(found.name if found else step.id), address(step))
 
 
 def header(of: Process, found: Described, account: Account, now: datetime) -> None:
@@ -114,12 +110,7 @@ def missing(of: Process, entity: Entity) -> None:
         if alike:
             st.markdown("Did you mean:")
             for other, name in alike:
-                st.page_link(
-                    PAGE,
-                    label=f"{f.plain(name)} :gray[{f.plain(other.campaign)}]",
-                    query_params=address(other),
-                )
-        st.page_link(PAGE, label="All campaigns", icon=":material/list:", query_params=address(None))
+                link(f"{f.plain(name)} :gray[{f.plain(other.campaign)}]", address(other))
 
 
 def target(of: Process, found: Described, account: Account, metric: str) -> float | None:

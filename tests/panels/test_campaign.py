@@ -202,7 +202,7 @@ def test_wrong_ids_offer_near_names(drilled, query, level):
     assert not app.metric
     assert "<b>" not in text(app)
     if query["account"] != "1" or level == "campaign":
-        assert any("Brand 1" in link.proto.label for link in app.get("page_link"))
+        assert any("Brand 1" in button.label for button in app.button)
 
 
 def test_before_the_first_delivery(running):

@@ -94,8 +94,7 @@ def test_a_group_opens_its_campaigns(several):
     app = opened(only="country:FR")
     assert not app.exception
     assert names(app) == ["FR | Generic", "FR | Brand"]
-    link = next(p for p in app.get("page_link") if p.proto.icon == ":material/close:")
-    assert link.proto.label == "Country: **FR**"
+    assert next(b.label for b in app.button if b.icon == ":material/close:") == "Country: **FR**"
 
 
 @pytest.mark.parametrize("only", ["country:FR", "nonsense", ":x", "campaign:k1", "channel:<b>"])

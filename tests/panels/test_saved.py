@@ -9,7 +9,7 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 def links(app) -> list[str]:
-    return [p.proto.label for p in app.get("page_link") if p.proto.icon == ":material/bookmark:"]
+    return [b.label for b in app.button if b.icon == ":material/bookmark:"]
 
 
 def test_none_yet(filled):
@@ -42,8 +42,10 @@ def test_a_link_leads_to_the_page_with_its_query(filled):
     query = (("source", "google_ads"), ("account", "1"), ("campaign", "c1"))
     saved_views.save(filled.book, "Brand 1", page="campaign", query=query, owner="ben", now=NOW)
     app = opened()
-    (link,) = [p.proto for p in app.get("page_link") if p.proto.icon == ":material/bookmark:"]
-    assert (link.page, link.query_string) == ("campaign", "source=google_ads&account=1&campaign=c1")
+    next(b for b in app.button if b.label == "Brand 1").click().run()
+    assert not app.exception
+    assert r"DE \| Brand 1" in [s.value for s in app.subheader]
+    assert {key: app.query_params[key] for key, _ in query} == dict(query)
 
 
 def test_a_view_of_a_page_that_is_gone(filled):

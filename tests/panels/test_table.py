@@ -137,9 +137,13 @@ def test_a_click_opens_the_row_that_was_drawn(monkeypatch):
     opened = []
     t._opened("t", ["a", "b"], opened.append)
     state["t_open"] = {"row": 1, "label": "b"}
+    t._clicked("t")
     t._opened("t", ["b", "a"], opened.append)
     assert opened == ["b"]
-    state["t_open"] = None
+    t._opened("t", ["b", "a"], opened.append)
+    assert opened == ["b"]
+    state["t_open"] = {"row": 7, "label": "gone"}
+    t._clicked("t")
     t._opened("t", ["b", "a"], opened.append)
     assert opened == ["b"]
 
