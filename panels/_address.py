@@ -7,7 +7,7 @@ Streamlit's own binding writes the label; a link in an alert must outlive a chan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ import streamlit as st
 
 from panels._format import plain
 
-__all__ = ["kept", "kept_text"]
+__all__ = ["kept", "kept_many", "kept_text"]
 
 T = TypeVar("T")
 
@@ -58,6 +58,28 @@ def _told(name: str, asked: str, key: str) -> None:
         st.toast(
             f"**{name}** {said} is no choice here (any more): the usual one is shown.", icon=":material/info:"
         )
+
+
+def kept_many(name: str, options: Iterable[str], default: Sequence[str]) -> dict[str, Any]:
+    """The same for a widget that chooses several: `name=a,b` in the URL, in the order of `options`."""
+    order = list(options)
+    asked = st.query_params.get(name)
+    parts = [part for part in (asked or "").split(",") if part in order]
+    if asked is not None and asked and not parts:
+        del st.query_params[name]
+        asked = None
+    key = f"url_{name}"
+    st.session_state[key] = list(default) if asked is None else parts
+    return {"key": key, "on_change": partial(_write_many, name, key, order, list(default))}
+
+
+def _write_many(name: str, key: str, order: list[str], default: list[str]) -> None:
+    """Put the choice into the URL; the default is the URL without it, nothing at all an empty value."""
+    chosen = st.session_state[key]
+    if sorted(chosen) == sorted(default):
+        st.query_params.pop(name, None)
+    else:
+        st.query_params[name] = ",".join(part for part in order if part in chosen)
 
 
 def _write(name: str, key: str, default: str) -> None:

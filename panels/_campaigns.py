@@ -18,6 +18,7 @@ from metrics.model import Metric, load
 from metrics.windows import Windows
 from panels import _format as f
 from panels._address import kept as in_address
+from panels._address import kept_text
 from panels._drill import PAGE, address, link, open_entity
 from panels._entity import FIGURES, Line, Numbers
 from panels._parts import figure_columns, figures_of, setup
@@ -164,12 +165,11 @@ def panels(of: Process, now: datetime) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         search = st.text_input(
             "Search",
-            key="q",
-            bind="query-params",
             placeholder="Part of a name or an id",
             icon=":material/search:",
             width=300,
             help="Every word must be in the campaign's name, id or kind.",
+            **kept_text("q", str, ""),
         )
         by = st.selectbox(
             "Group by",

@@ -38,6 +38,7 @@ import streamlit as st
 from metrics.model import Metric
 from panels import _export
 from panels import _format as f
+from panels._address import kept_many
 from panels._export import About
 from panels._status import Status
 
@@ -179,15 +180,14 @@ def _find(key: str, noun: str, names: Sequence[str], ids: Sequence[Id], opens: C
 def _choice(key: str, columns: Sequence[Column]) -> list[Column]:
     """The columns to show; a choice other than the usual one stands in the URL."""
     titles = {column.name: column.title for column in columns if column.kind != "name"}
+    usual = [c.name for c in columns if c.shown and c.kind != "name"]
     with st.popover("", icon=":material/view_column:", type="tertiary", help="Choose columns"):
         chosen = st.multiselect(
             "Columns",
             list(titles),
-            default=[c.name for c in columns if c.shown and c.kind != "name"],
             format_func=titles.__getitem__,
-            key=f"{key}_cols",
-            bind="query-params",
             help="The choice stands in this page's address, so that a link shows the same columns.",
+            **kept_many(f"{key}_cols", titles, usual),
         )
     return [column for column in columns if column.name in chosen]
 

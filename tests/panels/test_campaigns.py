@@ -70,9 +70,9 @@ def test_the_most_money_first_and_the_idle_last(several):
 @EARLY
 def test_search_takes_every_word(several):
     app = opened()
-    app.text_input(key="q").set_value("brand fr").run()
+    app.text_input(key="url_q").set_value("brand fr").run()
     assert names(app) == ["FR | Brand"]
-    app.text_input(key="q").set_value("nothing like it").run()
+    app.text_input(key="url_q").set_value("nothing like it").run()
     assert not app.exception
     assert "take a word out" in text(app)
 

@@ -74,10 +74,11 @@ def test_cells_are_what_the_names_are(app):
 
 def test_the_choice_of_columns_stands_in_the_url(app):
     app.run()
-    app.multiselect(key="t_cols").set_value(["id", "spend"]).run()
+    app.multiselect(key="url_t_cols").set_value(["id", "spend"]).run()
     assert list(app.dataframe[0].value.columns) == ["campaign", "spend", "id"]
     again = AppTest.from_string(PAGE, default_timeout=30)
-    again.query_params["t_cols"] = ["Id", "Spend"]
+    assert app.query_params["t_cols"] == "spend,id"
+    again.query_params["t_cols"] = "id,spend,gone"
     again.run()
     assert list(again.dataframe[0].value.columns) == ["campaign", "spend", "id"]
 
