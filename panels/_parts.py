@@ -18,6 +18,7 @@ from panels._cards import PACE, TOO_EARLY, TOO_FEW, card, relative
 from panels._drill import open_entity
 from panels._entity import AUCTION, Line, Sheet, reconciled
 from panels._facts import Interval
+from panels._marks import by_hour, by_moment, on, seen
 from panels._slot import Process
 from panels._status import Status, by_target
 from panels._table import About, Column, Pill, of_metric, table, versions
@@ -83,7 +84,7 @@ def page(
     cards(shown, goals)
     left, right = st.columns([2, 1])
     with left.container(border=True, height="stretch"):
-        history(shown)
+        history(shown, view, account)
     with right.container(border=True, height="stretch"):
         auction(shown)
     if entity.level != "ad":
@@ -191,8 +192,8 @@ def _once_settled(shown: Sheet, metric: Metric, said: Interval | None) -> str:
     return f"\\~{mid} once settled ({low} to {high})"
 
 
-def history(shown: Sheet) -> None:
-    """One metric over time, beside what it is compared with."""
+def history(shown: Sheet, view: View, account: Account) -> None:
+    """One metric over time, beside what it is compared with, and with what happened meanwhile."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("**Over time**", width="stretch")
         name = st.selectbox(
@@ -208,8 +209,10 @@ def history(shown: Sheet) -> None:
     if not any(v for v in shown.points.now[name]):
         st.markdown(f":material/inbox: {metric.title}: nothing in this window.")
         return
+    zone, points = account.timezone, shown.points
+    place = by_hour(points.start.astimezone(zone).date(), zone) if points.step == "hour" else by_moment(zone)
     st.vega_lite_chart(
-        trend(shown.points, metric, shown.currency),
+        on(trend(points, metric, shown.currency), seen(view, shown.described.entity.where), place, zone),
         alt=f"{metric.title} by {shown.points.step}, with {shown.points.label}",
         key="series",
     )

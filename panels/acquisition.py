@@ -11,7 +11,7 @@ from metrics import windows
 from metrics.compare import Comparison
 from metrics.model import Metric
 from panels import _format as f
-from panels import _live, _plots, _wall
+from panels import _live, _marks, _plots, _wall
 from panels._address import kept
 from panels._blocks import head, page, staleness
 from panels._cards import fact_card
@@ -67,7 +67,11 @@ def draw(of: Process, view: View, shown: Shown) -> None:
             **kept("metric", OVER_TIME, "clicks"),
         )
         chart(
-            _plots.line(steps, delivery[chosen].metric, of.workspace.timezone, before=_plots.past(view)),
+            _marks.on_steps(
+                _plots.line(steps, delivery[chosen].metric, of.workspace.timezone, before=_plots.past(view)),
+                view,
+                steps.at,
+            ),
             alt=f"{delivery[chosen].metric.title} over time, beside {_plots.past(view)}",
         )
     with right.container(border=True, height="stretch"):

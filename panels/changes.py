@@ -18,6 +18,7 @@ from panels import _freshness, _live, _view
 from panels._address import kept
 from panels._changes import CHARTED, Event, Happened, Line, happened, line, titled
 from panels._drill import open_campaign
+from panels._marks import noted
 from panels._maturity import learned
 from panels._reasons import metrics_of
 from panels._saved import LOCAL, me
@@ -47,12 +48,6 @@ def drawn(version: int, view: View, name: str, campaign: tuple[str, str, str] | 
     assert of is not None
     where = dict(zip(("source", "account", "campaign"), campaign, strict=True)) if campaign else {}
     return line(of, view, name, where)
-
-
-def noted(of: Process) -> int:
-    """How many notes were ever written or taken back: the version of the notes."""
-    (row,) = of.book.read("SELECT count(*) + count(taken_back) AS number FROM note")
-    return int(row["number"])
 
 
 def chosen(events: Sequence[Event]) -> list[Event]:
@@ -331,7 +326,7 @@ def panels() -> None:
         return
     # To the next five minutes, so that a note of this very minute is there too.
     soon = now.replace(minute=now.minute // 5 * 5, second=0, microsecond=0) + timedelta(minutes=5)
-    found = read(of.data_version(), noted(of), view, soon)
+    found = read(of.data_version(), noted(), view, soon)
     told = chosen(found.events)
     known = {key: account.name for key, account in windows.accounts(of.warehouse).items()}
     chart(of, view, found, told)

@@ -10,7 +10,7 @@ from metrics import windows
 from metrics.compute import evaluate
 from metrics.model import views
 from panels import _format as f
-from panels import _live, _plots, _wall
+from panels import _live, _marks, _plots, _wall
 from panels._blocks import head, page, staleness
 from panels._cards import fact_card
 from panels._facts import Facts, Group, Trend, definitions, facts, groups, trend
@@ -82,12 +82,16 @@ def draw(of: Process, view: View, shown: Shown) -> None:
         st.markdown("**Conversion rate over time**")
         metric = told["conversion_rate"].metric
         chart(
-            _plots.line(
-                steps,
-                metric,
-                of.workspace.timezone,
-                before=_plots.past(view),
-                settled=told.settled("conversion_rate"),
+            _marks.on_steps(
+                _plots.line(
+                    steps,
+                    metric,
+                    of.workspace.timezone,
+                    before=_plots.past(view),
+                    settled=told.settled("conversion_rate"),
+                ),
+                view,
+                steps.at,
             ),
             alt=f"Conversion rate over time, beside {_plots.past(view)}",
         )

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from metrics import pacing, windows
-from panels import _charts, _freshness, _live, _plots, _wall
+from panels import _charts, _freshness, _live, _marks, _plots, _wall
 from panels import _format as f
 from panels._blocks import head, page, staleness
 from panels._cards import PACE, fact_card, pace_card
@@ -233,7 +233,11 @@ def spend(of: Process, shown: Figures) -> None:
     view, metric = shown.view, shown.metrics["spend"]
     st.markdown(f"**Spend** · {view.title[:1].lower()}{view.title[1:]}")
     chart(
-        _plots.line(shown.steps, metric, of.workspace.timezone, before=_plots.past(view)),
+        _marks.on_steps(
+            _plots.line(shown.steps, metric, of.workspace.timezone, before=_plots.past(view)),
+            view,
+            shown.steps.at,
+        ),
         alt=f"Spend over time, beside {_plots.past(view)}",
     )
 
@@ -249,8 +253,11 @@ def plan(of: Process, shown: Figures) -> None:
         f.plain(f.money(value, view.currency)) for value in (pace.low, pace.mid, pace.high, pace.plan)
     )
     st.markdown(f"**Spend against plan** · today ends at {mid} ({low} to {high}) of {whole}")
+    clock, course = zone(of, view), shown.course
+    drawn = _charts.spend_against_plan(course, view.currency, clock)
+    place = _marks.by_moment(clock, (course.at[0], course.at[-1]))
     chart(
-        _charts.spend_against_plan(shown.course, view.currency, zone(of, view)),
+        _marks.on(drawn, _marks.seen(view), place, clock),
         alt=f"Cumulative spend against plan: {f.money(pace.spent, view.currency)} of "
         f"{f.money(pace.expected, view.currency)} planned {reached(shown)}",
     )

@@ -8,7 +8,7 @@ import streamlit as st
 
 from connectors.contract import Account
 from metrics import windows
-from panels import _live, _plots, _wall
+from panels import _live, _marks, _plots, _wall
 from panels._blocks import head, page, staleness
 from panels._cards import TOO_FEW, fact_card
 from panels._drill import open_campaign
@@ -93,12 +93,16 @@ def draw(of: Process, view: View, shown: Shown) -> None:
             help="Conversion value by the time of the click. The newest is provisional.",
         )
         chart(
-            _plots.line(
-                steps,
-                told["revenue"].metric,
-                of.workspace.timezone,
-                before=_plots.past(view),
-                settled=told.settled("revenue"),
+            _marks.on_steps(
+                _plots.line(
+                    steps,
+                    told["revenue"].metric,
+                    of.workspace.timezone,
+                    before=_plots.past(view),
+                    settled=told.settled("revenue"),
+                ),
+                view,
+                steps.at,
             ),
             alt=f"Revenue over time, beside {_plots.past(view)}",
         )
