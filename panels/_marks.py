@@ -43,44 +43,45 @@ def marks(found: Sequence[Annotation], place: Callable[[datetime], Any], zone: t
     found = [a for a in found if place(a.at) is not None]
     if not found:
         return []
-    kinds = [kind for kind in _LOOKS if any(a.kind == kind for a in found)]
-    values = [
-        {
-            x["field"]: place(a.at),
-            "kind": _LOOKS[a.kind][0],
-            "what": a.label,
-            "who": a.who or "—",
-            "when": f"{a.at.astimezone(zone):%a %-d %b %H:%M}",
-        }
-        for a in found
-    ]
-    looks = [_LOOKS[kind] for kind in kinds]
-    named = {
-        "field": "kind",
-        "type": "nominal",
-        "title": None,
-        "legend": {"orient": "top", "symbolStrokeWidth": 0, "symbolSize": 80},
-    }
     tooltip = [
         {"field": "when", "type": "nominal", "title": "When"},
+        {"field": "kind", "type": "nominal", "title": "Kind"},
         {"field": "what", "type": "nominal", "title": "What"},
         {"field": "who", "type": "nominal", "title": "Who"},
     ]
-    domain = [name for name, *_ in looks]
-    color = {**named, "scale": {"domain": domain, "range": [colour for *_, colour in looks]}}
-    shape = {**named, "scale": {"domain": domain, "range": [shape for _, shape, _ in looks]}}
-    return [
-        {
-            "data": {"values": values},
-            "mark": {"type": "rule", "strokeDash": [3, 3], "strokeWidth": 1, "opacity": 0.7},
-            "encoding": {"x": x, "color": {**color, "legend": None}, "tooltip": tooltip},
-        },
-        {
-            "data": {"values": values},
-            "mark": {"type": "point", "filled": True, "size": 110, "opacity": 1},
-            "encoding": {"x": x, "y": {"value": 6}, "color": color, "shape": shape, "tooltip": tooltip},
-        },
-    ]
+    layers: list[Spec] = []
+    for kind, (name, shape, colour) in _LOOKS.items():
+        values = [
+            {
+                x["field"]: place(a.at),
+                "kind": name,
+                "what": a.label,
+                "who": a.who or "—",
+                "when": f"{a.at.astimezone(zone):%a %-d %b %H:%M}",
+            }
+            for a in found
+            if a.kind == kind
+        ]
+        if values:
+            # Looks are said by value, not by scale: a scale would mix with the chart's own, and its legend.
+            rule = {"type": "rule", "strokeDash": [3, 3], "strokeWidth": 1, "opacity": 0.7, "color": colour}
+            point = {
+                "type": "point",
+                "filled": True,
+                "size": 110,
+                "opacity": 1,
+                "shape": shape,
+                "color": colour,
+            }
+            layers += [
+                {"data": {"values": values}, "mark": rule, "encoding": {"x": x, "tooltip": tooltip}},
+                {
+                    "data": {"values": values},
+                    "mark": point,
+                    "encoding": {"x": x, "y": {"value": 6}, "tooltip": tooltip},
+                },
+            ]
+    return layers
 
 
 def on(spec: Spec, found: Sequence[Annotation], place: Place, zone: tzinfo) -> Spec:
@@ -90,8 +91,7 @@ def on(spec: Spec, found: Sequence[Annotation], place: Place, zone: tzinfo) -> S
         return spec
     inner = {key: value for key, value in spec.items() if key not in ("height", "width")}
     outer = {key: value for key, value in spec.items() if key in ("height", "width")}
-    # The marks have colours of their own, beside the chart's.
-    return {**outer, "layer": [inner, *layers], "resolve": {"scale": {"color": "independent"}}}
+    return {**outer, "layer": [inner, *layers]}
 
 
 def by_step(spec: Spec, at: Sequence[datetime | date], zone: tzinfo) -> Place:

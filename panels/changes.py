@@ -139,7 +139,9 @@ def chart(of: Process, view: View, found: Happened, told: Sequence[Event]) -> No
         )
         whose = "one campaign" if single else view.scope.label
         each = "the 24 hours up to each hour" if not defined[name].additive and view.step.days == 0 else ""
-        st.caption(" · ".join(filter(None, (f.plain(whose), each, f"Clock: {of.workspace.timezone}"))))
+        symbols = "◆ change, ● note, ▼ restated since"
+        clock = f"Clock: {of.workspace.timezone}"
+        st.caption(" · ".join(filter(None, (f.plain(whose), each, symbols, clock))))
 
 
 def listed(of: Process, view: View, told: Sequence[Event], known: dict[AccountKey, str]) -> None:

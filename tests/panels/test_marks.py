@@ -66,22 +66,29 @@ def test_marks_lie_over_the_chart_and_say_their_story():
     ]
     drawn = on(spec, found, by_step(spec, hours, BERLIN), BERLIN)
 
-    chart, rules, points = drawn["layer"]
+    chart, *layers = drawn["layer"]
     assert chart["mark"] == "line"
     assert (drawn["height"], "height" in chart) == (100, False)
-    assert rules["data"] == points["data"]
-    assert points["data"]["values"] == [
-        {
-            "at": "nine",
-            "kind": "Change",
-            "what": "Brand: daily budget €50 → €80",
-            "who": "anna",
-            "when": "Tue 3 Nov 09:00",
-        },
-        {"at": "ten", "kind": "Note", "what": "Sale", "who": "ben", "when": "Tue 3 Nov 10:00"},
+    # a line and a symbol for each kind, in its own shape
+    assert [(one["mark"]["type"], one["mark"].get("shape")) for one in layers] == [
+        ("rule", None),
+        ("point", "diamond"),
+        ("rule", None),
+        ("point", "circle"),
     ]
-    assert points["encoding"]["shape"]["scale"]["domain"] == ["Change", "Note"]
-    assert points["encoding"]["x"] == spec["encoding"]["x"]
+    assert [one["data"]["values"] for one in layers[1::2]] == [
+        [
+            {
+                "at": "nine",
+                "kind": "Change",
+                "what": "Brand: daily budget €50 → €80",
+                "who": "anna",
+                "when": "Tue 3 Nov 09:00",
+            }
+        ],
+        [{"at": "ten", "kind": "Note", "what": "Sale", "who": "ben", "when": "Tue 3 Nov 10:00"}],
+    ]
+    assert all(one["encoding"]["x"] == spec["encoding"]["x"] for one in layers)
 
 
 def test_a_chart_without_marks_stays_as_it_is():
