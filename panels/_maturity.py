@@ -54,6 +54,7 @@ def lateness(of: Process, now: datetime, names: Mapping[AccountKey, str]) -> Non
         st.dataframe(
             pd.DataFrame(
                 {
+                    "source": [of.workspace.sources.get(source, source) for source, _ in curves],
                     "account": [names.get(key, key[1]) for key in curves],
                     "half": [_span(curve.age_at(0.5)) for curve in curves.values()],
                     "most": [_span(curve.age_at(0.9)) for curve in curves.values()],
@@ -63,10 +64,13 @@ def lateness(of: Process, now: datetime, names: Mapping[AccountKey, str]) -> Non
             hide_index=True,
             alt="How late each account's conversions come",
             column_config={
+                "source": "Source",
                 "account": "Account",
                 "half": "Half known after",
                 "most": "Nine tenths after",
-                "seen": st.column_config.NumberColumn("Learned from conversions", format="localized"),
+                "seen": st.column_config.NumberColumn(
+                    "Learned from", format="localized", help="Conversions that polls saw arrive."
+                ),
             },
         )
     with good:
