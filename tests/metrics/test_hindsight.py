@@ -11,7 +11,7 @@ from metrics.hindsight import backtest
 from tests.metrics.conftest import Store, hour, midnight, total
 from warehouse.duck import DuckWarehouse
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 FIRST, DAYS = date(2026, 9, 1), 32
 NOW = midnight(FIRST + timedelta(days=DAYS))

@@ -17,7 +17,7 @@ from tests.metrics.conftest import BERLIN, Store, hour, midnight, total
 from warehouse.duck import DuckWarehouse
 from warehouse.store import Fetch, Slice
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 """A fortnight of hourly polls takes half a minute, more on a busy machine."""
 
 FIRST, LAST = date(2026, 10, 20), date(2026, 11, 4)
