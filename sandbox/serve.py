@@ -25,7 +25,7 @@ __all__ = ["Options", "Sandbox", "begin_demo", "running"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a sandbox is like. port_base: the first of ten ports in a row, or 0 for any free ones."""
+    """What a sandbox is like. port_base: the first of eleven ports in a row, or 0 for any free ones."""
 
     seed: int = 1
     accounts: int = 6

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from alerts.digest.audience import KINDS
 from alerts.notify.contract import Message, Reason, Severity
+from alerts.notify.email import plain
 from alerts.routes import Receiver
 from connectors.units import duration
 
@@ -158,6 +160,31 @@ def _test(alerting: Alerting, asked: Mapping[str, Any], now: datetime) -> dict[s
     return {"key": message.key}
 
 
+def _digest(alerting: Alerting, asked: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """A digest as it is now: its text, and on demand on its way to whom it is for."""
+    made, kind, name = alerting.digests, str(asked["kind"]), asked.get("audience")
+    if kind not in KINDS:
+        raise ValueError(f"{kind!r} is none of {', '.join(KINDS)}")
+    known = [audience.name for audience in made.audiences]
+    if not known:
+        raise ValueError("nobody reads a digest: set up Slack, or write alerts.digests (docs/digests.md)")
+    if name is not None and name not in known:
+        raise ValueError(f"there is no audience {name!r}; there are {', '.join(known)}")
+    if asked.get("send"):
+        return {"messages": made.send(kind, now, name)}
+    shown = []
+    for audience in made.audiences:
+        if name in (None, audience.name):
+            addresses = [" ".join(address).strip() for address in made.addresses(audience)]
+            digest = made.make(audience, kind, now)
+            text = None
+            if digest is not None:
+                at = now.astimezone(made.zone)
+                text = plain(digest.message(key="shown", thread="shown", to="", at=at))
+            shown.append({"audience": audience.name, "to": addresses, "text": text})
+    return {"digests": shown}
+
+
 ACTS: Mapping[str, Callable[[Alerting, Mapping[str, Any], datetime], dict[str, Any]]] = {
     "ack": _ack,
     "snooze": _snooze,
@@ -166,5 +193,6 @@ ACTS: Mapping[str, Callable[[Alerting, Mapping[str, Any], datetime], dict[str, A
     "note": _note,
     "again": _again,
     "test": _test,
+    "digest": _digest,
 }
 """Every act by its name in the API: `POST /api/alerts/NAME`."""

@@ -21,6 +21,7 @@ from alerts.routes import INBOX
 from alerts.scene import DELIVERY, Memory, Scene, Target
 from metrics import model
 from service import rules
+from service.digests import digests
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,6 +86,14 @@ class Alerting:
             settings.alerts,
             defaults,
             Words(warehouse, self.rules, self._metrics, settings.timezone, _address(settings.server)),
+        )
+        self.digests = digests(
+            setup,
+            warehouse,
+            self.engine,
+            self._metrics,
+            defaults=defaults,
+            app=_address(settings.server),
         )
         self.dispatcher = Dispatcher(self.engine.outbox, {INBOX: Inbox(), **notifiers}, clock)
         self._memory = Memory()

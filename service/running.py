@@ -15,6 +15,7 @@ from service import experiments, settings
 from service.alerting import Alerting
 from service.backfill import Backfill
 from service.collect import collector
+from service.digests import DigestClock
 from service.jobs import Poller, utc_now
 from service.topic import topic
 from service.versions import Versions
@@ -95,6 +96,7 @@ class Service:
             young=self._young,
             changed=self.versions.bump,
         )
+        self.digests = DigestClock(self.alerting.digests, clock=clock, ready=self._present)
         self.buttons = buttons(self.setup.channels, self.book, self._pressed, clock)
         self.collector = collector(self.setup.sources, clock=clock)
         self.topic = topic(self.setup.sources, self.collector, clock=clock)
@@ -105,6 +107,7 @@ class Service:
         """Poll from now on."""
         self.poller.start()
         self.alerting.start()
+        self.digests.start()
         if self.buttons is not None:
             self.buttons.start()
         accounts, sources = len(self.poller.accounts.known()), ", ".join(self.setup.sources)
@@ -115,6 +118,7 @@ class Service:
         self.versions.close()
         if self._backfill is not None:
             self._backfill.stop()
+        self.digests.stop()
         if self.buttons is not None:
             self.buttons.stop()
         if self.topic is not None:
@@ -175,7 +179,14 @@ class Service:
             "alerts": self.alerting.status(),
             "channels": sorted(self.setup.channels),
             "buttons": self.buttons.problem if self.buttons is not None else "",
+            "digests": self.digests.problem,
         }
+
+    def _present(self) -> bool:
+        """Whether every account that spends has present data, and no backfill is under way."""
+        spending = sum(bool(account.currency) for account in self.poller.accounts.known())
+        filling = self._backfill is not None and self._backfill.progress().state not in ("done", "stopped")
+        return bool(spending) and len(self.poller.live) >= spending and not filling
 
     def _pressed(self, act: Act) -> None:
         """Somebody pressed a button in a message. Raises ValueError with why it cannot be done."""

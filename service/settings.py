@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, Field, PositiveFloat, ValidationError
 
+from alerts.digest.audience import Audience
 from alerts.notify.settings import CHANNELS, ChannelSettings
 from alerts.routes import INBOX, ROLES, Receiver, Routing
 from connectors import registry
@@ -108,9 +109,13 @@ class Target(Part):
 
 
 class Alerts(Routing):
-    """Who hears when, and how. channels: each channel's own settings, by its name (see docs/channels.md)."""
+    """Who hears when, and how. channels: each channel's own settings, by its name (see docs/channels.md).
+
+    digests: who reads a daily or weekly digest of what (see docs/digests.md).
+    """
 
     channels: dict[str, dict[str, Any] | None] = Field(default_factory=dict)
+    digests: tuple[Audience, ...] | None = None
 
 
 def _naming(pattern: str) -> str:
@@ -267,6 +272,11 @@ def _receivers(marked: Marked, alerts: Alerts) -> list[Problem]:
     if "escalation" in alerts.model_fields_set:
         written += [(("alerts", "escalation", n, "to"), s.to) for n, s in enumerate(alerts.escalation)]
     written += [(("alerts", "heartbeat_to", n), one) for n, one in enumerate(alerts.heartbeat_to)]
+    written += [
+        (("alerts", "digests", a, "to", n), one)
+        for a, audience in enumerate(alerts.digests or ())
+        for n, one in enumerate(audience.to)
+    ]
     for place, (channel, to) in written:
         if channel != INBOX and channel not in alerts.channels:
             problems.append(marked.problem(place, f"{channel} is not set up under alerts.channels"))

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from alerts.notify.contract import Message, Receipt, Retry, Severity, Stop
-from alerts.notify.words import MARKS, clean, clip, subject
+from alerts.notify.words import MARKS, clean, clip, follow, subject
 
 if TYPE_CHECKING:
     from alerts.notify.settings import AppriseSettings
@@ -74,6 +74,6 @@ def body(message: Message) -> str:
     lines += [f"{'✓' if m.resolved else '•'} {clean(m.text)}" for m in message.members]
     for section in message.sections:
         lines += ["", clean(section.title)]
-        lines += [f"{MARKS[line.state]} {clean(line.text)}" for line in section.lines]
+        lines += [f"{MARKS[line.state]} {clean(line.text)}{follow(line.rest)}" for line in section.lines]
     lines += [f"{clean(link.title)}: {link.url}" for link in message.links]
     return "\n".join(lines) or clean(message.headline)

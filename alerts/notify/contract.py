@@ -97,11 +97,15 @@ class Member(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One item of a section. state: good, warn, bad or none, as everywhere in the app; "" says nothing."""
+    """One item of a section: its name, which leads to `url`, and what is said of it.
+
+    state: good, warn, bad or none, as everywhere in the app; "" says nothing.
+    """
 
     text: str
     url: str = ""
     state: str = ""
+    rest: str = ""
 
 
 class Section(NamedTuple):

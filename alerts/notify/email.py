@@ -22,17 +22,19 @@ from typing import TYPE_CHECKING, Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from alerts.notify.contract import Message, NotifyError, Reason, Receipt, Retry, Severity, Stop
-from alerts.notify.words import MARKS, WHY, clean, clip, subject
+from alerts.notify.words import MARKS, WHY, clean, clip, follow, subject
 
 if TYPE_CHECKING:
     from alerts.notify.settings import EmailSettings
 
-__all__ = ["Email", "compose"]
+__all__ = ["Email", "compose", "plain"]
 
 _TIMEOUT: Final = 20
 _SUBJECT: Final = 200
 _PLAIN: Final = re.compile(r"[\w.+\-]+@[\w\-]+(\.[\w\-]+)*", re.ASCII)
 _CHART: Final = "chart"
+_ALONE: Final = frozenset({Reason.FIRST, Reason.DIGEST, Reason.HEARTBEAT, Reason.TEST, Reason.UNDELIVERED})
+"""Reasons of a mail that answers none before it."""
 
 
 class Email:
@@ -142,7 +144,7 @@ def compose(message: Message, *, sender: str) -> EmailMessage:
     mail["Subject"] = clip(subject(message), _SUBJECT)
     mail["Date"] = format_datetime(message.at)
     root = _message_id(f"{message.incident}\n{message.to}", domain)
-    if message.reason is Reason.FIRST:
+    if message.reason in _ALONE:
         mail["Message-ID"] = root
     else:
         mail["Message-ID"] = _message_id(message.key, domain)
@@ -155,7 +157,7 @@ def compose(message: Message, *, sender: str) -> EmailMessage:
     if message.severity is Severity.CRITICAL and not message.resolved:
         mail["Importance"] = "high"
     shown = _shown(message)
-    mail.set_content(_templates().get_template("message.txt").render(shown))
+    mail.set_content(plain(message))
     mail.add_alternative(_templates().get_template("message.html").render(shown), subtype="html")
     if message.chart is not None:
         html: Any = mail.get_payload(1)
@@ -164,6 +166,11 @@ def compose(message: Message, *, sender: str) -> EmailMessage:
         if part.is_multipart():
             part.set_boundary(f"=={hashlib.sha256(f'{message.key} {place}'.encode()).hexdigest()[:24]}")
     return mail
+
+
+def plain(message: Message) -> str:
+    """The message as text, as it stands in a mail for readers without HTML."""
+    return _templates().get_template("message.txt").render(_shown(message))
 
 
 def _message_id(key: str, domain: str) -> str:
@@ -185,7 +192,10 @@ def _shown(message: Message) -> dict[str, Any]:
         "sections": [
             (
                 clean(s.title),
-                [(clean(line.text), _safe(line.url), line.state, MARKS[line.state]) for line in s.lines],
+                [
+                    (clean(line.text), follow(line.rest), _safe(line.url), line.state, MARKS[line.state])
+                    for line in s.lines
+                ],
             )
             for s in message.sections
         ],

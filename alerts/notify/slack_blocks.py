@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from alerts.notify.contract import Action, Severity
-from alerts.notify.words import MARKS, WHY, clean, clip, subject
+from alerts.notify.words import MARKS, WHY, clean, clip, follow, subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,7 +45,11 @@ _BUTTONS: Final = {
 
 def escape(text: str, *, lines: bool = False) -> str:
     """A text from outside for mrkdwn."""
-    return clean(text, lines=lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _entities(clean(text, lines=lines))
+
+
+def _entities(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def notification(message: Message) -> str:
@@ -150,8 +154,9 @@ def _facts(facts: Iterable[Fact]) -> list[Block]:
 def _items(section: Section) -> list[Block]:
     lines = [f"*{clip_escaped(escape(section.title), 150)}*"]
     for line in section.lines:
-        text = clip_escaped(escape(line.text), 600)
-        lines.append(f"{MARKS[line.state]} {_link(text, line.url)}" if line.text else "")
+        text = clip_escaped(escape(line.text), 300)
+        rest = clip_escaped(_entities(follow(line.rest)), 300)
+        lines.append(f"{MARKS[line.state]} {_link(text, line.url)}{rest}")
     return [_section(_fit(lines, _SECTION))]
 
 

@@ -10,7 +10,7 @@ from alerts.notify.contract import Reason
 if TYPE_CHECKING:
     from alerts.notify.contract import Message
 
-__all__ = ["MARKS", "WHY", "clean", "clip", "subject"]
+__all__ = ["MARKS", "WHY", "clean", "clip", "follow", "subject"]
 
 WHY: Final[dict[Reason, str]] = {
     Reason.FIRST: "New",
@@ -45,6 +45,12 @@ def clean(text: str, *, lines: bool = False) -> str:
     if lines:
         return "\n".join(" ".join(line.split()) for line in kept.split("\n"))
     return " ".join(kept.split())
+
+
+def follow(rest: str) -> str:
+    """What follows an item's name, with a blank before it unless it begins with a mark of its own."""
+    said = clean(rest)
+    return said if not said or said[0] in ":,;" else f" {said}"
 
 
 def clip(text: str, most: int) -> str:

@@ -191,6 +191,22 @@ def sandbox(context: typer.Context) -> None:
 
 
 @app.command()
+def digest(
+    kind: Annotated[str, typer.Argument(help="daily or weekly")] = "daily",
+    workspace: Folder = None,
+    audience: Annotated[str | None, typer.Option(help="Only this one of alerts.digests.")] = None,
+    *,
+    send: Annotated[
+        bool, typer.Option("--send/--dry-run", help="Send it now, or print what it would say.")
+    ] = False,
+) -> None:
+    """The managers' digest as it is now."""
+    from service.commands import digest as command  # noqa: PLC0415
+
+    command.run(workspace, kind, audience, send=send)
+
+
+@app.command()
 def version() -> None:
     """Which Paceline this is."""
     from service.commands import serve  # noqa: PLC0415

@@ -66,7 +66,7 @@ def _start(
     began = time.monotonic()
     typer.echo("Starting the sandbox: Google Ads and Meta as they are on the wire, over a made-up world …")
     sandbox, said = _sandbox(processes, workspace, seed=seed, days=days)
-    write_workspace(workspace, said)
+    write_workspace(workspace, said, port=port)
     setup = settings.load(workspace.folder)
     log = processes.enter_context((workspace.state / "app.log").open("a", encoding="utf-8"))
     server = subprocess.Popen(  # noqa: S603  # our own interpreter
@@ -165,11 +165,13 @@ def _sandbox(
     return process, said
 
 
-def write_workspace(workspace: Workspace, said: dict[str, Any]) -> None:
-    """Settings and secrets for a sandbox that has announced itself."""
+def write_workspace(workspace: Workspace, said: dict[str, Any], *, port: int = 0) -> None:
+    """Settings and secrets for a sandbox that has announced itself. port: the app's, 0 for any free one."""
     google, meta = said["credentials"]["google"], said["credentials"]["meta"]
     template = yaml.safe_load((serve.HOME / "workspace" / settings.FILE).read_text(encoding="utf-8"))
     template["demo"] = True
+    if port:
+        template["server"]["port"] = port  # links in messages lead there
     template["targets"] += _targets(template, said["accounts"])
     template["sources"] = {
         "google_ads": {
@@ -253,6 +255,12 @@ def _alerts(said: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "second": "ben",
         "manager": "chioma",
+        "digests": [
+            {
+                "name": "managers",
+                "to": [f"slack {said['slack_channels']['marketing-digest']}", "email chioma"],
+            },
+        ],
     }
 
 

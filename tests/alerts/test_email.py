@@ -109,7 +109,7 @@ def test_two_copies_of_a_mail_are_the_same_mail():
 def test_names_from_outside_make_no_header_and_no_markup():
     made = note(
         headline=HOSTILE, facts=(Fact("Campaign", HOSTILE),), members=(Member(HOSTILE),),
-        sections=(Section("<b>", (Line(HOSTILE, "javascript:alert(1)"), Line("x", 'https://a.test/"onx='))),),
+        sections=(Section("<b>", (Line(HOSTILE, "javascript:alert(1)", rest=HOSTILE), Line("x", 'https://a.test/"onx='))),),
         links=(Link("bad", "javascript:alert(1)"), Link("<i>", "https://app.test/?a=1&b=2")),
     )  # fmt: skip
     raw = compose(made, sender=SENDER).as_bytes()

@@ -26,7 +26,7 @@ MESSAGES = st.builds(
     sections=st.lists(
         st.builds(
             Section, TEXT,
-            st.lists(st.builds(Line, TEXT, URL, st.sampled_from(["", "good", "warn", "bad", "none"])), max_size=30).map(tuple),
+            st.lists(st.builds(Line, TEXT, URL, st.sampled_from(["", "good", "warn", "bad", "none"]), TEXT), max_size=30).map(tuple),
         ),
         max_size=60,
     ).map(tuple),

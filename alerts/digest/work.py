@@ -1,0 +1,124 @@
+"""What the alerts have to report: what is open, and over a week how much there was and what came of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from alerts.notify.contract import Severity
+from alerts.records import stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from alerts.records import Records
+    from alerts.rules import Rule
+    from metrics.windows import AccountKey
+
+__all__ = ["Open", "Week", "open_incidents", "overdue", "undelivered", "week"]
+
+_ACTS: Final = ("acknowledged", "snoozed", "useful", "noise", "assigned", "note")
+"""What people do about an incident. A vote is an act: somebody looked."""
+
+_SOON: Final = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """An incident that goes on. acknowledged: by whom, or ""."""
+
+    id: int
+    headline: str
+    owner: str
+    severity: Severity
+    since: datetime
+    acknowledged: str
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """The incidents that began within some days. before: those of as many days before.
+
+    acted: those about which somebody did something. loud: (rule, incidents) of the rule that fired most.
+    """
+
+    opened: int
+    critical: int
+    before: int
+    acted: int
+    noise: int
+    loud: tuple[str, int] | None
+
+
+def open_incidents(records: Records, accounts: Collection[AccountKey]) -> list[Open]:
+    """The most serious first, of these the oldest; those without an account concern everybody.
+
+    What was told to nobody, and what is for information alone, is no news to a manager.
+    """
+    rows = {
+        row["id"]: row["headline"]
+        for row in records.book.read("SELECT id, headline FROM incident WHERE closed IS NULL")
+    }
+    found = [
+        Open(
+            one.id,
+            rows.get(one.id) or f"Incident {one.id}",
+            one.group.owner,
+            one.group.severity,
+            one.opened,
+            one.acknowledged.by if one.acknowledged else "",
+        )
+        for one in records.open_incidents()
+        if one.sent is not None
+        and one.group.severity is not Severity.INFO
+        and _concerns(one.group.source, one.group.account, accounts)
+    ]
+    return sorted(found, key=lambda o: (-o.severity.rank, o.since))
+
+
+def week(records: Records, accounts: Collection[AccountKey], start: datetime, end: datetime) -> Week:
+    """Alert volume and what came of it, for incidents that began in [start, end)."""
+    rows = records.book.read(
+        "SELECT id, source, account, severity, opened FROM incident WHERE opened >= ? AND opened < ?",
+        [stamp(start - (end - start)), stamp(end)],
+    )
+    mine = [row for row in rows if _concerns(row["source"], row["account"], accounts)]
+    now = [row for row in mine if datetime.fromisoformat(row["opened"]) >= start]
+    ids = {row["id"] for row in now}
+    happened = [
+        row
+        for row in records.book.read("SELECT incident, alert, what, who FROM happened")
+        if row["incident"] in ids
+    ]
+    acted = {row["incident"] for row in happened if row["what"] in _ACTS and row["who"]}
+    noise = {row["incident"] for row in happened if row["what"] == "noise"}
+    fired: dict[str, set[int]] = {}
+    for row in happened:
+        if row["what"] == "firing" and row["alert"]:
+            fired.setdefault(json.loads(row["alert"])[0], set()).add(row["incident"])
+    loud = max(fired.items(), key=lambda item: (len(item[1]), item[0]), default=None)
+    return Week(
+        opened=len(now),
+        critical=sum(row["severity"] == Severity.CRITICAL for row in now),
+        before=len(mine) - len(now),
+        acted=len(acted),
+        noise=len(noise),
+        loud=(loud[0], len(loud[1])) if loud else None,
+    )
+
+
+def overdue(rules: Sequence[Rule], now: datetime) -> list[Rule]:
+    """Rules whose review is due within a week, or was; the longest overdue first."""
+    return sorted((r for r in rules if r.review <= (now + _SOON).date()), key=lambda r: (r.review, r.name))
+
+
+def undelivered(records: Records) -> int:
+    """Messages that were given up and not sent again since."""
+    (row,) = records.book.read("SELECT count(*) AS number FROM outbox WHERE status = 'dead'")
+    return int(row["number"])
+
+
+def _concerns(source: str, account: str, accounts: Collection[AccountKey]) -> bool:
+    return not account or (source, account) in accounts
