@@ -363,7 +363,7 @@ def test_the_picture_is_drawn_without_a_network(usual, monkeypatch):
     assert height > 400
     with Image.open(io.BytesIO(made)) as picture:  # the title is written: a font that is missing leaves none
         top = picture.convert("L").crop((20, 20, 700, 64))
-        assert min(top.getdata()) < 80
+        assert min(top.get_flattened_data()) < 80
     assert said.startswith("Always <on> · 東京: €3.56k spent, ")
     assert "likely end" in said
 
