@@ -60,8 +60,9 @@ def test_a_test_that_cannot_be_judged_says_why(filled):
 def test_ended_tests_are_kept_apart(filled):
     over = Test("old", "Long over", "", arms("c1", "c2"), START, ends=(NOW - timedelta(days=5)).date())
     team(over)
-    assert "Long over" not in text(opened())
+    assert "Long over" not in text(opened(tests="running"))
     assert "Long over" in text(opened(tests="ended"))
+    assert "Long over" in text(opened()), "with none running, the page opens on those that ended"
 
 
 def test_hostile_titles_are_shown_as_they_are(filled):

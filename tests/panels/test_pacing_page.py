@@ -70,7 +70,7 @@ def test_without_plans_the_platforms_budgets_are_paced_and_a_plan_is_offered(spe
     assert [c[0] for c in table["plan"]] == ["Budgets in EUR", "Budgets in USD"]
     assert [list(c) for c in table["state"]] == [["● On plan"], ["● On plan"]]
     assert app.metric[0].value == "2 of 2"
-    offered = yaml.safe_load(app.code[0].value)["plans"]
+    offered = next(yaml.safe_load(c.value)["plans"] for c in app.code if c.value.startswith("plans:"))
     assert [p["currency"] for p in offered] == ["EUR", "USD"]
     assert offered[0]["accounts"] == ["Account 1", "Account 2"]
     assert offered[0]["amount"] == pytest.approx(480 * MONTH, rel=0.05)
