@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,14 @@ from tests.e2e.test_browser import browser, demo, shot
 
 __all__ = ["browser", "demo"]
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(
+        "PACELINE_FULL" not in os.environ, reason="a demo and six walks: PACELINE_FULL=0 or 1"
+    ),
+]
 
 ROW, HEADER = 35, 35
 
