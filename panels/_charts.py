@@ -38,7 +38,7 @@ def spend_against_plan(of: Course, currency: str, zone: ZoneInfo) -> Spec:
         "type": "temporal",
         "title": None,
         "scale": {"nice": False},
-        "axis": {"grid": False, "format": "%H:%M", "tickCount": {"interval": "hour", "step": 3}},
+        "axis": {"grid": False, "format": "%H:%M", "tickCount": 12},
     }
     y = {"type": "quantitative", "axis": {**axis(currency), "titleY": -6, "titleX": -28, "tickCount": 5}}
 
