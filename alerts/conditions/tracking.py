@@ -2,7 +2,9 @@
 
 Told by arrivals, the conversions that polls saw come in, of whatever click: an hour of them is complete when
 it is over, so an outage shows long before the clicks' own conversions are late. Expected is what arrived in
-the same hours of the past days, in proportion to the clicks of the last day.
+the same hours of the past days, in proportion to the clicks of the last day. An account that was not polled
+for so long has no arrivals yet: there the last hours' clicks are asked instead what they should have brought by
+now, by the week's rate and the share of conversions that is known at their age.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from alerts.scene import Floats, Scene
 
 DAYS = 7
+
+ARRIVALS = 3
+"""Days of polls that show what arrives; fewer are the polling's own beginning."""
 
 
 class Tracking(Condition):
@@ -46,14 +51,15 @@ class Tracking(Condition):
         seen, past, days = _arrivals(scene, self.window, {key: polled[key] for key in keys})
         clicks = {key: _clicks(scene, key) for key in keys}
         pace = np.array([clicks[key] for key in keys])
-        expected = np.array(past) / np.maximum(days, 1) * pace
-        count = np.array(seen)
+        arrived = days >= ARRIVALS
+        due, brought = _brought(scene, self.window, keys)
+        expected = np.where(arrived, np.array(past) / np.maximum(days, 1) * pace, due)
+        count = np.where(arrived, np.array(seen), brought)
         chance = lower_tail(count, expected)
         found = []
         for i, key in enumerate(keys):
             labels = Labels(*key)
-            # Three days show what arrives; fewer are the polling's own beginning.
-            known = days[i] >= 3 and expected[i] > 0
+            known = expected[i] > 0
             holds = bool(known and chance[i] < self.chance and count[i] < self.below * expected[i])
             if not holds and labels not in watched:
                 continue
@@ -79,6 +85,14 @@ def _clicks(scene: Scene, key: tuple[str, str]) -> float:
     of = [n for n, one in enumerate(scene.campaigns.labels) if one[:2] == key]
     usual = scene.clicks[of, 24:].sum() / DAYS
     return float(scene.clicks[of, :24].sum() / usual) if usual > 0 else 1.0
+
+
+def _brought(scene: Scene, hours: int, keys: Sequence[tuple[str, str]]) -> tuple[Floats, Floats]:
+    """What the last hours' clicks of each account should have brought by now, and what they did."""
+    due = (scene.clicks * scene.complete)[:, :hours].sum(1) * scene.usual
+    brought = scene.sums(("conversions",), hours)["conversions"]
+    of = [[n for n, one in enumerate(scene.campaigns.labels) if one[:2] == key] for key in keys]
+    return np.array([due[n].sum() for n in of]), np.array([brought[n].sum() for n in of])
 
 
 def _arrivals(scene: Scene, hours: int, polled: Moments) -> tuple[list[float], list[float], Floats]:

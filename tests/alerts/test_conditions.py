@@ -248,3 +248,29 @@ def test_a_plain_threshold_is_read_as_it_is_worded(world, written, campaigns):
 def test_an_unknown_kind_names_the_nearest():
     with pytest.raises(conditions.UnknownKind, match="did you mean 'freshness'"):
         conditions.read({"kind": "freshnes"})
+
+
+# -- tracking
+
+
+def test_before_arrivals_are_known_clicks_tell_that_the_tag_is_gone(world):
+    # Stored by one poll: nothing was seen to arrive. Four campaigns bring a conversion an hour each.
+    for name in "abcd":
+        world.campaign_of(name)
+        world.last(name, 3, conversions=0)
+    found = find(world.scene(), kind="tracking")
+    outage = found[ACCOUNT]
+    assert (outage.result, outage.seen) == (Result.TRUE, 0)
+    assert outage.expected.mid == pytest.approx(12, rel=0.01)
+    # None of twelve, with the days' own variation: (1 + 0.02 * 12) ** -50.
+    assert 1 - outage.sure == pytest.approx((1 + 0.02 * 12) ** -50, rel=0.05)
+    assert outage.at_risk == pytest.approx(40)
+    assert outage.said == "No conversions arrive, 12 expected"
+
+
+@pytest.mark.parametrize(("campaigns", "left"), [("abc", 0), ("abcd", 1)])
+def test_too_few_to_be_sure_or_a_quarter_left_is_no_outage(world, campaigns, left):
+    for name in campaigns:
+        world.campaign_of(name)
+        world.last(name, 3, conversions=left / 4)
+    assert find(world.scene(), kind="tracking") == {}
