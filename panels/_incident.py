@@ -19,10 +19,17 @@ from panels._slot import Process
 from panels._status import Status
 from panels._table import About, Column, Pill, table
 
-__all__ = ["explanation", "headline", "letters", "members", "table_of", "timeline"]
+__all__ = ["FACES", "explanation", "headline", "letters", "members", "split", "table_of", "timeline"]
 
 MOST = 6
 """Members that a card lists; the rest is counted."""
+
+FACES = {
+    Severity.CRITICAL: (Status.act, "Critical"),
+    Severity.WARNING: (Status.watch, "Warning"),
+    Severity.INFO: (Status.none, "Info"),
+}
+"""What each severity looks like, and its word."""
 
 _SENT = {
     "sent": (Status.good, "Arrived"),
@@ -42,6 +49,13 @@ _ICONS = {
     "opened": ":material/flag:",
     "closed": ":material/flag_check:",
 }
+
+
+def split(incidents: Sequence[Incident]) -> tuple[list[Incident], list[Incident]]:
+    """What somebody should act on, the gravest first, and what is for information alone."""
+    grave = [one for one in incidents if one.group.severity is not Severity.INFO]
+    slight = [one for one in incidents if one.group.severity is Severity.INFO]
+    return sorted(grave, key=lambda one: (-one.group.severity.rank, one.id)), slight
 
 
 def headline(engine: Engine, incident: Incident) -> str:

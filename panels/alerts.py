@@ -10,11 +10,12 @@ import streamlit as st
 
 from alerts.engine import Engine, Refused
 from alerts.incident import Incident
-from alerts.notify.contract import Severity, unpack
+from alerts.notify.contract import unpack
 from alerts.observation import Labels
 from alerts.state import Instance
 from connectors.contract import Account
 from metrics import windows
+from metrics.money import MissingRate, rate
 from metrics.windows import AccountKey
 from panels import _format as f
 from panels import _incident, _live, _rules
@@ -24,14 +25,14 @@ from panels._saved import me
 from panels._slot import Process, process
 from panels._status import Status
 
-PARTS = {"inbox": "Inbox", "ended": "Ended", "rules": "Rules", "silences": "Silences", "delivery": "Delivery"}
-
-FACES = {
-    Severity.CRITICAL: (Status.act, "Critical"),
-    Severity.WARNING: (Status.watch, "Warning"),
-    Severity.INFO: (Status.none, "Info"),
+PARTS = {
+    "inbox": "Inbox",
+    "info": "For information",
+    "ended": "Ended",
+    "rules": "Rules",
+    "silences": "Silences",
+    "delivery": "Delivery",
 }
-"""What each severity looks like, and its word."""
 
 SNOOZES = {"1 hour": 1, "4 hours": 4, "Until tomorrow": 24, "3 days": 72, "7 days": 168}
 """Hours; the engine takes no longer one."""
@@ -51,6 +52,17 @@ def risk(members: list[Instance], known: dict[AccountKey, Account]) -> dict[str,
     return sums
 
 
+def together(of: Process, sums: dict[str, float]) -> dict[str, float]:
+    """Money of several currencies in the workspace's own; as it was where today's rate is missing."""
+    to, day = of.workspace.currency, datetime.now(of.workspace.timezone).date()
+    if len(sums) < 2:
+        return sums
+    try:
+        return {to: sum(value * rate(of.warehouse, each, to, day) for each, value in sums.items())}
+    except MissingRate:
+        return sums
+
+
 def told(sums: dict[str, float]) -> str:
     """Money an hour, each currency by itself."""
     return " + ".join(f.money(value, currency) for currency, value in sorted(sums.items()))
@@ -60,17 +72,18 @@ def top(engine: Engine, incidents: list[Incident], instances: list[Instance], of
     """The four things to know first."""
     known = windows.accounts(of.warehouse)
     firing = [i for i in instances if i.firing and i.incident in {one.id for one in incidents}]
-    free = [one for one in incidents if one.acknowledged is None and one.group.severity is not Severity.INFO]
+    free = [one for one in incidents if one.acknowledged is None]
     dead = engine.outbox.counts().get("dead", 0)
     worst = max((one.group.severity for one in incidents), key=lambda s: s.rank, default=None)
-    state, word = FACES[worst] if worst else (Status.good, "All quiet")
+    state, word = _incident.FACES[worst] if worst else (Status.good, "All quiet")
+    money = together(of, risk(firing, known))
     grid = st.grid(4, min_column_width=220, gap="small")
     for title, value, (status, said), note in (
         ("Open incidents", str(len(incidents)), (state, word), f"{len(firing)} alerts in them"),
         (
             "At risk an hour",
-            told(risk(firing, known)) or "nothing",
-            (Status.act if risk(firing, known) else Status.good, "Money" if risk(firing, known) else "None"),
+            told(money) or "nothing",
+            (Status.act if money else Status.good, "Money" if money else "None"),
             "as the rules price it",
         ),
         (
@@ -94,15 +107,32 @@ def top(engine: Engine, incidents: list[Incident], instances: list[Instance], of
 
 
 def inbox(engine: Engine, of: Process, now: datetime) -> None:
-    """The open incidents, the gravest first."""
-    incidents = engine.records.open_incidents()
+    """The open incidents that somebody should act on, the gravest first."""
+    grave, slight = _incident.split(engine.records.open_incidents())
+    asked = [one for one in slight if str(one.id) == st.query_params.get("incident")]
     instances = list(engine.records.instances().values())
-    top(engine, incidents, instances, of)
-    if not incidents:
+    top(engine, grave, instances, of)
+    if not grave:
         with st.container(border=True):
-            st.markdown(f":green[{Status.good.value.icon}] **Nothing is wrong that a rule watches.**")
+            st.markdown(f":green[{Status.good.value.icon}] **Nothing is wrong that somebody must act on.**")
             st.caption(f"{len(engine.rules)} rules are watching; see Rules for what they look at.")
-        return
+    if slight:
+        st.caption(f":material/info: {len(slight)} more for information, which nobody is called for.")
+    listed(engine, of, grave + asked, instances, now)
+
+
+def informed(engine: Engine, of: Process, now: datetime) -> None:
+    """The open incidents that nobody is called for."""
+    _, slight = _incident.split(engine.records.open_incidents())
+    if not slight:
+        st.markdown(":material/inbox: Nothing open for information.")
+    listed(engine, of, slight, list(engine.records.instances().values()), now)
+
+
+def listed(
+    engine: Engine, of: Process, incidents: list[Incident], instances: list[Instance], now: datetime
+) -> None:
+    """A card each, the one that was asked for and the gravest first."""
     known = windows.accounts(of.warehouse)
     asked = st.query_params.get("incident")
     ordered = sorted(incidents, key=lambda one: (str(one.id) != asked, -one.group.severity.rank, one.id))
@@ -134,7 +164,7 @@ def card(
     open_: bool,
 ) -> None:
     """One incident: what, how much, since when, whose; and what can be done about it."""
-    status, word = FACES[incident.group.severity]
+    status, word = _incident.FACES[incident.group.severity]
     zone = of.workspace.timezone
     with st.container(border=True, key=f"incident_{incident.id}"):
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -283,7 +313,7 @@ def panels() -> None:
             list(PARTS),
             format_func=PARTS.__getitem__,
             required=True,
-            help="The inbox holds what is open; Delivery says what was sent to whom.",
+            help="The inbox holds what somebody should act on; Delivery says what was sent to whom.",
             **kept("part", PARTS, "inbox"),
         )
         if not me():
@@ -298,6 +328,8 @@ def panels() -> None:
         silences(of.alerts, of, now)
     elif part == "delivery":
         delivery(of.alerts, of, now)
+    elif part == "info":
+        informed(of.alerts, of, now)
     else:
         inbox(of.alerts, of, now)
 

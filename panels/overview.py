@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from alerts.incident import Incident
 from metrics import pacing, windows
-from panels import _charts, _freshness, _live, _marks, _plots, _wall
+from panels import _charts, _freshness, _incident, _live, _marks, _plots, _wall
 from panels import _format as f
 from panels._blocks import head, page, staleness
 from panels._cards import PACE, fact_card, pace_card
@@ -27,6 +28,8 @@ from panels._table import About, Column, Pill, of_metric, table, versions
 from panels._view import View, controls
 
 DAY = timedelta(days=1)
+MOST = 3
+"""Incidents, campaigns and troubles that are named; the rest has its page."""
 ROWS = 12
 """Campaigns in the bars, and in the table before it scrolls."""
 
@@ -80,14 +83,37 @@ def off_plan(lines: tuple[CampaignLine, ...]) -> list[tuple[CampaignLine, pacing
     return sorted(found, key=lambda pair: pair[1].plan - pair[1].mid)
 
 
+def grave(of: Process, shown: Figures | None) -> list[Incident]:
+    """The open incidents of the view's accounts that somebody should act on; none of a replayed moment."""
+    if of.alerts is None or shown is None or shown.view.as_of is not None:
+        return []
+    found, _ = _incident.split(of.alerts.records.open_incidents())
+    return [one for one in found if (one.group.source, one.group.account) in shown.view.windows]
+
+
 def attention(
     of: Process, now: datetime, accounts: dict[tuple[str, str], str], shown: Figures | None = None
 ) -> None:
     """What keeps numbers from coming or money from going out as planned."""
     found = _freshness.troubles(of.warehouse.watermarks())
     st.markdown("**Needs attention**")
-    over = off_plan(shown.campaigns)[:3] if shown else []
-    if not found and not over:
+    over = off_plan(shown.campaigns)[:MOST] if shown else []
+    alarms = grave(of, shown)
+    for incident in alarms[:MOST]:
+        status, word = _incident.FACES[incident.group.severity]
+        said = _incident.headline(of.alerts, incident) if of.alerts else ""
+        with st.container(gap=None):
+            st.badge(word, icon=status.value.icon, color=status.value.color)  # type: ignore[arg-type]
+            st.page_link(
+                "alerts.py",
+                label=f"**{f.plain(said)}**",
+                query_params={"incident": str(incident.id)},
+                help="Opens the incident: why, since when, and what to do.",
+            )
+            st.caption(f"since {f.clock(incident.opened.astimezone(now.tzinfo), now)}")
+    if len(alarms) > MOST:
+        st.caption(f"and {len(alarms) - MOST} more under Alerts")
+    if not found and not over and not alarms:
         st.markdown(f":green[{Status.good.value.icon}] All accounts answer, no campaign is far over plan.")
     for line, pace in over:
         currency = shown.view.currency if shown else ""

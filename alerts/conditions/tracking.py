@@ -3,8 +3,8 @@
 Told by arrivals, the conversions that polls saw come in, of whatever click: an hour of them is complete when
 it is over, so an outage shows long before the clicks' own conversions are late. Expected is what arrived in
 the same hours of the past days, in proportion to the clicks of the last day. An account that was not polled
-for so long has no arrivals yet: there the last hours' clicks are asked instead what they should have brought by
-now, by the week's rate and the share of conversions that is known at their age.
+for so long has no arrivals yet: there the last hours' clicks are asked what they should have brought by now,
+by the week's rate and the share of conversions that is known at their age.
 """
 
 from __future__ import annotations

@@ -63,10 +63,14 @@ def engine(filled, monkeypatch):
 
 
 def fire(engine: Engine, now: datetime, at_risk: float = 120.0) -> None:
+    fire_as(engine, "critical", now, at_risk)
+
+
+def fire_as(engine: Engine, severity: str, now: datetime, at_risk: float = 120.0) -> None:
     seen = Observation(
         CAMPAIGN, Result.TRUE, now, seen=130.0, at_risk=at_risk, said="spends 13 times its plan"
     )
-    engine.take({"pace/critical": Finding({CAMPAIGN: seen}, {CAMPAIGN[:2]: now})}, now)
+    engine.take({f"pace/{severity}": Finding({CAMPAIGN: seen}, {CAMPAIGN[:2]: now})}, now)
 
 
 def test_before_anything_watches_the_page_says_so(running):
@@ -78,7 +82,7 @@ def test_before_anything_watches_the_page_says_so(running):
 def test_quiet(engine):
     app = opened()
     assert not app.exception, app.exception
-    assert "Nothing is wrong that a rule watches" in text(app)
+    assert "Nothing is wrong that somebody must act on" in text(app)
     assert [m.value for m in app.metric] == ["0", "nothing", "0", "0"]
 
 
@@ -97,6 +101,33 @@ def test_an_incident_is_shown_with_its_money_and_taken_in_hand(engine):
     assert engine.records.open_incidents()[0].acknowledged.by == "Ben"
     assert "in hand: **Ben**" in text(app)
     assert Audit(engine.records.book).entries(subject="incident 1")[0].action == "acknowledged"
+
+
+def test_what_is_for_information_lies_apart(engine):
+    engine.rules = {("pace", "info"): rule("info")}
+    fire_as(engine, "info", NOW - timedelta(minutes=10))
+    app = opened()
+    assert "1 more for information" in text(app)
+    assert "spends 13 times its plan" not in text(app)
+    assert [m.value for m in app.metric] == ["0", "nothing", "0", "0"]
+    assert "spends 13 times its plan" in text(opened(part="info"))
+    assert "spends 13 times its plan" in text(opened(incident="1"))  # a link to it opens it all the same
+
+
+def test_the_overview_names_what_is_grave(engine):
+    fire(engine, NOW - timedelta(minutes=10))
+    engine.tick(NOW - timedelta(minutes=9))
+
+    def named(scope: str) -> list[str]:
+        app = AppTest.from_file(str(ROOT / "panels" / "main.py"), default_timeout=60)
+        app.query_params["scope"] = scope
+        app.run()
+        assert not app.exception, app.exception
+        links = [one.proto for one in app.get("page_link")]
+        return [link.query_string for link in links if "Brand 1 runs away" in link.label]
+
+    assert named("google_ads/1") == ["incident=1"]
+    assert named("meta_ads/2") == []
 
 
 def test_nobody_acts_without_a_name(engine, monkeypatch):
