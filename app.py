@@ -106,6 +106,8 @@ def _shown(service: Service) -> _slot.Process:
         status=service.status,
         data_version=lambda: service.versions.current,
         alerts=service.alerting.engine,
+        access=settings.access,
+        providers=service.setup.entrance.providers,
     )
 
 

@@ -24,6 +24,7 @@ from alerts.records import Records
 from alerts.routes import INBOX, Address, Receiver, Routing
 from alerts.rules import Rule
 from alerts.state import FLAP_WITHIN, Instance, Key, State, calm, step
+from warehouse.access import Actor, Permission, allow
 from warehouse.book import Book
 
 __all__ = ["SNOOZE_MOST", "Described", "Describer", "Engine", "Finding", "Refused"]
@@ -323,40 +324,45 @@ class Engine:
 
     # -- what people do
 
-    def act(self, act: Act, now: datetime) -> None:
-        """A button was pressed in a message; pressing it twice does no more than once. Raises Refused."""
+    def act(self, act: Act, by: Actor, now: datetime) -> None:
+        """A button was pressed in a message; twice does no more than once. Raises Denied, Refused."""
         installation, _, number = act.incident.partition("-")
         if installation != self.records.installation or not number.isdigit():
             raise Refused("that message is of another installation")
         seen = self.records.timeline(int(number))
         match act.action:
             case Action.ACKNOWLEDGE:
-                self.acknowledge(int(number), by=act.name, now=now)
+                self.acknowledge(int(number), by=by, now=now)
             case Action.SNOOZE:
                 reason = f"snoozed in {act.channel.capitalize()}"
-                self.snooze(int(number), by=act.name, reason=reason, until=now + SNOOZE_BUTTON, now=now)
+                self.snooze(int(number), by=by, reason=reason, until=now + SNOOZE_BUTTON, now=now)
             case _:
-                if not any(one["what"] == act.action and one["who"] == act.name for one in seen):
-                    self.note(int(number), str(act.action), by=act.name, text="", now=now)
+                if not any(one["what"] == act.action and one["who"] == by.name for one in seen):
+                    self.note(int(number), str(act.action), by=by, text="", now=now)
 
-    def acknowledge(self, number: int, *, by: str, now: datetime) -> Incident:
-        """Somebody has it in hand: no repeats nor escalation until news, or for 24 hours. Raises Refused."""
+    def acknowledge(self, number: int, *, by: Actor, now: datetime) -> Incident:
+        """Somebody has it in hand: silent until news, or for 24 hours. Raises Denied, Refused."""
+        self._allow(by, f"incident {number}", now)
         with self.records.book.write():
             incident = self._open(number)
             members = frozenset(i.key for i in self.records.firing() if i.incident == number)
             held = replace(
                 incident,
-                acknowledged=Acknowledged(by, now, members | incident.told),
+                acknowledged=Acknowledged(by.name, now, members | incident.told),
                 alarm=None,
                 escalated=0,
             )
             self.records.keep_incident(held)
-            self.records.happened("acknowledged", at=now, incident=number, who=by)
+            self.records.happened("acknowledged", at=now, incident=number, who=by.name)
         self.tick(now)
         return held
 
-    def snooze(self, number: int, *, by: str, reason: str, until: datetime, now: datetime) -> int:
-        """Hear nothing of an incident's present members for a while; the silence's number. Raises Refused."""
+    def snooze(self, number: int, *, by: Actor, reason: str, until: datetime, now: datetime) -> int:
+        """Hear nothing of an incident's present members for a while; the silence's number.
+
+        Raises Denied, Refused.
+        """
+        self._allow(by, f"incident {number}", now)
         if until - now > SNOOZE_MOST:
             raise Refused(
                 f"a snooze ends within {SNOOZE_MOST.days} days: silence a rule by its labels instead"
@@ -366,10 +372,10 @@ class Engine:
             members = frozenset(i.key for i in self.records.firing() if i.incident == number)
             if not members:
                 raise Refused(f"nothing of incident {number} fires any more")
-            silence = self._checked(Silence(0, now, until, by, reason, members=members), now)
+            silence = self._checked(Silence(0, now, until, by.name, reason, members=members), now)
             made = self.records.keep_silence(silence)
             self.records.happened(
-                "snoozed", at=now, incident=number, who=by, reason=reason, until=until, silence=made
+                "snoozed", at=now, incident=number, who=by.name, reason=reason, until=until, silence=made
             )
         self.tick(now)
         return made
@@ -378,38 +384,51 @@ class Engine:
         self,
         match: Mapping[str, str],
         *,
-        by: str,
+        by: Actor,
         reason: str,
         starts: datetime,
         ends: datetime,
         now: datetime,
     ) -> int:
-        """Hear nothing of what matches, from `starts` to `ends`; the silence's number. Raises Refused."""
+        """Hear nothing of what matches, from `starts` to `ends`; its number. Raises Denied, Refused."""
+        self._allow(by, "alerts", now)
         known = ("rule", "severity", "owner", *Labels._fields)
         if unknown := sorted(set(match) - set(known)):
             raise Refused(f"{', '.join(unknown)} is no label; there are {', '.join(known)}")
         if not match:
             raise Refused("a silence needs at least one label to match: it would mute everything")
-        silence = Silence(0, starts, ends, by, reason, match=dict(match))
+        silence = Silence(0, starts, ends, by.name, reason, match=dict(match))
         made = self.records.keep_silence(self._checked(silence, now))
-        self.records.happened("silenced", at=now, who=by, silence=made, match=dict(match), reason=reason)
+        self.records.happened("silenced", at=now, who=by.name, silence=made, match=dict(match), reason=reason)
         self.tick(now)
         return made
 
-    def unsilence(self, number: int, *, by: str, now: datetime) -> None:
-        """End a silence or a snooze now. Raises Refused."""
+    def unsilence(self, number: int, *, by: Actor, now: datetime) -> None:
+        """End a silence or a snooze now. Raises Denied, Refused."""
+        self._allow(by, "alerts", now)
         found = next((s for s in self.records.silences(now) if s.id == number), None)
         if found is None:
             raise Refused(f"there is no silence {number} in force or to come")
         self.records.keep_silence(replace(found, ends=now))
-        self.records.happened("unsilenced", at=now, who=by, silence=number)
+        self.records.happened("unsilenced", at=now, who=by.name, silence=number)
         self.tick(now)
 
-    def note(self, number: int, what: str, *, by: str, text: str, now: datetime) -> None:
-        """What somebody says of it: `useful`, `noise`, `assigned` (to `text`), `note`. Raises Refused."""
+    def note(self, number: int, what: str, *, by: Actor, text: str, now: datetime) -> None:
+        """What somebody says of it: `useful`, `noise`, `assigned` (to `text`), `note`. Denied, Refused."""
+        self._allow(by, f"incident {number}", now)
         if self.records.incident(number) is None:
             raise Refused(f"there is no incident {number}")
-        self.records.happened(what, at=now, incident=number, who=by, text=text)
+        self.records.happened(what, at=now, incident=number, who=by.name, text=text)
+
+    def again(self, message: int, *, by: Actor, now: datetime) -> None:
+        """Send a message that was given up once more, from the start. Raises Denied, Refused."""
+        self._allow(by, "alerts", now)
+        if not self.outbox.again(message, now):
+            raise Refused(f"message {message} is no dead letter")
+        self.records.happened("sent again", at=now, who=by.name, message=message)
+
+    def _allow(self, by: Actor, subject: str, now: datetime) -> None:
+        allow(self.records.book, by, Permission.ALERTS, subject, now=now)
 
     def _open(self, number: int) -> Incident:
         incident = self.records.incident(number)

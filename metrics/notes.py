@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from warehouse.access import Permission, allow
 from warehouse.audit import Audit
 from warehouse.book import Book, Chapter
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from connectors.contract import Window
+    from warehouse.access import Actor
 
 __all__ = ["CHAPTER", "LONGEST", "Note", "add", "read", "take_back"]
 
@@ -61,14 +63,15 @@ def add(
     text: str,
     *,
     at: datetime,
-    author: str,
+    by: Actor,
     now: datetime,
     source: str = "",
     account: str = "",
     campaign: str = "",
 ) -> Note:
-    """Write a note down. Raises ValueError for one that says nothing, says too much, or names nobody."""
-    text, author = text.strip(), author.strip()
+    """Write a note down. Raises Denied; ValueError for one that says nothing, too much, or names nobody."""
+    allow(book, by, Permission.NOTES, "notes", now=now)
+    text, author = text.strip(), by.name
     if not text:
         raise ValueError("the note is empty: say what happened")
     if len(text) > LONGEST:
@@ -90,15 +93,16 @@ def add(
     return note
 
 
-def take_back(book: Book, id: str, *, by: str, now: datetime) -> None:  # noqa: A002  # the note's id
-    """Show a note no longer. Raises KeyError where there is no such note, or it is taken back already."""
+def take_back(book: Book, id: str, *, by: Actor, now: datetime) -> None:  # noqa: A002  # the note's id
+    """Show a note no longer. Raises Denied, and KeyError where there is no such note (any more)."""
+    allow(book, by, Permission.NOTES, f"note {id}", now=now)
     with book.write() as connection:
         done = connection.execute(
             "UPDATE note SET taken_back = ? WHERE id = ? AND taken_back IS NULL", [_said(now), id]
         )
         if done.rowcount == 0:
             raise KeyError(id)
-        Audit(book).record(by, "took back", f"note {id}", now=now)
+        Audit(book).record(by.name, "took back", f"note {id}", now=now)
 
 
 def read(book: Book, window: Window, where: Mapping[str, Any] | None = None) -> list[Note]:

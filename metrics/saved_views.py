@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlencode
 
+from warehouse.access import Permission, allow
 from warehouse.audit import Audit
 from warehouse.book import Book, Chapter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from sqlite3 import Connection
+
+    from warehouse.access import Actor
 
 __all__ = ["CHAPTER", "LONGEST", "SavedView", "delete", "read", "rename", "save"]
 
@@ -57,10 +60,11 @@ class SavedView:
 
 
 def save(
-    book: Book, name: str, *, page: str, query: Iterable[tuple[str, str]], owner: str, now: datetime
+    book: Book, name: str, *, page: str, query: Iterable[tuple[str, str]], by: Actor, now: datetime
 ) -> SavedView:
-    """Give the address a name. Raises ValueError for no name or owner, one too long, or a name taken."""
-    owner = owner.strip()
+    """Give the address a name. Raises Denied; ValueError for no owner, or no name, a long or a taken one."""
+    allow(book, by, Permission.VIEWS, "views", now=now)
+    owner = by.name
     if not owner:
         raise ValueError("the view has no owner: say who you are, so that others can ask you")
     view = SavedView(uuid.uuid4().hex, _clean(name), page, tuple(query), owner, now.astimezone(UTC))
@@ -85,8 +89,9 @@ def save(
     return view
 
 
-def rename(book: Book, view: SavedView, name: str, *, by: str, now: datetime) -> SavedView:
-    """Call a view something else. Raises ValueError as `save` does, KeyError where it is gone."""
+def rename(book: Book, view: SavedView, name: str, *, by: Actor, now: datetime) -> SavedView:
+    """Call a view something else. Raises Denied and ValueError as `save` does, KeyError where it is gone."""
+    allow(book, by, Permission.VIEWS, f"view {view.id}", now=now)
     renamed = replace(view, name=_clean(name))
     with book.write() as connection:
         _free(connection, renamed)
@@ -96,15 +101,16 @@ def rename(book: Book, view: SavedView, name: str, *, by: str, now: datetime) ->
         )
         if done.rowcount == 0:
             raise KeyError(view.id)
-        Audit(book).record(by, "renamed", f"view {view.id}", now=now, detail={"name": renamed.name})
+        Audit(book).record(by.name, "renamed", f"view {view.id}", now=now, detail={"name": renamed.name})
     return renamed
 
 
-def delete(book: Book, view: SavedView, *, by: str, now: datetime) -> None:
-    """Forget a view; one that is gone already is no error."""
+def delete(book: Book, view: SavedView, *, by: Actor, now: datetime) -> None:
+    """Forget a view; one that is gone already is no error. Raises Denied."""
+    allow(book, by, Permission.VIEWS, f"view {view.id}", now=now)
     with book.write() as connection:
         if connection.execute("DELETE FROM saved_view WHERE id = ?", [view.id]).rowcount:
-            Audit(book).record(by, "deleted", f"view {view.id}", now=now, detail={"name": view.name})
+            Audit(book).record(by.name, "deleted", f"view {view.id}", now=now, detail={"name": view.name})
 
 
 def read(book: Book) -> list[SavedView]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -12,8 +13,10 @@ from streamlit.navigation.page import Page
 from metrics import saved_views
 from metrics.saved_views import SavedView
 from panels import _format as f
+from panels._access import actor, logged_in, may, tried
 from panels._drill import KEYS
 from panels._slot import Process, process
+from warehouse.access import Permission
 
 __all__ = ["popover"]
 
@@ -55,7 +58,7 @@ def popover(pages: Mapping[str, Page], here: str) -> None:
                 st.switch_page(page, query_params=view.query)
         st.divider()
         save(of, here)
-        if views:
+        if views and may(Permission.VIEWS):
             change(of, views)
 
 
@@ -70,18 +73,20 @@ def present(here: str) -> list[tuple[str, str]]:
     ]
 
 
-LOCAL = "somebody at this machine"
-"""Who acts where nobody has to log in and the name was not asked."""
-
-
-def me() -> str:
-    """Who is logged in, or "" where nobody has to."""
-    return str(getattr(st.user, "email", "") or getattr(st.user, "name", "") or "")
-
-
 def save(of: Process, here: str) -> None:
     """Name what the page shows now; and its link, to be copied."""
     query = present(here)
+    if may(Permission.VIEWS):
+        naming(of, here, query)
+    if fault := st.session_state.pop("view_fault", ""):
+        st.error(f.plain(fault))
+    st.caption("Or pass on its link:" if may(Permission.VIEWS) else "The link of what you look at:")
+    base = (st.context.url or "").split("?", maxsplit=1)[0]
+    st.code(base + (f"?{urlencode(query)}" if query else ""), language=None, wrap_lines=True)
+
+
+def naming(of: Process, here: str, query: list[tuple[str, str]]) -> None:
+    """The form that gives what the page shows a name."""
     with st.form("save_view", border=False):
         st.text_input(
             "Save this view as",
@@ -90,7 +95,7 @@ def save(of: Process, here: str) -> None:
             key="view_name",
             help="All that is chosen on this page: accounts, window, columns, the campaign you look at.",
         )
-        if not me():
+        if not logged_in():
             st.text_input(
                 "Your name", key="view_owner", max_chars=80, help="So that others know whom to ask."
             )
@@ -101,23 +106,23 @@ def save(of: Process, here: str) -> None:
             on_click=_save,
             args=(of, here, query),
         )
-    if fault := st.session_state.pop("view_fault", ""):
-        st.error(f.plain(f"{fault[:1].upper()}{fault[1:]}."))
-    st.caption("Or pass on its link:")
-    base = (st.context.url or "").split("?", maxsplit=1)[0]
-    st.code(base + (f"?{urlencode(query)}" if query else ""), language=None, wrap_lines=True)
 
 
 def _save(of: Process, here: str, query: list[tuple[str, str]]) -> None:
     state = st.session_state
-    owner = me() or state.get("view_owner", "")
-    try:
-        saved_views.save(
-            of.book, state["view_name"], page=here, query=query, owner=owner, now=datetime.now(UTC)
+    by = actor(state.get("view_owner", ""))
+    state["view_fault"] = tried(
+        partial(
+            saved_views.save,
+            of.book,
+            state["view_name"],
+            page=here,
+            query=query,
+            by=by,
+            now=datetime.now(UTC),
         )
-    except ValueError as fault:
-        state["view_fault"] = str(fault)
-    else:
+    )
+    if not state["view_fault"]:
         state["view_name"] = ""
 
 
@@ -157,14 +162,15 @@ def change(of: Process, views: list[SavedView]) -> None:
 
 
 def _delete(of: Process, view: SavedView) -> None:
-    saved_views.delete(of.book, view, by=me() or LOCAL, now=datetime.now(UTC))
+    state, now = st.session_state, datetime.now(UTC)
+    state["view_fault"] = tried(partial(saved_views.delete, of.book, view, by=actor(), now=now))
 
 
 def _rename(of: Process, view: SavedView, key: str) -> None:
+    state, now = st.session_state, datetime.now(UTC)
     try:
-        name = st.session_state[key]
-        saved_views.rename(of.book, view, name, by=me() or LOCAL, now=datetime.now(UTC))
+        state["view_fault"] = tried(
+            partial(saved_views.rename, of.book, view, state[key], by=actor(), now=now)
+        )
     except KeyError:
-        st.session_state["view_fault"] = "somebody has deleted this view meanwhile"
-    except ValueError as fault:
-        st.session_state["view_fault"] = str(fault)
+        state["view_fault"] = "Somebody has deleted this view meanwhile."

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from warehouse.access import Access
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -69,6 +71,7 @@ class Process:
     status: what `/api/status` says: `state`, `problems`, `budgets`, `backfill` (see docs/operate.md).
     data_version: a number that grows whenever stored data, or its freshness, has changed.
     alerts: the engine that watches; None where nothing does.
+    access: who is what. providers: by which to log in; () where nobody has to.
     """
 
     warehouse: Warehouse
@@ -77,6 +80,8 @@ class Process:
     status: Callable[[], Mapping[str, Any]] = field(repr=False)
     data_version: Callable[[], int] = field(repr=False)
     alerts: Engine | None = field(default=None, repr=False)
+    access: Access = field(default_factory=Access)
+    providers: tuple[str, ...] = ()
 
 
 @st.cache_resource(show_spinner=False)

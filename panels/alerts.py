@@ -19,11 +19,12 @@ from metrics.money import MissingRate, rate
 from metrics.windows import AccountKey
 from panels import _format as f
 from panels import _incident, _live, _rules
+from panels._access import actor, logged_in, may
 from panels._address import kept
 from panels._blocks import head
-from panels._saved import me
 from panels._slot import Process, process
 from panels._status import Status
+from warehouse.access import Denied, Permission
 
 PARTS = {
     "inbox": "Inbox",
@@ -181,8 +182,9 @@ def card(
         parts.append(f"in hand: **{f.plain(held.by)}**" if held else "in nobody's hand")
         st.caption(" · ".join(part for part in parts if part))
         _incident.members(of, members)
-        with st.container(horizontal=True, vertical_alignment="center"):
-            acts(engine, incident)
+        if may(Permission.ALERTS):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                acts(engine, incident)
         with st.expander("Explanation and timeline", icon=":material/timeline:", expanded=open_):
             _incident.explanation(engine, incident)
             _incident.timeline(engine, of, incident, now)
@@ -229,15 +231,15 @@ def acts(engine: Engine, incident: Incident) -> None:
 
 def _do(act: Callable[..., object], done: str) -> None:
     """Act in the reader's name (`by`) and now, and say what came of it."""
-    by = me() or str(st.session_state.get("who", "")).strip()
-    if not by:
+    by = actor(str(st.session_state.get("who", "")))
+    if not by.name:
         st.toast(
             "Say who you are first: the name is asked at the top of this page.", icon=":material/person:"
         )
         return
     try:
         act(by=by, now=datetime.now(UTC))
-    except Refused as refused:
+    except (Refused, Denied) as refused:
         st.toast(f.plain(str(refused)), icon=":material/error:")
         return
     st.toast(done, icon=":material/check:")
@@ -272,7 +274,9 @@ def silences(engine: Engine, of: Process, now: datetime) -> None:
                 f"**{f.plain(what)}** until {ends} · {f.plain(one.by)}: {f.plain(one.reason)}",
                 width="stretch",
             )
-            if st.button("End now", key=f"end_{one.id}", help="Alerts are heard again at once."):
+            if may(Permission.ALERTS) and st.button(
+                "End now", key=f"end_{one.id}", help="Alerts are heard again at once."
+            ):
                 _do(partial(engine.unsilence, one.id), "The silence is over.")
 
 
@@ -292,9 +296,10 @@ def delivery(engine: Engine, of: Process, now: datetime) -> None:
                 f"{f.plain(letter['error'])} {f.plain(letter['mend'])}",
                 width="stretch",
             )
-            if st.button("Send again", key=f"again_{letter['id']}", help="From the start, with eight tries."):
-                engine.outbox.again(letter["id"], datetime.now(UTC))
-                st.rerun()
+            if may(Permission.ALERTS) and st.button(
+                "Send again", key=f"again_{letter['id']}", help="From the start, with eight tries."
+            ):
+                _do(partial(engine.again, letter["id"]), "On its way.")
     _incident.letters(of, letters, now)
 
 
@@ -316,7 +321,7 @@ def panels() -> None:
             help="The inbox holds what somebody should act on; Delivery says what was sent to whom.",
             **kept("part", PARTS, "inbox"),
         )
-        if not me():
+        if not logged_in():
             st.text_input(
                 "Your name", key="who", width=220, help="What you do here is logged under this name."
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 import streamlit as st
@@ -15,18 +16,19 @@ from metrics.restated import known_then
 from metrics.windows import AccountKey
 from panels import _format as f
 from panels import _freshness, _live, _view
+from panels._access import actor, logged_in, may, tried
 from panels._address import kept
 from panels._changes import CHARTED, Event, Happened, Line, happened, line, titled
 from panels._drill import open_campaign
 from panels._marks import noted
 from panels._maturity import learned
 from panels._reasons import metrics_of
-from panels._saved import LOCAL, me
 from panels._slot import Process, process
 from panels._status import Status
 from panels._table import About, Column, Pill, table
 from panels._timeline import timeline
 from panels._view import View
+from warehouse.access import LOCAL, Permission
 
 SPANS: Final = {name: title for name, title in _view.SPANS.items() if name != "1h"}
 
@@ -218,11 +220,18 @@ def detail(event: Event) -> None:
             st.markdown(f.plain(seen.sentence))
             if not seen.differs:
                 st.caption("The sources have changed nothing of it since.")
-    if event.note is not None and st.button(
-        "Take this note back", icon=":material/undo:", help="It is shown no longer; the book keeps it."
+    if (
+        event.note is not None
+        and may(Permission.NOTES)
+        and st.button(
+            "Take this note back", icon=":material/undo:", help="It is shown no longer; the book keeps it."
+        )
     ):
-        notes.take_back(of.book, event.note.id, by=me() or LOCAL, now=datetime.now(UTC))
-        st.rerun()
+        fault = tried(partial(notes.take_back, of.book, event.note.id, by=actor(), now=datetime.now(UTC)))
+        if fault:
+            st.error(f.plain(fault))
+        else:
+            st.rerun()
     if not event.account:
         return
     with st.container(horizontal=True):
@@ -288,21 +297,22 @@ def write(of: Process) -> None:
         on = day.date_input("Day", now.date(), max_value=None, key="note_day")
         at = hour.time_input("Time", now.time().replace(second=0, microsecond=0), step=300, key="note_time")
         scope = st.selectbox("About", list(scopes), format_func=titles.__getitem__, key="note_scope")
-        user = st.user.get("email") if st.user.get("is_logged_in") else None
-        author = st.text_input("Your name", value=str(user or ""), disabled=bool(user), key="note_author")
+        author = LOCAL if logged_in() else st.text_input("Your name", key="note_author")
         if st.form_submit_button("Add", type="primary"):
-            try:
-                notes.add(
+            fault = tried(
+                partial(
+                    notes.add,
                     of.book,
                     text,
                     at=datetime.combine(on, at, of.workspace.timezone),
-                    author=author,
+                    by=actor(author),
                     now=now,
                     source=scopes[scope][0],
                     account=scopes[scope][1],
                 )
-            except ValueError as error:
-                st.error(f.plain(str(error)))
+            )
+            if fault:
+                st.error(f.plain(fault))
             else:
                 st.toast("The note is on the charts.", icon=":material/check:")
 
@@ -340,5 +350,6 @@ running = process()
 if running is not None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Changes", anchor=False, width="stretch")
-        write(running)
+        if may(Permission.NOTES):
+            write(running)
 panels()

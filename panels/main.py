@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import streamlit as st
+from typing import Any
 
-from panels import _live, _look, _saved, _wall
+import streamlit as st
+from streamlit.navigation.page import Page
+
+from panels import _access, _live, _look, _saved, _wall
 from panels._slot import process
 
 st.set_page_config(page_title="Paceline", page_icon="📈", layout="wide")
@@ -15,44 +18,52 @@ _look.apply()
 if WALL:
     _wall.frame()
 
+
+def _page(file: str, *, url_path: str = "", **said: Any) -> Page:
+    """A page, listed only for whom it is open; who comes by its address is told whom to ask."""
+    of = process()
+    shown = of is None or _access.visible(of, url_path)
+    return st.Page(file, url_path=url_path or None, visibility="visible" if shown else "hidden", **said)
+
+
 PAGES = {
     "Monitor": [
-        st.Page(
+        _page(
             "overview.py",
             title="Overview",
             icon=":material/dashboard:",
             default=True,
             help="The health of all accounts today.",
         ),
-        st.Page(
+        _page(
             "acquisition.py",
             title="Acquisition",
             icon=":material/ads_click:",
             url_path="acquisition",
             help="What the money buys: traffic, its price, and what is lost at the auction.",
         ),
-        st.Page(
+        _page(
             "engagement.py",
             title="Engagement",
             icon=":material/filter_alt:",
             url_path="engagement",
             help="How far the traffic goes, from being shown to converting.",
         ),
-        st.Page(
+        _page(
             "revenue.py",
             title="Revenue",
             icon=":material/payments:",
             url_path="revenue",
             help="What the money brings back, against the targets.",
         ),
-        st.Page(
+        _page(
             "pacing.py",
             title="Pacing",
             icon=":material/speed:",
             url_path="pacing",
             help="Will each plan's money be spent by the end of its flight, and what to change.",
         ),
-        st.Page(
+        _page(
             "website.py",
             title="Website",
             icon=":material/language:",
@@ -61,35 +72,35 @@ PAGES = {
         ),
     ],
     "Investigate": [
-        st.Page(
+        _page(
             "campaign.py",
             title="Campaign",
             icon=":material/account_tree:",
             url_path="campaign",
             help="From an account down to the ad: what it spends, what it earns, what changed.",
         ),
-        st.Page(
+        _page(
             "changes.py",
             title="Changes",
             icon=":material/history:",
             url_path="changes",
             help="Who changed what, what the sources took back, and what came of it.",
         ),
-        st.Page(
+        _page(
             "alerts.py",
             title="Alerts",
             icon=":material/notifications:",
             url_path="alerts",
             help="What is wrong right now, what it costs an hour, and who has it in hand.",
         ),
-        st.Page(
+        _page(
             "experiments.py",
             title="Experiments",
             icon=":material/science:",
             url_path="experiments",
             help="What each A/B test says, and whether it is safe to act on it.",
         ),
-        st.Page(
+        _page(
             "health.py",
             title="Data health",
             icon=":material/monitor_heart:",
@@ -98,15 +109,21 @@ PAGES = {
         ),
     ],
 }
-page = st.navigation(PAGES, position="hidden" if WALL else "top")
+of = process()
+inside = of is not None and _access.enter(of)
+page = st.navigation(PAGES, position="hidden" if WALL or not inside else "top")
 
-if process() is None:
+if of is None:
     st.info("Paceline is starting. This page opens by itself in a moment.", icon=":material/hourglass_top:")
     _live.wait()
-else:
+elif inside:
     if not WALL:
+        _access.who(of)
         _saved.popover({p.url_path: p for pages in PAGES.values() for p in pages}, page.url_path)
-    page.run()
+    if _access.visible(of, page.url_path):
+        page.run()
+    else:
+        _access.refused(of, page)
     _live.listen()
     if WALL:
         _wall.turn(page.url_path)

@@ -11,6 +11,7 @@ from alerts.notify.contract import Message, Reason, Severity
 from alerts.notify.email import plain
 from alerts.routes import Receiver
 from connectors.units import duration
+from warehouse.access import Actor, Permission, allow
 
 if TYPE_CHECKING:
     from service.alerting import Alerting
@@ -77,24 +78,24 @@ def shown(alerting: Alerting) -> dict[str, Any]:
     }
 
 
-def act(alerting: Alerting, name: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Do what a person asks. Raises UnknownAct, and ValueError, KeyError for what cannot be done."""
+def act(alerting: Alerting, name: str, asked: Mapping[str, Any], by: Actor) -> dict[str, Any]:
+    """Do what a person asks. Raises UnknownAct, Denied, and ValueError, KeyError for what cannot be done."""
     if name not in ACTS:
         raise UnknownAct(f"there is no {name!r}; there are {', '.join(ACTS)}")
-    done = ACTS[name](alerting, asked, alerting.now())
+    done = ACTS[name](alerting, asked, by, alerting.now())
     alerting.decided()
     return done
 
 
-def _ack(alerting: Alerting, asked: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    held = alerting.engine.acknowledge(int(asked["incident"]), by=str(asked["by"]), now=now)
+def _ack(alerting: Alerting, asked: Mapping[str, Any], by: Actor, now: datetime) -> dict[str, Any]:
+    held = alerting.engine.acknowledge(int(asked["incident"]), by=by, now=now)
     return {"incident": held.id}
 
 
-def _snooze(alerting: Alerting, asked: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def _snooze(alerting: Alerting, asked: Mapping[str, Any], by: Actor, now: datetime) -> dict[str, Any]:
     made = alerting.engine.snooze(
         int(asked["incident"]),
-        by=str(asked["by"]),
+        by=by,
         reason=str(asked["reason"]),
         until=now + duration(asked["lasts"]),
         now=now,
@@ -102,11 +103,11 @@ def _snooze(alerting: Alerting, asked: Mapping[str, Any], now: datetime) -> dict
     return {"silence": made}
 
 
-def _silence(alerting: Alerting, asked: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def _silence(alerting: Alerting, asked: Mapping[str, Any], by: Actor, now: datetime) -> dict[str, Any]:
     starts = now + duration(asked.get("after", "0s"))
     made = alerting.engine.silence(
         {str(k): str(v) for k, v in asked["match"].items()},
-        by=str(asked["by"]),
+        by=by,
         reason=str(asked["reason"]),
         starts=starts,
         ends=starts + duration(asked["lasts"]),
@@ -115,31 +116,29 @@ def _silence(alerting: Alerting, asked: Mapping[str, Any], now: datetime) -> dic
     return {"silence": made}
 
 
-def _unsilence(alerting: Alerting, asked: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    alerting.engine.unsilence(int(asked["silence"]), by=str(asked["by"]), now=now)
+def _unsilence(alerting: Alerting, asked: Mapping[str, Any], by: Actor, now: datetime) -> dict[str, Any]:
+    alerting.engine.unsilence(int(asked["silence"]), by=by, now=now)
     return {"silence": int(asked["silence"])}
 
 
-def _note(alerting: Alerting, asked: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def _note(alerting: Alerting, asked: Mapping[str, Any], by: Actor, now: datetime) -> dict[str, Any]:
     what = str(asked["what"])
     if what not in ("useful", "noise", "assigned", "note"):
         raise ValueError(f"{what!r} is none of useful, noise, assigned, note")
-    alerting.engine.note(
-        int(asked["incident"]), what, by=str(asked["by"]), text=str(asked.get("text", "")), now=now
-    )
+    alerting.engine.note(int(asked["incident"]), what, by=by, text=str(asked.get("text", "")), now=now)
     return {"incident": int(asked["incident"])}
 
 
-def _again(alerting: Alerting, asked: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    if not alerting.engine.outbox.again(int(asked["message"]), now):
-        raise ValueError(f"message {asked['message']} is no dead letter")
+def _again(alerting: Alerting, asked: Mapping[str, Any], by: Actor, now: datetime) -> dict[str, Any]:
+    alerting.engine.again(int(asked["message"]), by=by, now=now)
     return {"message": int(asked["message"])}
 
 
-def _test(alerting: Alerting, asked: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def _test(alerting: Alerting, asked: Mapping[str, Any], by: Actor, now: datetime) -> dict[str, Any]:
     """A message marked as a test, by the whole way out."""
+    allow(alerting.engine.records.book, by, Permission.ALERTS, "alerts", now=now)
     channel, _, to = str(asked["to"]).partition(" ")
-    address = alerting.engine.address(Receiver(channel, to), str(asked["by"]))
+    address = alerting.engine.address(Receiver(channel, to), by.name)
     if address is None:
         raise ValueError(f"{asked['to']!r} cannot be reached: see alerts in paceline.yaml")
     thread = f"{alerting.engine.records.installation}-test-{now.timestamp():.6f}"
@@ -149,7 +148,7 @@ def _test(alerting: Alerting, asked: Mapping[str, Any], now: datetime) -> dict[s
         to=address.to,
         reason=Reason.TEST,
         severity=Severity.INFO,
-        headline=f"Test from Paceline, asked for by {asked['by']}",
+        headline=f"Test from Paceline, asked for by {by.name}",
         at=now,
         began=now,
         test=True,
@@ -160,7 +159,7 @@ def _test(alerting: Alerting, asked: Mapping[str, Any], now: datetime) -> dict[s
     return {"key": message.key}
 
 
-def _digest(alerting: Alerting, asked: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def _digest(alerting: Alerting, asked: Mapping[str, Any], by: Actor, now: datetime) -> dict[str, Any]:
     """A digest as it is now: its text, and on demand on its way to whom it is for."""
     made, kind, name = alerting.digests, str(asked["kind"]), asked.get("audience")
     if kind not in KINDS:
@@ -171,6 +170,7 @@ def _digest(alerting: Alerting, asked: Mapping[str, Any], now: datetime) -> dict
     if name is not None and name not in known:
         raise ValueError(f"there is no audience {name!r}; there are {', '.join(known)}")
     if asked.get("send"):
+        allow(alerting.engine.records.book, by, Permission.ALERTS, "digests", now=now)
         return {"messages": made.send(kind, now, name)}
     shown = []
     for audience in made.audiences:
@@ -185,7 +185,7 @@ def _digest(alerting: Alerting, asked: Mapping[str, Any], now: datetime) -> dict
     return {"digests": shown}
 
 
-ACTS: Mapping[str, Callable[[Alerting, Mapping[str, Any], datetime], dict[str, Any]]] = {
+ACTS: Mapping[str, Callable[[Alerting, Mapping[str, Any], Actor, datetime], dict[str, Any]]] = {
     "ack": _ack,
     "snooze": _snooze,
     "silence": _silence,

@@ -1,15 +1,17 @@
 """The service's own routes beside the pages: health, measures, events, and a few commands.
 
-They are not behind the pages' login, so they are either free of data (/healthz, /api/events) or want the
-bearer token of the workspace. Where a request comes from counts for nothing: behind a proxy on this machine
-everybody comes from here.
+They are not behind the pages' login, so they are either free of data (/healthz, /api/events) or want a bearer
+token: the workspace's own, whose bearer is its admin, or one of the secrets with a role (docs/access.md).
+Where a request comes from counts for nothing: behind a proxy on this machine everybody comes from here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import anyio.to_thread
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -19,14 +21,18 @@ from starlette.routing import Route
 
 from service import acts
 from service.collect import LARGEST, Refused
+from warehouse.access import LOCAL, Actor, Denied, Permission, allow, local
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from service.running import Service
+
+    _Open: TypeAlias = Callable[["_Calls", Request], Awaitable[Response]]
+    _Guarded: TypeAlias = Callable[["_Calls", Request, Service, Actor], Awaitable[Response]]
 
 __all__ = ["middleware", "routes"]
 
@@ -58,24 +64,44 @@ def middleware() -> list[Middleware]:
     return [Middleware(_SecurityHeaders)]
 
 
+def _wants(permission: Permission) -> Callable[[_Guarded], _Open]:
+    """Let a call through to whose token allows it; 401 without one, 403 with too little of a role."""
+
+    def guarded(call: _Guarded) -> _Open:
+        async def admit(self: _Calls, request: Request) -> Response:
+            service, caller = self.who(request)
+            if service is None or caller is None:
+                return _refused(service)
+            subject, now = f"api {request.url.path}", datetime.now(UTC)
+            try:
+                await anyio.to_thread.run_sync(
+                    partial(allow, service.book, caller, permission, subject, now=now)
+                )
+                return await call(self, request, service, caller)
+            except Denied as error:
+                return JSONResponse({"error": str(error)}, 403)
+
+        return admit
+
+    return guarded
+
+
 class _Calls:
     def __init__(self, service: Callable[[], Service | None]) -> None:
         self._service = service
 
     async def healthz(self, request: Request) -> Response:
         """200 while the service does its work, 503 with the reasons while it does not."""
-        service = self._service()
+        service, caller = self.who(request)
         problems = ["the service is not up yet"] if service is None else service.problems()
         # Reasons name accounts: the world may know that something is wrong, its owner what.
-        shown = problems if service is not None and self._authorised(request, service) else len(problems)
+        shown = problems if caller is not None and caller.may(Permission.LOOK) else len(problems)
         return JSONResponse(
             {"status": "failing" if problems else "ok", "problems": shown}, 503 if problems else 200
         )
 
-    async def metrics(self, request: Request) -> Response:
-        service = self._service()
-        if service is None or not self._authorised(request, service):
-            return _refused(service)
+    @_wants(Permission.LOOK)
+    async def metrics(self, _request: Request, service: Service, _caller: Actor) -> Response:
         text = await anyio.to_thread.run_sync(generate_latest, service.poller.measures.registry)
         return Response(text, media_type=CONTENT_TYPE_LATEST)
 
@@ -87,22 +113,16 @@ class _Calls:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(_versions(service, request), media_type="text/event-stream", headers=headers)
 
-    async def status(self, request: Request) -> Response:
-        service = self._service()
-        if service is None or not self._authorised(request, service):
-            return _refused(service)
+    @_wants(Permission.LOOK)
+    async def status(self, _request: Request, service: Service, _caller: Actor) -> Response:
         return JSONResponse(await anyio.to_thread.run_sync(service.status))
 
-    async def poll(self, request: Request) -> Response:
-        service = self._service()
-        if service is None or not self._authorised(request, service):
-            return _refused(service)
+    @_wants(Permission.POLL)
+    async def poll(self, _request: Request, service: Service, _caller: Actor) -> Response:
         return JSONResponse({"offered": await anyio.to_thread.run_sync(service.poller.poll_now)}, 202)
 
-    async def backfill(self, request: Request) -> Response:
-        service = self._service()
-        if service is None or not self._authorised(request, service):
-            return _refused(service)
+    @_wants(Permission.OPERATE)
+    async def backfill(self, request: Request, service: Service, _caller: Actor) -> Response:
         try:
             asked: Any = await request.json()
             days = int(asked["days"])
@@ -144,39 +164,50 @@ class _Calls:
             )
         return JSONResponse({"accepted": count})
 
-    async def alerts(self, request: Request) -> Response:
+    @_wants(Permission.LOOK)
+    async def alerts(self, _request: Request, service: Service, _caller: Actor) -> Response:
         """What fires, what is silenced, what was sent."""
-        service = self._service()
-        if service is None or not self._authorised(request, service):
-            return _refused(service)
         return JSONResponse(await anyio.to_thread.run_sync(acts.shown, service.alerting))
 
-    async def act(self, request: Request) -> Response:
+    @_wants(Permission.LOOK)
+    async def act(self, request: Request, service: Service, caller: Actor) -> Response:
         """A person acknowledges, snoozes, silences, tests …"""
-        service = self._service()
-        if service is None or not self._authorised(request, service):
-            return _refused(service)
         try:
             asked: Any = await request.json()
+            by = _named(caller, asked)
             name = request.path_params["act"]
-            done = await anyio.to_thread.run_sync(acts.act, service.alerting, name, asked)
+            done = await anyio.to_thread.run_sync(acts.act, service.alerting, name, asked, by)
         except acts.UnknownAct as error:
             return JSONResponse({"error": str(error)}, 404)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             return JSONResponse({"error": str(error)}, 400)
         return JSONResponse(done)
 
-    @staticmethod
-    def _authorised(request: Request, service: Service) -> bool:
+    def who(self, request: Request) -> tuple[Service | None, Actor | None]:
+        """The service, and whose token came: the machine's own, one of the secrets, or nobody's."""
+        service = self._service()
+        if service is None:
+            return None, None
         given = request.headers.get("authorization", "")
-        return secrets.compare_digest(given.encode(), f"Bearer {service.workspace.token()}".encode())
+        if secrets.compare_digest(given.encode(), f"Bearer {service.workspace.token()}".encode()):
+            return service, local()
+        return service, service.setup.entrance.bearer(given)
+
+
+def _named(caller: Actor, asked: Mapping[str, Any]) -> Actor:
+    """Who acts: whom the token names, or whom the machine's own user says."""
+    if not caller.proven:
+        return local(str(asked.get("by", LOCAL)))
+    if "by" in asked:
+        raise ValueError("the token says who acts: leave `by` out")
+    return caller
 
 
 def _refused(service: Service | None) -> Response:
     if service is None:
         return JSONResponse({"error": "the service is not up yet"}, 503)
     return JSONResponse(
-        {"error": "send the token of .paceline/api_token as a bearer token"},
+        {"error": "send a bearer token: that of .paceline/api_token, or one of [api] in the secrets"},
         401,
         headers={"WWW-Authenticate": "Bearer"},
     )

@@ -20,6 +20,7 @@ from service.jobs import Poller, utc_now
 from service.topic import topic
 from service.versions import Versions
 from service.workers import Workers
+from warehouse.access import Actor, Denied
 from warehouse.book import Book, Chapter
 from warehouse.duck import DuckWarehouse
 
@@ -190,7 +191,11 @@ class Service:
 
     def _pressed(self, act: Act) -> None:
         """Somebody pressed a button in a message. Raises ValueError with why it cannot be done."""
-        self.alerting.engine.act(act, act.at)
+        by = Actor(act.name, self.setup.settings.access.buttons)
+        try:
+            self.alerting.engine.act(act, by, act.at)
+        except Denied as error:
+            raise ValueError(str(error)) from error
         self.alerting.decided()
 
     def _stored(self) -> None:

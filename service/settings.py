@@ -23,11 +23,12 @@ from connectors import registry
 from connectors.part import Part
 from connectors.units import Currency, Duration, Share, TimeZone, duration
 from metrics.dimensions import Convention
-from service import secrets
+from service import entrance, secrets
 from service.faults import explain, nearest
 from service.marks import Marked, Problem, read
 from service.plans import Plan
 from service.plans import faults as plan_faults
+from warehouse.access import Access
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -144,6 +145,7 @@ class Settings(Part):
     naming: Annotated[str, AfterValidator(_naming)] | None = None
     plans: list[Plan] = Field(default_factory=list)
     alerts: Alerts = Alerts()
+    access: Access = Access()
     demo: bool = False
 
 
@@ -164,11 +166,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """A workspace that is ready to run: its settings, its sources, and the channels that were set up."""
+    """A workspace that is ready to run: settings, sources, the channels that were set up, who is let in."""
 
     settings: Settings
     sources: Mapping[str, Source]
     channels: Mapping[str, ChannelSettings] = field(default_factory=dict)
+    entrance: entrance.Entrance = field(default_factory=entrance.Entrance)
 
 
 class SettingsError(Exception):
@@ -214,6 +217,8 @@ def load(folder: Path, environ: Mapping[str, str] = os.environ) -> Setup:
     problems += _cross_checks(marked, found)
     channels, faults = _channels(marked, held, environ)
     problems += faults
+    let_in, faults = entrance.read(held)
+    problems += faults
     if settings is not None:
         problems += _receivers(marked, settings.alerts)
     if problems or settings is None:
@@ -225,6 +230,7 @@ def load(folder: Path, environ: Mapping[str, str] = os.environ) -> Setup:
             for name, (connector, own) in found.items()
         },
         channels,
+        let_in,
     )
 
 

@@ -14,6 +14,7 @@ from service.commands.ask import running_app
 from service.jobs import utc_now
 from service.running import CHAPTERS
 from service.workspace import find
+from warehouse.access import local
 from warehouse.book import Book
 from warehouse.duck import DuckWarehouse
 
@@ -54,7 +55,7 @@ def _here(workspace: Workspace, asked: dict[str, Any]) -> dict[str, Any]:
         book = Book.open(workspace.book, CHAPTERS)
         undo.callback(book.close)
         alerting = Alerting(setup, workspace.folder, warehouse, book, {}, clock=utc_now)
-        return acts.act(alerting, "digest", asked)
+        return acts.act(alerting, "digest", asked, local())
 
 
 def _reason(error: Exception) -> str:

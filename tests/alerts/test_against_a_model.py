@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from alerts.engine import Refused
 from alerts.routes import Receiver, Routing
 from tests.alerts.timeline import FALSE, PEOPLE, TRUE, Timeline, minutes, rule
+from warehouse.access import local
 
 REPEAT = 60
 ROUTING = Routing(people=PEOPLE, escalation=(), repeat={"critical": timedelta(minutes=REPEAT)})
@@ -92,7 +93,7 @@ def engine(events, acks, folder):
         for incident in engine.records.open_incidents():
             try:
                 if incident.acknowledged is None:
-                    engine.acknowledge(incident.id, by="Dana", now=now)
+                    engine.acknowledge(incident.id, by=local("Dana"), now=now)
             except Refused:
                 raise AssertionError(f"an open incident refuses: {incident}") from None
 

@@ -31,6 +31,7 @@ from metrics.model import load
 from sandbox.slack_blocks import check
 from tests.alerts.timeline import ROUTING, TRUE, labels, rule
 from tests.metrics.conftest import Store, hour, named
+from warehouse.access import local
 from warehouse.book import Book
 from warehouse.duck import DuckWarehouse
 from warehouse.store import Fetch
@@ -274,7 +275,7 @@ def open_incident(book, *, rules, at, acknowledged=""):
     engine.take({r.name: Finding({brand: Observation(brand, TRUE, at)}) for r in rules}, at)
     engine.tick(at + timedelta(minutes=1))
     if acknowledged:
-        engine.acknowledge(1, by=acknowledged, now=at + timedelta(minutes=2))
+        engine.acknowledge(1, by=local(acknowledged), now=at + timedelta(minutes=2))
 
 
 def test_open_incidents_stand_with_age_and_owner(usual, book):

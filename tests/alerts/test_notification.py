@@ -9,6 +9,7 @@ import pytest
 from alerts.engine import Refused
 from alerts.routes import Receiver, Routing, Step
 from tests.alerts.timeline import FALSE, NODATA, PEOPLE, STALE, START, TRUE, Timeline, minutes, rule
+from warehouse.access import local
 
 QUIET = Routing(people=PEOPLE, second="Sam", manager="Max", escalation=())
 SLACK = (Receiver("slack"),)
@@ -179,7 +180,7 @@ def silence(**how):
     def act(engine, now):
         engine.silence(
             how.pop("match", {"rule": "spend"}),
-            by="Dana",
+            by=local("Dana"),
             reason="sale",
             starts=now + how.get("after", minutes(0)),
             ends=now + how.get("after", minutes(0)) + how.get("lasts", minutes(60)),
@@ -207,7 +208,7 @@ def test_a_silence_to_come_does_not_mute_yet(one):
 
 def test_a_snooze_mutes_the_present_members_only(one):
     def snooze(engine, now):
-        engine.snooze(1, by="Dana", reason="known, fixed at noon", until=now + minutes(600), now=now)
+        engine.snooze(1, by=local("Dana"), reason="known, fixed at noon", until=now + minutes(600), now=now)
 
     line = one().at(0, spend={"c1": TRUE}).want(0.5, 0.5, "first", to="slack", live="c1")
     line.do(2, snooze).at(3, spend={"c2": TRUE})
@@ -223,7 +224,9 @@ def test_a_snooze_needs_a_reason_and_ends_within_seven_days(one, reason, days, w
     line = one().at(0, spend=TRUE).want(0.5, 0.5, "first", to="slack")
     line.play(1)
     with pytest.raises(Refused, match=why):
-        line.engine.snooze(1, by="Dana", reason=reason, until=line.now + timedelta(days=days), now=line.now)
+        line.engine.snooze(
+            1, by=local("Dana"), reason=reason, until=line.now + timedelta(days=days), now=line.now
+        )
     assert line.engine.records.silences(line.now) == []
 
 
@@ -239,7 +242,7 @@ def test_a_silence_names_what_it_matches(one):
 
 
 def ack(engine, now):
-    engine.acknowledge(1, by="Dana", now=now)
+    engine.acknowledge(1, by=local("Dana"), now=now)
 
 
 def test_acknowledging_stops_repeats_for_24_hours(one):
@@ -280,9 +283,9 @@ def test_what_has_ended_cannot_be_acknowledged(one):
     line = one().at(0, spend=TRUE).at(1, spend=FALSE)
     line.want(0.5, 0.5, "first", to="slack").want(5.5, 5.5, "all_resolved", to="slack").play(60)
     with pytest.raises(Refused, match="incident 1 ended at 2026-11-02 09:05 UTC"):
-        line.engine.acknowledge(1, by="Dana", now=line.now)
+        line.engine.acknowledge(1, by=local("Dana"), now=line.now)
     with pytest.raises(Refused, match="no incident 7"):
-        line.engine.acknowledge(7, by="Dana", now=line.now)
+        line.engine.acknowledge(7, by=local("Dana"), now=line.now)
 
 
 # -- escalation
@@ -327,7 +330,7 @@ def test_whoever_was_told_by_escalation_hears_the_end(calls):
 
 def test_a_snooze_stops_the_escalation(calls):
     def snooze(engine, now):
-        engine.snooze(1, by="Dana", reason="known", until=now + minutes(120), now=now)
+        engine.snooze(1, by=local("Dana"), reason="known", until=now + minutes(120), now=now)
 
     line = heard(calls().at(0, spend=TRUE), 0.5, "first").do(10, snooze)
     # It fires on when the snooze ends: the way up begins from the start.

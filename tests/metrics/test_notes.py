@@ -6,6 +6,7 @@ import pytest
 
 from connectors.contract import Window
 from metrics import notes
+from warehouse.access import local
 from warehouse.book import Book
 
 NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
@@ -20,7 +21,7 @@ def book(tmp_path):
 
 
 def write(book, text, at=NOON, **scope):
-    return notes.add(book, text, at=at, author="anna", now=NOON + timedelta(days=1), **scope)
+    return notes.add(book, text, at=at, by=local("anna"), now=NOON + timedelta(days=1), **scope)
 
 
 def test_a_note_is_read_back_as_it_was_written(book):
@@ -61,11 +62,11 @@ def test_a_note_belongs_to_its_scope_and_all_within(book):
 
 def test_a_note_that_is_taken_back_stays_in_the_book(book):
     note = write(book, "wrong")
-    notes.take_back(book, note.id, by="Ana", now=NOON)
+    notes.take_back(book, note.id, by=local("Ana"), now=NOON)
     assert notes.read(book, DAY) == []
     assert book.read("SELECT text FROM note")[0]["text"] == "wrong"
     with pytest.raises(KeyError):
-        notes.take_back(book, note.id, by="Ana", now=NOON)
+        notes.take_back(book, note.id, by=local("Ana"), now=NOON)
 
 
 @pytest.mark.parametrize(
@@ -73,12 +74,12 @@ def test_a_note_that_is_taken_back_stays_in_the_book(book):
     [
         ({"text": "  "}, "empty"),
         ({"text": "x" * 501}, "501 characters"),
-        ({"author": " "}, "no author"),
+        ({"by": local(" ")}, "no author"),
         ({"campaign": "7"}, "give those too"),
         ({"account": "g1"}, "give those too"),
     ],
 )
 def test_a_note_that_helps_nobody_is_refused(book, given, said):
     with pytest.raises(ValueError, match=said):
-        notes.add(book, **{"text": "x", "at": NOON, "author": "anna", "now": NOON, **given})
+        notes.add(book, **{"text": "x", "at": NOON, "by": local("anna"), "now": NOON, **given})
     assert notes.read(book, DAY) == []

@@ -9,6 +9,7 @@ from metrics import annotations, notes
 from metrics.changes import edits
 from metrics.restated import known_then, restated
 from tests.metrics.conftest import hour, midnight, named, total
+from warehouse.access import local
 from warehouse.book import Book
 
 DAY = midnight(date(2026, 11, 2))
@@ -140,7 +141,9 @@ def test_what_is_unchanged_does_not_differ(polled, book):
 
 def test_marks_on_a_chart(polled, tmp_path):
     held = Book.open(tmp_path / "book.sqlite", [notes.CHAPTER])
-    notes.add(held, "Sale begins", at=NEXT + timedelta(hours=8), author="ben", now=NEXT, source="google_ads")
+    notes.add(
+        held, "Sale begins", at=NEXT + timedelta(hours=8), by=local("ben"), now=NEXT, source="google_ads"
+    )
     polled.reply(
         "google_ads",
         "g1",

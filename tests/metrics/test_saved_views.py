@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from metrics import saved_views
+from warehouse.access import local
 from warehouse.book import Book
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -24,7 +25,9 @@ def book(tmp_path):
 
 
 def save(book, name, query=QUERY, **more):
-    return saved_views.save(book, name, page="campaign", query=query, now=NOW, **{"owner": "anna", **more})
+    return saved_views.save(
+        book, name, page="campaign", query=query, now=NOW, **{"by": local("anna"), **more}
+    )
 
 
 def test_a_view_is_read_back_as_it_was_saved(book):
@@ -55,7 +58,7 @@ def test_views_stand_by_name(book):
         ("  ", {}, "no name"),
         ("x" * 81, {}, "81 characters; at most 80"),
         ("BRAND de", {}, "anna has saved a view of this name"),
-        ("y", {"owner": " "}, "no owner"),
+        ("y", {"by": local(" ")}, "no owner"),
         ("z", {"query": (("q", "x" * 4000),)}, "too long"),
     ],
 )
@@ -69,12 +72,12 @@ def test_what_cannot_be_saved_says_why(book, name, more, message):
 def test_rename_and_delete(book):
     one, two = save(book, "one"), save(book, "two")
     with pytest.raises(ValueError, match="of this name"):
-        saved_views.rename(book, one, "TWO", by="Ana", now=NOW)
-    renamed = saved_views.rename(book, one, "One", by="Ana", now=NOW)
+        saved_views.rename(book, one, "TWO", by=local("Ana"), now=NOW)
+    renamed = saved_views.rename(book, one, "One", by=local("Ana"), now=NOW)
     assert renamed.search == one.search
     assert [v.name for v in saved_views.read(book)] == ["One", "two"]
-    saved_views.delete(book, two, by="Ana", now=NOW)
-    saved_views.delete(book, two, by="Ana", now=NOW)
+    saved_views.delete(book, two, by=local("Ana"), now=NOW)
+    saved_views.delete(book, two, by=local("Ana"), now=NOW)
     assert saved_views.read(book) == [renamed]
     with pytest.raises(KeyError):
-        saved_views.rename(book, two, "three", by="Ana", now=NOW)
+        saved_views.rename(book, two, "three", by=local("Ana"), now=NOW)

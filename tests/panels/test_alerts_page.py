@@ -13,9 +13,10 @@ from alerts.notify.contract import Fact, Severity
 from alerts.observation import Labels, Observation, Result
 from alerts.routes import Routing
 from alerts.rules import Rule
-from panels import _saved, _slot
+from panels import _access, _slot
 from tests.panels.conftest import NOW, ROOT
 from tests.panels.test_pages import text
+from warehouse.access import local
 from warehouse.audit import Audit
 
 CAMPAIGN = Labels("google_ads", "1", "c1")
@@ -46,7 +47,8 @@ def opened(**query: str) -> AppTest:
 @pytest.fixture
 def engine(filled, monkeypatch):
     """An engine of one rule, on the page's own book."""
-    monkeypatch.setattr(_saved, "me", lambda: "Ben")
+    monkeypatch.setattr(_access, "actor", lambda _said="": local("Ben"))
+    monkeypatch.setattr(_access, "logged_in", lambda: True)
     filled.book.add(records.CHAPTER)
     made = Engine(
         filled.book,
@@ -131,7 +133,8 @@ def test_the_overview_names_what_is_grave(engine):
 
 
 def test_nobody_acts_without_a_name(engine, monkeypatch):
-    monkeypatch.setattr(_saved, "me", lambda: "")
+    monkeypatch.setattr(_access, "actor", local)
+    monkeypatch.setattr(_access, "logged_in", lambda: False)
     fire(engine, NOW - timedelta(minutes=10))
     app = opened()
     app.button(key="ack_1").click().run()
@@ -162,7 +165,7 @@ def test_every_part(engine, part):
 def test_a_silence_is_listed_and_ended(engine):
     now = datetime.now(UTC)
     engine.silence(
-        {"rule": "pace"}, by="ana", reason="sale", starts=now, ends=now + timedelta(hours=2), now=now
+        {"rule": "pace"}, by=local("ana"), reason="sale", starts=now, ends=now + timedelta(hours=2), now=now
     )
     app = opened(part="silences")
     assert "rule \\= pace" in text(app) or "rule = pace" in text(app)

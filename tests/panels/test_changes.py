@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from connectors.contract import AccountRow, Campaign, Change, Delivery, Window, to_batch
 from metrics import notes
 from tests.panels.conftest import ASKED, NOW, ROOT, failed
+from warehouse.access import local
 from warehouse.store import Fetch, Slice
 
 HOUR = timedelta(hours=1)
@@ -81,7 +82,7 @@ def test_where_nothing_happened_it_says_so(filled):
 
 
 def test_everything_that_happened_the_newest_first(changed):
-    notes.add(changed.book, "Sale *begins*", at=NOW - 40 * HOUR, author="cleo", now=NOW)
+    notes.add(changed.book, "Sale *begins*", at=NOW - 40 * HOUR, by=local("cleo"), now=NOW)
     app = opened()
     told = shown(app)
     assert "Everything that happened · 3" in told
@@ -153,7 +154,7 @@ def test_a_note_is_written_and_taken_back(changed):
 def test_an_empty_note_is_refused_in_words(changed):
     app = opened()
     next(b for b in app.button if b.label == "Add").click().run()
-    assert "the note is empty" in shown(app)
+    assert "The note is empty" in shown(app)
     assert notes.read(changed.book, ALL) == []
 
 

@@ -7,6 +7,7 @@ import stat
 import threading
 import time
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 import requests
@@ -17,6 +18,7 @@ from service import api
 from service.running import Service
 from service.versions import Versions
 from tests.service.conftest import SECRET
+from warehouse.audit import Audit
 
 
 class Client:
@@ -143,3 +145,41 @@ def test_versions_are_heard_of_at_once_and_at_the_end():
         assert await waiting is None
 
     asyncio.run(asyncio.wait_for(timeline(), 4))
+
+
+TOKENS = {role: role[0] * 40 for role in ("viewer", "editor", "admin")}
+
+
+@pytest.fixture
+def roles(workspace, clock):
+    """A client whose service knows a token for each role."""
+    with (workspace.folder / ".streamlit/secrets.toml").open("a") as file:
+        file.writelines(f'\n[api.{r}]\nrole = "{r}"\ntoken = "{t}"\n' for r, t in TOKENS.items())
+    made = Service(workspace, clock=clock)
+    with served(made) as client:
+        yield SimpleNamespace(client=client, book=made.book)
+    made.stop()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "codes"),
+    [
+        ("get", "/api/status", None, (200, 200, 200)),
+        ("get", "/metrics", None, (200, 200, 200)),
+        ("get", "/api/alerts", None, (200, 200, 200)),
+        ("post", "/api/alerts/ack", {"incident": 9}, (403, 400, 400)),  # there is no such incident
+        ("post", "/api/alerts/silence", {"match": {"rule": "x"}, "reason": "y", "lasts": "1h"}, (403, 200, 200)),
+        ("post", "/api/alerts/test", {"to": "nowhere"}, (403, 400, 400)),
+        ("post", "/api/alerts/ack", {"incident": 9, "by": "Dana"}, (400, 400, 400)),  # the token says who
+        ("post", "/api/backfill", {"days": 0}, (403, 403, 400)),
+    ],
+)  # fmt: skip
+def test_a_token_may_what_its_role_may(roles, method, path, body, codes):
+    for role, code in zip(TOKENS, codes, strict=True):
+        kept = {"json": body} if body is not None else {}
+        headers = {"Authorization": f"Bearer {TOKENS[role]}"}
+        reply = getattr(roles.client, method)(path, headers=headers, **kept)
+        assert reply.status_code == code, (role, reply.text)
+        if code == 403:
+            assert f"token {role} may not" in reply.json()["error"]
+            assert Audit(roles.book).entries(last=1)[0].action == "was refused"
