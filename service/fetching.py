@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic
@@ -81,6 +82,8 @@ class Fetcher:
         self._guard = guard
         self._clock = clock
         self._lock = threading.Lock()
+        self._spending = threading.Lock()
+        self._under_way: Counter[tuple[str, Tier]] = Counter()
         self._rows_a_day: dict[tuple[str, str, str], float] = {}
         self._days_at_most: dict[tuple[str, str, str], int] = {}
         self._said: dict[tuple[object, ...], datetime] = {}
@@ -98,10 +101,21 @@ class Fetcher:
                 blank, outcome="held", error=wait.error, cause=wait.cause, mend=wait.mend, retry_at=wait.until
             )
             return self._hold(task, held, until=wait.until)
-        refusal = self.budget(task.account.source, now).refusal(task.tier, task.stream.cost)
+        spending = (task.account.source, task.tier)
+        with self._spending:
+            refusal = self.budget(task.account.source, now).refusal(task.tier, task.stream.cost)
+            if not refusal:
+                self._under_way[spending] += task.stream.cost
         if refusal:
             held = replace(blank, outcome="held", error="Budget", cause=refusal)
             return self._hold(task, held, until=now + SAY_HELD_EVERY)
+        try:
+            return self._ask(task, blank, window, now)
+        finally:
+            with self._spending:
+                self._under_way[spending] -= task.stream.cost
+
+    def _ask(self, task: Task, blank: Fetch, window: Window, now: datetime) -> Result | None:
         origin = self.origin(task.account.source, now)
         started = monotonic()
         if task.stream is not ACCOUNTS:
@@ -125,16 +139,17 @@ class Fetcher:
         return Origin(source, {**dict(configured.settings), **learned}, now)
 
     def budget(self, source: str, now: datetime) -> budget.Budget:
-        """The source's operations as they stand."""
+        """The source's operations as they stand; a fetch under way counts by what it may cost."""
         configured = self._setup.sources[source]
         accounts = len(self._accounts.known(source))
+        used = budget.spent(self._warehouse, configured, now)
         return budget.Budget(
             source,
             accounts,
             self._accounts.allowed(source),
             self._setup.settings.polling.reserve,
             budget.planned(configured, accounts),
-            budget.spent(self._warehouse, configured, now),
+            {tier: used[tier] + self._under_way[source, tier] for tier in Tier},
         )
 
     def due(self, account: Account, stream: Stream, covered: Covered) -> list[Task]:

@@ -82,3 +82,20 @@ def test_polling_stops_at_the_allowance_and_says_so(poller, platform, warehouse)
     assert ("a", "delivery") not in held
     assert ("b", "delivery") not in held
     assert warehouse.operations("example", since=poller.clock() - timedelta(days=1)) <= 5
+
+
+def test_a_fetch_under_way_counts_before_the_journal_knows_it(poller, platform, workers, monkeypatch):
+    """Two threads that ask at once would otherwise both take the last operation."""
+    platform.set(allowed=6)
+    fetch, seen = workers.fetch, []
+
+    def watched(*asked):
+        seen.append(poller.fetcher.budget("example", poller.clock()).used_total)
+        return fetch(*asked)
+
+    monkeypatch.setattr(workers, "fetch", watched)
+    poller.run_once()
+    assert seen
+    assert min(seen) == 2  # the account list, and the fetch itself
+    assert max(seen) <= 5
+    assert poller.fetcher.budget("example", poller.clock()).used_total <= 5
