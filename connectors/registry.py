@@ -23,7 +23,7 @@ __all__ = ["GROUP", "BrokenSource", "UnknownSource", "connectors", "load"]
 
 GROUP = "paceline.connectors"
 
-_FRAME = {"contract", "errors", "http", "registry"}
+_FRAME = {"contract", "errors", "part", "registry", "units"}
 """Modules of this room that are no sources."""
 
 
