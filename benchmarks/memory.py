@@ -1,51 +1,58 @@
 """Peak memory of a backfill: a million rows, and half as many days, which should take as much.
 
-Each size is backfilled by a service of its own in a fresh process, from the sandbox into a new file: all
-streams of one Google account. Figures are the kernel's (Linux): the resident high-water marks of the process
-that owns the warehouse and of its largest worker, and the highest sum over all of them, in which a page that
-several share counts once. Run: python -m benchmarks.memory
+Each size is backfilled by `paceline backfill` in a process of its own, from the sandbox into a new file: all
+streams of one Google account; with --app the running app does it, the pages' libraries in its memory. Figures
+are the kernel's (Linux), read four times a second: the resident high-water marks of the process that owns the
+warehouse and of its largest worker, and the highest sum over all of them, in which a page that several share
+counts once. The sandbox is not counted. Run: python -m benchmarks.memory [--app]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import contextlib
 import subprocess
 import sys
 import tempfile
 import threading
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
 from service.commands import serve
 from service.commands.demo import write_workspace
-from service.running import Service
 from service.workspace import Workspace
 from tests.contract.sandbox import running
+from warehouse.duck import DuckWarehouse
 
-NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TARGET_MB = 600
 LOOK_EVERY = 0.25  # seconds
+START_WITHIN = 60  # seconds
 
 
 class Watch(threading.Thread):
-    """Looks at this process and its children until stopped. Figures in MB."""
+    """Looks at a process and its children until stopped. Figures in MB."""
 
-    def __init__(self) -> None:
+    def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
         self.owner = self.worker = self.together = 0.0
+        self._pid = pid
         self._ended = threading.Event()
 
     def run(self) -> None:
         while not self._ended.wait(LOOK_EVERY):
-            children = {
-                pid for task in Path("/proc/self/task").iterdir() for pid in self._lines(task / "children")
-            }
-            self.owner = self._figure("self/status", "VmHWM:")
-            self.worker = max([self.worker, *(self._figure(f"{pid}/status", "VmHWM:") for pid in children)])
-            everybody = sum(self._figure(f"{pid}/smaps_rollup", "Pss:") for pid in ("self", *children))
-            self.together = max(self.together, everybody)
+            with contextlib.suppress(FileNotFoundError):
+                self._look()
+
+    def _look(self) -> None:
+        tasks = Path(f"/proc/{self._pid}/task").iterdir()
+        children = {pid for task in tasks for pid in self._words(task / "children")}
+        self.owner = max(self.owner, self._figure(f"{self._pid}/status", "VmHWM:"))
+        self.worker = max([self.worker, *(self._figure(f"{pid}/status", "VmHWM:") for pid in children)])
+        everybody = sum(self._figure(f"{pid}/smaps_rollup", "Pss:") for pid in (self._pid, *children))
+        self.together = max(self.together, everybody)
 
     def stop(self) -> None:
         self._ended.set()
@@ -53,35 +60,53 @@ class Watch(threading.Thread):
 
     def _figure(self, file: str, name: str) -> float:
         """A figure in MB; 0 of a process that has just ended."""
-        return int(dict(pairwise(self._lines(Path("/proc", file)))).get(name, 0)) / 1024
+        return int(dict(pairwise(self._words(Path("/proc", file)))).get(name, 0)) / 1024
 
     @staticmethod
-    def _lines(file: Path) -> list[str]:
+    def _words(file: Path) -> list[str]:
         try:
             return file.read_text().split()
         except (FileNotFoundError, ProcessLookupError):
             return []
 
 
-def backfill(folder: Path, days: int) -> dict[str, float]:
-    """Backfill the workspace in this process."""
-    watch = Watch()
-    watch.start()
-    service = Service(Workspace(folder), clock=lambda: NOW)
+@contextlib.contextmanager
+def app(workspace: Workspace) -> Iterator[int]:
+    """The app on the workspace, once it answers: its process id."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service.cli", "up", "--workspace", str(workspace.folder), "--port", "0"],
+        env=serve.environment(),
+        stdout=subprocess.DEVNULL,
+    )
     try:
-        service.poller.run_once()
-        running_ = service.backfill(days)
-        assert running_.join(1800), running_.progress()
-        progress = running_.progress()
-        assert (progress.state, progress.given_up) == ("done", ()), progress
-        counted = service.warehouse.query(
-            "SELECT sum(rows)::BIGINT AS n FROM journal WHERE window_end <= ?", [NOW]
-        )
-        rows = counted.to_pylist()[0]["n"]
+        end = time.monotonic() + START_WITHIN
+        while workspace.running() is None:
+            assert process.poll() is None, "the app has ended"
+            assert time.monotonic() < end, "the app does not start"
+            time.sleep(0.5)
+        yield process.pid
     finally:
-        service.stop()
+        process.terminate()
+        process.wait(60)
+
+
+def backfill(workspace: Workspace, days: int, *, by_app: bool) -> Watch:
+    """Run the command to its end, with an eye on the process that does the work."""
+    words = [sys.executable, "-m", "service.cli", "backfill", "--workspace", str(workspace.folder)]
+    with contextlib.ExitStack() as stack:
+        owner = stack.enter_context(app(workspace)) if by_app else 0
+        process = subprocess.Popen([*words, "--days", str(days)], env=serve.environment())
+        watch = Watch(owner or process.pid)
+        watch.start()
+        assert process.wait(1800) == 0, "the backfill has failed"
         watch.stop()
-    return {"rows": rows, "owner": watch.owner, "worker": watch.worker, "together": watch.together}
+    return watch
+
+
+def fetched(workspace: Workspace) -> int:
+    with DuckWarehouse.open(workspace.database, read_only=True) as warehouse:
+        found = warehouse.query("SELECT sum(rows)::BIGINT AS n FROM journal")
+    return int(found.to_pylist()[0]["n"])
 
 
 def main() -> int:
@@ -89,39 +114,31 @@ def main() -> int:
     options.add_argument("--campaigns", type=int, default=260)
     options.add_argument("--days", type=int, default=90, help="of the larger size; the smaller has half")
     options.add_argument("--quick", action="store_true", help="a tenth of the rows")
-    options.add_argument("--one", type=Path, help=argparse.SUPPRESS)
+    options.add_argument("--app", action="store_true", help="let the running app do it")
     chosen = options.parse_args()
-    if chosen.one:
-        print(json.dumps(backfill(chosen.one, chosen.days)))
-        return 0
     campaigns = chosen.campaigns // 10 if chosen.quick else chosen.campaigns
-    said = {}
+    said = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for days in (chosen.days // 2, chosen.days):
             # As much history as is asked for: the first poll would bring the rest of the month by itself.
-            with running(folder, now=NOW, days=days, campaigns=campaigns, accounts=1) as sandbox:
+            now = datetime.now(UTC)
+            with running(folder, now=now, days=days, campaigns=campaigns, accounts=1) as sandbox:
                 workspace = Workspace(folder / str(days))
                 workspace.state.mkdir(parents=True)
                 write_workspace(workspace, sandbox.at)
-                command = [sys.executable, "-m", "benchmarks.memory", "--days", str(days), "--one"]
-                done = subprocess.run(
-                    [*command, str(workspace.folder)],
-                    check=True,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                    env=serve.environment(),
-                )
-            said[days] = json.loads(done.stdout.splitlines()[-1])
+                seen = backfill(workspace, days, by_app=chosen.app)
             print(
-                f"{days:4} days, {said[days]['rows']:10,} rows: owner {said[days]['owner']:.0f} MB, largest "
-                f"worker {said[days]['worker']:.0f} MB, all together {said[days]['together']:.0f} MB",
+                f"{days:4} days, {fetched(workspace):10,} rows: owner {seen.owner:.0f} MB, largest "
+                f"worker {seen.worker:.0f} MB, all together {seen.together:.0f} MB",
                 flush=True,
             )
-    small, large = said.values()
-    growth = large["together"] / small["together"]
-    print(f"twice the days take {growth:.2f} of the memory; at most {TARGET_MB} MB may be taken together")
-    return int(large["together"] > TARGET_MB)
+            said.append(seen.together)
+    small, large = said
+    print(
+        f"twice the days take {large / small:.2f} of the memory; at most {TARGET_MB} MB may be taken together"
+    )
+    return int(large > TARGET_MB)
 
 
 if __name__ == "__main__":

@@ -167,12 +167,14 @@ def _sum(name: str) -> Metric:
     return replace(_base(), name=name, sql=f"sum({name})")
 
 
-_NO_RATES: Final = pa.table(
-    {
-        **{name: pa.array([], pa.string()) for name in ("source", "account", "campaign")},
-        **{name: pa.array([], pa.float64()) for name in ("rate", "worth", "leads", "noise")},
-    }
-)
+def _no_rates() -> pa.Table:
+    """Made when asked for: a first array makes pyarrow import pandas, which few of our processes need."""
+    names = {**dict.fromkeys(_CAMPAIGN, pa.string()), **dict.fromkeys(_USUAL, pa.float64())}
+    return pa.schema(list(names.items())).empty_table()
+
+
+_CAMPAIGN: Final = ("source", "account", "campaign")
+_USUAL: Final = ("rate", "worth", "leads", "noise")
 
 
 _OWNER: Final = ("source", "account")
@@ -192,10 +194,10 @@ def _usual(
         dict.fromkeys(known, Window(now - _REFERENCE, now)),
         ("campaign",),
         as_of=as_of,
-        relations={**relations, "usual_rates": _NO_RATES},
+        relations={**relations, "usual_rates": _no_rates()},
     )
     if not table.num_rows:
-        return _NO_RATES
+        return _no_rates()
     credit = credits_of(warehouse, now)
     owner = pc.binary_join_element_wise(table["source"], table["account"], "/").to_numpy(zero_copy_only=False)
     _, of = np.unique(owner, return_inverse=True)

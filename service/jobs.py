@@ -104,6 +104,12 @@ class Poller:
         self.live: set[tuple[str, str]] = set()
         self._watchdog = Watchdog(grace=polling.deadline)
         self._remember_rate_limits()
+        if warehouse.quarantined is not None:
+            _LOG.critical(
+                "the log of recent writes could not be read back and was put aside as %s; "
+                "what it held is pulled again",
+                warehouse.quarantined,
+            )
 
     # -- life
 

@@ -17,6 +17,7 @@ from service.backfill import Backfill
 from service.collect import collector
 from service.digests import DigestClock
 from service.jobs import Poller, utc_now
+from service.lean import give_back
 from service.topic import topic
 from service.versions import Versions
 from service.workers import Workers
@@ -55,6 +56,7 @@ class Service:
     """
 
     def __init__(self, workspace: Workspace, *, clock: Callable[[], datetime] = utc_now) -> None:
+        give_back()
         self.workspace = workspace
         self.setup = settings.load(workspace.folder)
         self.experiments = experiments.load(workspace.folder)
@@ -63,12 +65,6 @@ class Service:
         self.on_lost: Callable[[], None] = lambda: None
         self.started = datetime.now(UTC)
         self.warehouse = DuckWarehouse.open(workspace.database)
-        if self.warehouse.quarantined is not None:
-            _LOG.critical(
-                "the log of recent writes could not be read back and was put aside as %s; "
-                "what it held is pulled again",
-                self.warehouse.quarantined,
-            )
         self.book = Book.open(workspace.book, CHAPTERS)
         polling = self.setup.settings.polling
         self.workers = Workers(polling.workers, deadline=polling.deadline)

@@ -12,7 +12,6 @@ import logging
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from connectors import registry
 from connectors.contract import Account, Connector, Usage, Window, schema
 from connectors.errors import SourceError, Unavailable, Unexpected, redact
 from service import logs, secrets
-from service.lean import LEAN
+from service.lean import give_back, spare_pandas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -214,7 +213,8 @@ def _begin() -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logs.start(logging.WARNING)
-    _spare_pandas()
+    give_back()
+    spare_pandas()
     owner = multiprocessing.parent_process()
     assert owner is not None
 
@@ -223,28 +223,6 @@ def _begin() -> None:
         os._exit(1)  # the owner is gone, by whatever end: nobody is left to answer to
 
     threading.Thread(target=follow, name="follow-owner", daemon=True).start()
-
-
-class _NoPandas:
-    """An importer that knows one thing: there is no pandas."""
-
-    @staticmethod
-    def find_spec(name: str, *_: object) -> None:
-        if name == "pandas":
-            raise ModuleNotFoundError(name)
-
-
-def _spare_pandas() -> None:
-    """Let pyarrow find no pandas when it looks, once and for all, whether a list is one of its Series.
-
-    That look would take a second and 60 MB in every worker, for nothing: connectors make Arrow of plain
-    values. A connector may still import pandas itself.
-    """
-    sys.meta_path.insert(0, _NoPandas)
-    try:
-        pa.array([0])
-    finally:
-        sys.meta_path.remove(_NoPandas)
 
 
 class Workers:
@@ -292,8 +270,6 @@ class Workers:
             self._pool.join()
 
     def _build(self) -> ProcessPool:
-        for name, value in LEAN.items():  # a spawned process reads them as it starts
-            os.environ.setdefault(name, value)
         return ProcessPool(
             max_workers=self._count,
             max_tasks=RECYCLE_AFTER,

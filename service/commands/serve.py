@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from service import settings
-from service.lean import LEAN
 from service.workspace import VARIABLE, find
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def environment(workspace: Workspace | None = None) -> dict[str, str]:
     """For a process of ours: the rooms come first on its path."""
     path = os.pathsep.join(filter(None, [str(HOME), os.environ.get("PYTHONPATH")]))
     said = {VARIABLE: str(workspace.folder)} if workspace else {}
-    return {**LEAN, **os.environ, "PYTHONPATH": path, **said}
+    return {**os.environ, "PYTHONPATH": path, **said}
 
 
 def command(setup: Setup, *, port: int | None = None, address: str | None = None) -> list[str]:
