@@ -163,7 +163,7 @@ def begin_demo(world: World) -> None:
     book: IncidentBook = world.incidents
     now = world.clock.now()
     accounts = [a for p in ("google_ads", "meta") for a in world.advertisers(p, at=now) if not a.manager]
-    stories = (("tracking_outage", 2.5), ("budget_runaway", 3.0), ("cpc_spike", 6.0))
+    stories = (("tracking_outage", 4.0), ("budget_runaway", 3.0), ("cpc_spike", 6.0))
     order = (accounts[0], accounts[-1], accounts[len(accounts) // 2])
     for (name, hours), account in zip(stories, order, strict=True):
         whole = name == "tracking_outage"

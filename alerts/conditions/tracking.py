@@ -52,10 +52,10 @@ class Tracking(Condition):
         clicks = {key: _clicks(scene, key) for key in keys}
         pace = np.array([clicks[key] for key in keys])
         arrived = days >= ARRIVALS
-        due, brought = _brought(scene, self.window, keys)
+        due, brought, odds = _brought(scene, self.window, keys)
         expected = np.where(arrived, np.array(past) / np.maximum(days, 1) * pace, due)
         count = np.where(arrived, np.array(seen), brought)
-        chance = lower_tail(count, expected)
+        chance = np.where(arrived, lower_tail(count, expected), odds)
         found = []
         for i, key in enumerate(keys):
             labels = Labels(*key)
@@ -87,12 +87,21 @@ def _clicks(scene: Scene, key: tuple[str, str]) -> float:
     return float(scene.clicks[of, :24].sum() / usual) if usual > 0 else 1.0
 
 
-def _brought(scene: Scene, hours: int, keys: Sequence[tuple[str, str]]) -> tuple[Floats, Floats]:
-    """What the last hours' clicks of each account should have brought by now, and what they did."""
-    due = (scene.clicks * scene.complete)[:, :hours].sum(1) * scene.usual
-    brought = scene.sums(("conversions",), hours)["conversions"]
+def _brought(scene: Scene, hours: int, keys: Sequence[tuple[str, str]]) -> tuple[Floats, Floats, Floats]:
+    """What the last hours' clicks of each account should have brought by now, what they did, and how likely.
+
+    Of the windows up to `hours` the one that tells most: a young outage shows in the last hours alone. The
+    chance is of any of them (Bonferroni).
+    """
+    due = np.cumsum((scene.clicks * scene.complete)[:, :hours], 1) * scene.usual[:, None]
+    brought = np.column_stack([scene.sums(("conversions",), h)["conversions"] for h in range(1, hours + 1)])
     of = [[n for n, one in enumerate(scene.campaigns.labels) if one[:2] == key] for key in keys]
-    return np.array([due[n].sum() for n in of]), np.array([brought[n].sum() for n in of])
+    expected, seen = (np.array([part[n].sum(0) for n in of]) for part in (due, brought))
+    chance = lower_tail(seen, expected)
+    best = chance.argmin(1)[:, None]
+    chosen = (np.take_along_axis(part, best, 1)[:, 0] for part in (expected, seen, chance))
+    expected, seen, chance = chosen
+    return expected, seen, np.minimum(chance * hours, 1.0)
 
 
 def _arrivals(scene: Scene, hours: int, polled: Moments) -> tuple[list[float], list[float], Floats]:

@@ -262,10 +262,21 @@ def test_before_arrivals_are_known_clicks_tell_that_the_tag_is_gone(world):
     outage = found[ACCOUNT]
     assert (outage.result, outage.seen) == (Result.TRUE, 0)
     assert outage.expected.mid == pytest.approx(12, rel=0.01)
-    # None of twelve, with the days' own variation: (1 + 0.02 * 12) ** -50.
-    assert 1 - outage.sure == pytest.approx((1 + 0.02 * 12) ** -50, rel=0.05)
+    # None of twelve, with the days' own variation, in any of three windows: 3 (1 + 0.02 * 12) ** -50.
+    assert 1 - outage.sure == pytest.approx(3 * (1 + 0.02 * 12) ** -50, rel=0.05)
     assert outage.at_risk == pytest.approx(40)
     assert outage.said == "No conversions arrive, 12 expected"
+
+
+def test_a_young_outage_shows_in_its_own_hours(world):
+    for name in "abcdef":
+        world.campaign_of(name)
+        world.last(name, 2, conversions=0)
+    outage = find(world.scene(), kind="tracking")[ACCOUNT]
+    assert (outage.seen, outage.expected.mid) == (
+        0,
+        pytest.approx(12, rel=0.01),
+    )  # of 18 in three hours, 6 came
 
 
 @pytest.mark.parametrize(("campaigns", "left"), [("abc", 0), ("abcd", 1)])
