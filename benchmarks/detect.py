@@ -25,7 +25,7 @@ import numpy as np
 
 from benchmarks.adsim import L
 from benchmarks.maturity import ledger
-from metrics import discovery, mix, reference, watch
+from metrics import mix, reference, watch
 from metrics.lag import learn as learn_lag
 
 START = 28 * 24
@@ -128,27 +128,17 @@ def signals(account) -> list[tuple[str, int, np.ndarray]]:
                 curve = learn_lag(growth(account, max(0, now - START - L), now), now)
             past = replay.hours(low, now, low)
             ref = reference.learn(past, curve, day=day, memory=memory)
-            found["drift"][:, now] = graded([watch.decline(ref)])[0]
+            found["drift"][:, now] = watch.graded([watch.decline(ref)])[0]
         hours = replay.hours(now + 1 - reference.RECENT_HOURS, now + 1, now + 1 - 48)
         edges = now + 1.0 - np.arange(watch.ARRIVAL_HOURS, -1, -1.0)
         looked = np.where(edges[None] > hours.start[:, None], edges[None], -np.inf)
         known = watch.seen_by(curve, hours.born, hours.start + 1, looked)
         arrived = replay.arrived[:, now + 1 - watch.ARRIVAL_HOURS : now + 1]
         tests = watch.judge(ref, hours, watch.Arrivals(edges, arrived, known))
-        for test, hit in zip(tests, graded(tests), strict=True):
+        for test, hit in zip(tests, watch.graded(tests), strict=True):
             found[test.family][:, now] |= hit
     order = [*range(account.C), -1]
     return [(family, order[row], hits) for family, rows in found.items() for row, hits in enumerate(rows)]
-
-
-def graded(tests: list[watch.Tests]) -> list[np.ndarray]:
-    """Which of the tests of one moment are signals."""
-    p, matters, limits = (np.array([getattr(t, name) for t in tests]) for name in ("p", "matters", "limits"))
-    found = np.zeros(p.shape, bool)
-    for level in (slice(None, -1), slice(-1, None)):
-        parts = (x[:, level].ravel() for x in (p, limits, matters))
-        found[:, level] = discovery.signals(*parts).reshape(found[:, level].shape)
-    return list(found)
 
 
 def shifts(account, window: int = 24, days: int = 26) -> np.ndarray:

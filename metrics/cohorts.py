@@ -166,8 +166,12 @@ def _shares(
     return found
 
 
-def looks(warehouse: Warehouse, stream: str, now: datetime) -> dict[AccountKey, Looks]:
-    """Each account's looks at a stream. Of those of an hour with one beginning, the first and the last."""
+def looks(
+    warehouse: Warehouse, stream: str, now: datetime, reach: timedelta = _HORIZON
+) -> dict[AccountKey, Looks]:
+    """Each account's looks at a stream's last `reach`. Of those of an hour with one beginning, the first and
+    the last.
+    """
     table = warehouse.query(
         """SELECT source, account, epoch(window_start) / 3600 AS start,
           epoch(min(window_end)) / 3600 AS first_end, epoch(min(seen_at)) / 3600 AS first_at,
@@ -175,7 +179,7 @@ def looks(warehouse: Warehouse, stream: str, now: datetime) -> dict[AccountKey, 
         FROM journal
         WHERE stream = $stream AND outcome = 'ok' AND seen_at <= $now AND window_end > $since
         GROUP BY source, account, window_start, date_trunc('hour', seen_at)""",
-        {"stream": stream, "since": now - _HORIZON, "now": now},
+        {"stream": stream, "since": now - reach, "now": now},
     )
     return {
         key: Looks(

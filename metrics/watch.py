@@ -7,6 +7,7 @@ benchmarks/detect.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -14,11 +15,22 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from metrics import baseline, counts, drift
+from metrics import baseline, counts, discovery, drift
 from metrics.lag import Curve
 from metrics.reference import NEEDED_RATE_DAYS, Hours, Reference, residuals
 
-__all__ = ["ARRIVAL_HOURS", "LIMITS", "MATTERS", "Arrivals", "Metric", "Tests", "decline", "judge", "seen_by"]
+__all__ = [
+    "ARRIVAL_HOURS",
+    "LIMITS",
+    "MATTERS",
+    "Arrivals",
+    "Metric",
+    "Tests",
+    "decline",
+    "graded",
+    "judge",
+    "seen_by",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -164,6 +176,29 @@ def judge(reference: Reference, hours: Hours, arrivals: Arrivals) -> list[Tests]
         _spend(reference, hours),
         _cpc(reference, hours),
     ]
+
+
+def graded(tests: Sequence[Tests]) -> list[Bools]:
+    """Which series of each of the tests are signals, all tests of one moment and installation together.
+
+    Four families, each with its own false-discovery control: campaigns and accounts, of the hour and of the
+    day (`metrics.discovery`).
+    """
+    found = [np.zeros(len(test.p), dtype=bool) for test in tests]
+    for level in (slice(None, -1), slice(-1, None)):
+        for daily in (False, True):
+            of = [n for n, test in enumerate(tests) if (test.metric == "drift") is daily]
+            if not of:
+                continue
+            p, limits, matters = (
+                np.concatenate([getattr(tests[n], name)[level] for n in of])
+                for name in ("p", "limits", "matters")
+            )
+            signals = discovery.signals(p, limits, matters)
+            for n in of:
+                size = len(tests[n].p[level])
+                found[n][level], signals = signals[:size], signals[size:]
+    return found
 
 
 def _final(reference: Reference, hours: Hours) -> Floats:

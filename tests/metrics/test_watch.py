@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from metrics import watch
 from metrics.lag import AGES, Curve
 from metrics.reference import HISTORY_DAYS, RECENT_HOURS, Hours, learn, readiness
-from metrics.watch import ARRIVAL_HOURS, LIMITS, Arrivals, decline, judge, seen_by
+from metrics.watch import ARRIVAL_HOURS, LIMITS, Arrivals, decline, graded, judge, seen_by
 
 FIRST = 738_000  # an ordinal day; 738,000 is a Friday
 DAYS = HISTORY_DAYS + 2
@@ -244,3 +245,21 @@ def test_p_values_of_quiet_hours_are_no_smaller_than_uniform():
         assert np.isfinite(p).all()
         assert np.mean(p < 0.01) < 0.05
         assert np.mean(p < 0.001) < 0.015
+
+
+def test_false_discoveries_are_controlled_over_all_accounts():
+    """The same p is a signal among few series and chance among three thousand; accounts do not pay for that."""
+
+    def tests(campaigns, p, own):
+        empty = np.zeros(campaigns + 1)
+        found = np.full(campaigns + 1, 0.5)
+        found[0], found[-1] = p, own
+        yes = np.ones(campaigns + 1, dtype=bool)
+        return watch.Tests("spend", found, yes, empty, empty, empty, np.ones(campaigns + 1, dtype=int))
+
+    # 0.05 / 600 = 8.3e-5, 0.05 / 3,000 = 1.7e-5.
+    small, large = tests(500, 5e-5, 5e-5), tests(2400, 0.4, 0.4)
+    assert [graded([small])[0][at] for at in (0, -1)] == [True, True]
+    together = graded([small, large])
+    assert [together[0][at] for at in (0, -1)] == [False, True]
+    assert not together[1].any()

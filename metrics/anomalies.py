@@ -1,0 +1,189 @@
+"""The newest hours of a whole installation against what its history leads one to expect, from stored data.
+
+What is usual is learned once a local day for each account (`metrics.reference`) and kept in a `Memory`; every
+poll tests the hours since against it (`metrics.watch`), all series of all accounts together, so that false
+discoveries are controlled over the installation.
+
+    found = judge(warehouse, known, until, memory, now=now)
+    found["google_ads", "123"].signals("spend")        # which of its campaigns, the account last
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from metrics import watch
+from metrics.cohorts import curves
+from metrics.reference import HISTORY_DAYS, RECENT_HOURS, Hours, Reference, learn
+from metrics.stored_hours import Facts, Seen, arrivals, came, clock, local_day, newest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from connectors.contract import Account
+    from metrics.lag import Curve
+    from metrics.windows import AccountKey
+    from warehouse.store import Warehouse
+
+__all__ = ["Judged", "Memory", "judge"]
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+_REACH: Final = timedelta(hours=RECENT_HOURS + 49)
+"""Of the looks that say what could have arrived by now."""
+
+_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One account's tests. Rows are its campaigns, in order, the account itself last.
+
+    campaigns: their ids. until: up to where delivery is judged; polled: the last look at its conversions.
+    tests: of each metric. hits: which of each test's series are signals. spend: an hour, over the last 24,
+    in units of the account's currency.
+    """
+
+    campaigns: tuple[str, ...]
+    until: datetime
+    polled: datetime
+    tests: tuple[watch.Tests, ...]
+    hits: tuple[Bools, ...]
+    spend: Floats
+
+    def signals(self, family: str) -> Bools:
+        """Which series are a signal of this family."""
+        found = [hits for test, hits in zip(self.tests, self.hits, strict=True) if test.family == family]
+        return np.asarray(np.logical_or.reduce(found))
+
+    def strongest(self, family: str, entity: int) -> watch.Tests:
+        """The family's test that says most of a series: the one that is a signal, else the least likely."""
+
+        def rank(n: int) -> tuple[bool, float]:
+            p = self.tests[n].p[entity]
+            return not self.hits[n][entity], float(p) if np.isfinite(p) else 2.0
+
+        of = [n for n, test in enumerate(self.tests) if test.family == family]
+        return self.tests[min(of, key=rank)]
+
+
+@dataclass(slots=True)
+class _Usual:
+    """An account's reference, the campaigns that its rows are, and the expectations of past days."""
+
+    campaigns: tuple[str, ...] = ()
+    reference: Reference | None = None
+    expected: dict[int, Floats] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Memory:
+    """What is worth keeping from poll to poll: what each account's day is expected to be."""
+
+    usual: dict[AccountKey, _Usual] = field(default_factory=dict)
+
+
+def judge(
+    warehouse: Warehouse,
+    known: Mapping[AccountKey, Account],
+    until: Mapping[AccountKey, datetime],
+    memory: Memory,
+    *,
+    now: datetime,
+    as_of: datetime | None = None,
+) -> dict[AccountKey, Judged]:
+    """Every test of the accounts' newest hours, and which of them are signals.
+
+    until: each account's watermark, cut to whole hours of its clock. Accounts that delivered nothing in
+    seven weeks are left out. as_of: `now`, to judge a past moment by nothing but what was known then.
+    """
+    until = {key: end for key, end in until.items() if key in known}
+    days = {key: local_day(end, known[key].timezone) for key, end in until.items()}
+    due = {
+        key
+        for key, day in days.items()
+        if (kept := memory.usual.get(key)) is None or _day_of(kept) != day.toordinal()
+    }
+    if due:
+        _learn(warehouse, known, {key: days[key] for key in due}, memory, now=now, as_of=as_of)
+    usual = {key: memory.usual[key] for key in until if memory.usual[key].reference is not None}
+    cells = {key: newest(known[key].timezone, until[key]) for key in usual}
+    facts = Facts(warehouse, known, cells, as_of)
+    seen = Seen(warehouse, now, _REACH)
+    lags = {key: kept.reference.lag for key, kept in usual.items() if kept.reference is not None}
+    arrived = arrivals(warehouse, known, lags, now)
+    begun: dict[AccountKey, tuple[_Usual, Hours, datetime, list[watch.Tests]]] = {}
+    for key, kept in usual.items():
+        reference = kept.reference
+        assert reference is not None  # of `usual`
+        hours = facts.hours(key, kept.campaigns, reference.lag, seen)
+        look = seen.of(key, reference.lag)
+        if look is None:
+            continue
+        news = came(arrived.get(key), kept.campaigns, reference.lag, hours, look)
+        tests = [watch.decline(reference), *watch.judge(reference, hours, news)]
+        begun[key] = kept, hours, datetime.fromtimestamp(float(look.at.max()) * 3600, UTC), tests
+    hits = iter(watch.graded([test for *_, tests in begun.values() for test in tests]))
+    found = {}
+    for key, (kept, hours, polled_at, tests) in begun.items():
+        spent = hours.spend[:, -24:].sum(1) / 24
+        found[key] = Judged(
+            kept.campaigns,
+            until[key],
+            polled_at,
+            tuple(tests),
+            tuple(next(hits) for _ in tests),
+            np.append(spent, spent.sum()),
+        )
+    return found
+
+
+def _learn(
+    warehouse: Warehouse,
+    known: Mapping[AccountKey, Account],
+    days: Mapping[AccountKey, date],
+    memory: Memory,
+    *,
+    now: datetime,
+    as_of: datetime | None,
+) -> None:
+    """What the days before lead one to expect of each account's day, into the memory."""
+    cells = {
+        key: clock(known[key].timezone, day - HISTORY_DAYS * _DAY, day - _DAY) for key, day in days.items()
+    }
+    facts = Facts(warehouse, known, cells, as_of)
+    lags = _lags(warehouse, known, days)
+    seen = Seen(warehouse, now, HISTORY_DAYS * _DAY + _REACH)
+    for key, day in days.items():
+        kept = memory.usual.setdefault(key, _Usual())
+        campaigns = facts.campaigns(key)
+        if campaigns != kept.campaigns:
+            kept.expected.clear()
+        kept.campaigns, kept.reference = campaigns, None
+        if campaigns and key in lags:
+            hours = facts.hours(key, campaigns, lags[key], seen)
+            kept.reference = learn(hours, lags[key], day=day.toordinal(), memory=kept.expected)
+
+
+def _lags(
+    warehouse: Warehouse, known: Mapping[AccountKey, Account], days: Mapping[AccountKey, date]
+) -> dict[AccountKey, Curve]:
+    """Each account's lag curve as of the day's beginning: what goes wrong today is not what is usual."""
+    begins: dict[datetime, list[AccountKey]] = {}
+    for key, day in days.items():
+        midnight = datetime.combine(day, time(), known[key].timezone).astimezone(UTC)
+        begins.setdefault(midnight, []).append(key)
+    found: dict[AccountKey, Curve] = {}
+    for moment, keys in begins.items():
+        found |= curves(warehouse, {key: known[key] for key in keys}, moment)
+    return found
+
+
+def _day_of(kept: _Usual) -> int:
+    return kept.reference.day if kept.reference is not None else -1
