@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
 from panels import _format as f
@@ -118,8 +119,14 @@ def who(of: Process) -> None:
         st.button("Log out", icon=":material/logout:", on_click=st.logout, width="stretch")
 
 
+def _middle() -> DeltaGenerator:
+    """The page's middle, a little down."""
+    st.space("large")
+    return st.container(horizontal_alignment="center")
+
+
 def _log_in(of: Process) -> None:
-    with st.container(border=True, width=420, key="log_in"):
+    with _middle(), st.container(border=True, width=420, key="log_in"):
         st.subheader(f.plain(of.workspace.name), anchor=False)
         st.caption("Log in to see the numbers.")
         for name in of.providers:
@@ -134,7 +141,7 @@ def _log_in(of: Process) -> None:
 
 
 def _stopped(of: Process, title: str, text: str) -> None:
-    with st.container(border=True, width=560, key="refused"):
+    with _middle(), st.container(border=True, width=560, key="refused"):
         st.subheader(f":material/lock: {title}", anchor=False)
         st.markdown(f"{text} Ask {f.plain(of.access.whom_to_ask())} to open it to you.")
         st.button("Log out", icon=":material/logout:", on_click=st.logout)

@@ -122,8 +122,8 @@ elif inside:
         _saved.popover({p.url_path: p for pages in PAGES.values() for p in pages}, page.url_path)
     if _access.visible(of, page.url_path):
         page.run()
+        _live.listen()
     else:
         _access.refused(of, page)
-    _live.listen()
     if WALL:
         _wall.turn(page.url_path)

@@ -103,6 +103,14 @@ class TwilioCredentials:
 
 
 @dataclass(frozen=True, slots=True)
+class OidcCredentials:
+    """The app, as the login's provider knows it."""
+
+    client_id: str
+    client_secret: str
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
     """Everything that the servers let in; nothing else is."""
 
@@ -111,6 +119,7 @@ class Credentials:
     slack: SlackCredentials
     smtp: MailCredentials
     twilio: TwilioCredentials
+    oidc: OidcCredentials
 
     @classmethod
     def derive(cls, seed: int, folder: Path) -> Credentials:
@@ -136,4 +145,5 @@ class Credentials:
         twilio = TwilioCredentials(
             f"AC{_derive(seed, 'twilio', 32)}", _derive(seed, "twilio token", 32), "+15005550006"
         )
-        return cls(google, meta, slack, smtp, twilio)
+        oidc = OidcCredentials("paceline", _derive(seed, "oidc", 48))
+        return cls(google, meta, slack, smtp, twilio, oidc)

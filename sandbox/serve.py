@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox import channels, fx, google_ads, http, meta, sites, tls, truth
+from sandbox import channels, fx, google_ads, http, meta, oidc, sites, tls, truth
 from sandbox.clock import SandboxClock
 from sandbox.credentials import Credentials
 from sandbox.world import World
@@ -25,7 +25,7 @@ __all__ = ["Options", "Sandbox", "begin_demo", "running"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a sandbox is like. port_base: the first of eleven ports in a row, or 0 for any free ones."""
+    """What a sandbox is like. port_base: the first of twelve ports in a row, or 0 for any free ones."""
 
     seed: int = 1
     accounts: int = 6
@@ -100,6 +100,9 @@ def running(options: Options) -> Iterator[Sandbox]:
                 ports=port,
             )
         )
+        # Plain: the app's client of it trusts the machine's authorities alone.
+        login = http.start(oidc.app(credentials.oidc), port=next(port), name="oidc")
+        undo.callback(login.stop)
         control = http.start(truth.app(world, clock, heard.routes()), port=control_port, name="truth")
         undo.callback(control.stop)
         sandbox = Sandbox(world, clock, credentials)
@@ -113,6 +116,7 @@ def running(options: Options) -> Iterator[Sandbox]:
             "fx": bank.url,
             "sites": shops.url,
             **heard.announcement(),
+            "oidc": login.url,
             "truth": control.url,
             "ca_file": str(certificate.ca_file),
             "credentials": {**_keys(world, credentials), **heard.keys()},
@@ -150,6 +154,7 @@ def _keys(world: World, credentials: Credentials) -> dict[str, dict[str, str]]:
             "login_customer_id": str(root.id),
             "service_account_file": str(google.service_account_file),
         },
+        "oidc": {"client_id": credentials.oidc.client_id, "client_secret": credentials.oidc.client_secret},
         "meta": {
             "app_id": meta_app.app_id,
             "app_secret": meta_app.app_secret,

@@ -52,11 +52,14 @@ def demo(
     seed: Annotated[int, typer.Option(help="Another seed, another world.")] = 1,
     *,
     headless: Annotated[bool, typer.Option("--headless", help="Open no browser.")] = False,
+    login: Annotated[
+        bool, typer.Option("--login", help="With a login: a viewer, an editor, an admin, an outsider.")
+    ] = False,
 ) -> None:
     """See it all live without any credentials: a sandbox of the ad platforms, polled and shown."""
     from service.commands import demo as command  # noqa: PLC0415
 
-    command.run(port=port, days=days, seed=seed, headless=headless)
+    command.run(port=port, days=days, seed=seed, headless=headless, login=login)
 
 
 @app.command()

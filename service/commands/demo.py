@@ -15,6 +15,7 @@ import time
 import webbrowser
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from secrets import token_urlsafe
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -37,13 +38,23 @@ SANDBOX_STATE = "PACELINE_SANDBOX_STATE"
 _PER_EUR = {"USD": 1.1, "GBP": 0.85, "JPY": 165.0, "INR": 92.0}
 """About what a euro is worth, for targets that make sense in accounts of other currencies."""
 
+ROLES = {
+    "claim": "groups",
+    "admin": ["paceline-admins"],
+    "editor": ["marketing"],
+    "viewer": ["everybody"],
+    "ask": "ada@northwind.example",
+    "dashboards": {"revenue": {"groups": ["marketing"]}},
+}
+"""Who is what among the people of the sandbox's login; revenue is not for everybody."""
+
 SANDBOX_WITHIN = 60.0
 HEALTHY_WITHIN = 90.0
 LIVE_WITHIN = 120.0
 """Seconds that a step may take on a slow machine before the demo says that it has failed."""
 
 
-def run(*, port: int, days: int, seed: int, headless: bool) -> None:
+def run(*, port: int, days: int, seed: int, headless: bool, login: bool = False) -> None:
     """Start all of it, say where to look, stay until Ctrl-C, stop all of it."""
     workspace = _workspace(seed)
     running = running_app(workspace)
@@ -55,18 +66,25 @@ def run(*, port: int, days: int, seed: int, headless: bool) -> None:
             signal.signal(number, _interrupt)
     with ExitStack() as processes:
         try:
-            _start(processes, workspace, port=port, days=days, seed=seed, headless=headless)
+            _start(processes, workspace, port=port, days=days, seed=seed, headless=headless, login=login)
         except KeyboardInterrupt:
             typer.echo("\nStopping …")
 
 
 def _start(
-    processes: ExitStack, workspace: Workspace, *, port: int, days: int, seed: int, headless: bool
+    processes: ExitStack,
+    workspace: Workspace,
+    *,
+    port: int,
+    days: int,
+    seed: int,
+    headless: bool,
+    login: bool,
 ) -> None:
     began = time.monotonic()
     typer.echo("Starting the sandbox: Google Ads and Meta as they are on the wire, over a made-up world …")
     sandbox, said = _sandbox(processes, workspace, seed=seed, days=days)
-    write_workspace(workspace, said, port=port)
+    write_workspace(workspace, said, port=port, login=login)
     setup = settings.load(workspace.folder)
     log = processes.enter_context((workspace.state / "app.log").open("a", encoding="utf-8"))
     server = subprocess.Popen(  # noqa: S603  # our own interpreter
@@ -165,8 +183,13 @@ def _sandbox(
     return process, said
 
 
-def write_workspace(workspace: Workspace, said: dict[str, Any], *, port: int = 0) -> None:
-    """Settings and secrets for a sandbox that has announced itself. port: the app's, 0 for any free one."""
+def write_workspace(
+    workspace: Workspace, said: dict[str, Any], *, port: int = 0, login: bool = False
+) -> None:
+    """Settings and secrets for a sandbox that has announced itself. port: the app's, 0 for any free one.
+
+    login: whether its people log in with the sandbox's provider; that needs the port.
+    """
     google, meta = said["credentials"]["google"], said["credentials"]["meta"]
     template = yaml.safe_load((serve.HOME / "workspace" / settings.FILE).read_text(encoding="utf-8"))
     template["demo"] = True
@@ -195,6 +218,8 @@ def write_workspace(workspace: Workspace, said: dict[str, Any], *, port: int = 0
         },
     }
     template["alerts"] = _alerts(said)
+    if login:
+        template["access"] = ROLES
     text = "# Written anew at each start of the demo.\n" + yaml.safe_dump(template, sort_keys=False)
     workspace.settings_file.write_text(text, encoding="utf-8")
     private = {
@@ -207,6 +232,13 @@ def write_workspace(workspace: Workspace, said: dict[str, Any], *, port: int = 0
         "email": {"password": keys["smtp"]["password"]},
         "sms": {"auth_token": keys["twilio"]["auth_token"]},
     }
+    if login:
+        private["auth"] = {
+            "redirect_uri": f"http://127.0.0.1:{port}/oauth2callback",
+            "cookie_secret": token_urlsafe(48),
+            "server_metadata_url": f"{said['oidc']}/.well-known/openid-configuration",
+            **keys["oidc"],
+        }
     lines = [
         f"[{source}]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
         for source, values in private.items()
