@@ -108,6 +108,7 @@ def _shown(service: Service) -> _slot.Process:
         alerts=service.alerting.engine,
         access=settings.access,
         providers=service.setup.entrance.providers,
+        dashboards=service.dashboards,
     )
 
 

@@ -82,8 +82,9 @@ def enter(of: Process) -> bool:
 
 def visible(of: Process, path: str) -> bool:
     """Whether a page is open to the visitor."""
-    reach = of.access.dashboards.get(path or "overview")
-    return reach is None or reach.admits(actor())
+    dashboards = of.dashboards()
+    shown = next((one for one in dashboards if one.id == path), dashboards[0])
+    return shown.open_to.admits(actor())
 
 
 def refused(of: Process, page: Page) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from metrics.dashboards import Dashboard, shipped
 from warehouse.access import Access
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Process:
     data_version: a number that grows whenever stored data, or its freshness, has changed.
     alerts: the engine that watches; None where nothing does.
     access: who is what. providers: by which to log in; () where nobody has to.
+    dashboards: those in force, in the navigation's order.
     """
 
     warehouse: Warehouse
@@ -82,6 +84,7 @@ class Process:
     alerts: Engine | None = field(default=None, repr=False)
     access: Access = field(default_factory=Access)
     providers: tuple[str, ...] = ()
+    dashboards: Callable[[], tuple[Dashboard, ...]] = field(default=shipped, repr=False)
 
 
 @st.cache_resource(show_spinner=False)

@@ -15,6 +15,7 @@ from service import experiments, settings
 from service.alerting import Alerting
 from service.backfill import Backfill
 from service.collect import collector
+from service.dashboards import InForce
 from service.digests import DigestClock
 from service.jobs import Poller, utc_now
 from service.lean import give_back
@@ -60,6 +61,8 @@ class Service:
         self.workspace = workspace
         self.setup = settings.load(workspace.folder)
         self.experiments = experiments.load(workspace.folder)
+        people = [person.name for person in self.setup.settings.alerts.people]
+        self.dashboards = InForce(workspace.folder, workspace.state, people)
         self.versions = Versions()
         self.lost = threading.Event()
         self.on_lost: Callable[[], None] = lambda: None
@@ -142,7 +145,7 @@ class Service:
 
     def problems(self) -> list[str]:
         """What keeps the service from doing its work."""
-        return self.poller.problems() + self.alerting.problems()
+        return self.poller.problems() + self.alerting.problems() + self.dashboards.problems()
 
     def status(self) -> dict[str, Any]:
         """The state in plain values; see docs/operate.md for what each means."""

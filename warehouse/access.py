@@ -12,8 +12,6 @@ from datetime import datetime
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from pydantic import Field
-
 from connectors.part import Part
 from warehouse.audit import Audit
 
@@ -130,7 +128,7 @@ class Access(Part):
     claim: the claim that holds groups; `a.b` reaches into a nested one.
     admin, editor, viewer: values of that claim, or email addresses; `*@example.com` is a whole domain.
     default: of whoever can log in and is in none of them. buttons: of whoever presses a button in a message.
-    ask: whom the app names to people who may not do something. dashboards: who may open which page.
+    ask: whom the app names to people who may not do something.
     """
 
     claim: str = "groups"
@@ -140,7 +138,6 @@ class Access(Part):
     default: Literal["none", "viewer", "editor", "admin"] = "none"
     buttons: Role = Role.EDITOR
     ask: str = ""
-    dashboards: dict[str, Reach] = Field(default_factory=dict)
 
     def actor(self, claims: Mapping[str, Any]) -> Actor:
         """Whom the claims of an ID token describe. An address that is not verified counts for nothing."""

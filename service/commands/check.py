@@ -19,7 +19,7 @@ from alerts.notify.contract import NotifyError, Stop
 from connectors.contract import Usage
 from metrics import model
 from metrics.header import DefinitionError
-from service import budget, rules, secrets, settings
+from service import budget, dashboards, rules, secrets, settings
 from service.commands.ask import running_app
 from service.line import Tier
 from service.workers import Origin, Workers
@@ -71,6 +71,7 @@ def run(folder: Path | None) -> None:
     _channels(setup, report)
     _metrics(workspace, report)
     _rules(workspace, setup, report)
+    _dashboards(workspace, setup, report)
     _disk(workspace, report)
     _app(workspace, report)
     workers = Workers(setup.settings.polling.workers, deadline=setup.settings.polling.deadline)
@@ -122,6 +123,22 @@ def _rules(workspace: Workspace, setup: Setup, report: _Report) -> None:
         report.bad(
             f"rules past their review: {', '.join(late)}", "See whether they helped, and set a new date."
         )
+
+
+def _dashboards(workspace: Workspace, setup: Setup, report: _Report) -> None:
+    own = workspace.folder / "metrics"
+    people = [person.name for person in setup.settings.alerts.people]
+    try:
+        known = model.load(*([own] if own.is_dir() else []))
+        found = dashboards.load(workspace.folder, known, people)
+    except DefinitionError:
+        return  # told with the metrics
+    except settings.SettingsError as error:
+        for problem in error.problems:
+            report.bad(str(problem))
+        return
+    shipped = "" if (workspace.folder / dashboards.FILE).exists() else ", as shipped"
+    report.good(f"{dashboards.FILE}: {len(found)} dashboards{shipped}")
 
 
 def _disk(workspace: Workspace, report: _Report) -> None:
