@@ -19,7 +19,7 @@ import pyarrow as pa
 from alerts.conditions.contract import Scope, Watched
 from alerts.observation import Labels, Observation, Range, Result
 from connectors.contract import Account, Window
-from metrics import maturity, model, pacing, windows
+from metrics import anomalies, maturity, model, pacing, traffic_mix, windows
 from metrics.compute import evaluate
 from metrics.model import Metric
 from metrics.windows import AccountKey
@@ -67,6 +67,7 @@ class Memory:
     pace: pacing.Day | None = None
     maturity: maturity.Maturity | None = None
     sums: dict[tuple[tuple[str, ...], int, int], dict[str, Floats]] = field(default_factory=dict)
+    anomalies: anomalies.Memory = field(default_factory=anomalies.Memory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,6 +406,24 @@ class Scene:
             memory.of, memory.campaigns = dict(self.until), self.campaigns.labels
             memory.at, memory.pace, memory.maturity, memory.sums = self.now, None, None, {}
         return memory
+
+    # -- anomalies
+
+    @cached_property
+    def anomalies(self) -> dict[AccountKey, anomalies.Judged]:
+        """Each account's newest hours against what its history leads one to expect."""
+        return anomalies.judge(
+            self.warehouse, self.accounts, self.until, self._memory.anomalies, now=self.now
+        )
+
+    @cached_property
+    def mixes(self) -> dict[tuple[AccountKey, traffic_mix.By], traffic_mix.Composition]:
+        """Where the traffic of each account and site comes from, against the weeks before."""
+        vouched: dict[str, dict[AccountKey, datetime]] = {}
+        for (source, account, stream), mark in self.marks.items():
+            if mark.data_as_of is not None:
+                vouched.setdefault(stream, {})[source, account] = mark.data_as_of
+        return traffic_mix.judge(self.warehouse, self.accounts, vouched)
 
     # -- observations
 

@@ -97,7 +97,7 @@ def main() -> int:
         engine = Engine(book, chosen, Routing(), {}, _describe)
         for name in ("cold", "new hour", "warm", "warm", "warm"):
             if name == "new hour":
-                memory = Memory()
+                memory = Memory(anomalies=memory.anomalies)  # learned once a day
             began, wall = time.process_time(), time.perf_counter()
             every = dict.fromkeys(SOURCES, timedelta(minutes=5))
             scene = Scene(

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-__all__ = ["LEAST", "LIMIT", "Shift", "divergence", "g_statistic", "shifted"]
+__all__ = ["DAYS", "LEAST", "LIMIT", "Shift", "divergence", "g_statistic", "latest", "shifted"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -22,6 +22,12 @@ LIMIT = 1e-3
 
 LEAST = 0.007
 """Divergence of a signal, in bits: a tenth of the traffic that moves to another part is about as much."""
+
+_REFERENCE = 26
+_PAST = 21
+_LEAST_REFERENCE = 11
+DAYS = 1 + _PAST + _REFERENCE
+"""Days that a verdict can rest on: the last, and the references of the 21 before it."""
 
 _LEAST_PAST = 10
 """Days of past statistics without which there is no verdict."""
@@ -82,3 +88,23 @@ def shifted(current: Floats, reference: Floats, past: Floats) -> Shift:
         return Shift(None, size, moved, len(past))
     effect = max(1.0, float(np.median(past) / stats.chi2.median(free)))
     return Shift(float(stats.chi2.sf(g_statistic(current, reference) / effect, free)), size, moved, len(past))
+
+
+def latest(days: Floats) -> Shift:
+    """Whether the newest of the days differs from the 26 before it.
+
+    days: counts by day and part, shape (days, parts), the newest first. Each of the 21 days before is held
+    against its own 26 in the same way, for as many as there are at least 11.
+    """
+    before = np.concatenate([np.zeros((1, days.shape[1])), days.cumsum(0)])
+    last = len(days)
+
+    def reference(day: int) -> Floats:
+        end = min(day + 1 + _REFERENCE, last)
+        return np.asarray(before[end] - before[day + 1])
+
+    past = [n for n in range(1, min(1 + _PAST, last - _LEAST_REFERENCE)) if days[n].sum() > 0]
+    if not past:
+        return shifted(days[0], reference(0), np.zeros(0))
+    statistics = g_statistic(days[past], np.array([reference(n) for n in past]))
+    return shifted(days[0], reference(0), statistics)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
+from alerts.conditions.anomaly import Anomaly
 from alerts.conditions.budget import Budget
 from alerts.conditions.contract import Condition
 from alerts.conditions.conversion_rate import ConversionRate
@@ -23,6 +24,7 @@ from alerts.conditions.tracking import Tracking
 __all__ = ["KINDS", "UnknownKind", "read"]
 
 KINDS: Final[dict[str, type[Condition]]] = {
+    "anomaly": Anomaly,
     "budget": Budget,
     "conversion_rate": ConversionRate,
     "cost_over_target": CostOverTarget,
