@@ -133,8 +133,11 @@ class Words:
                 facts.append(Fact("Expected", mid if low == high else f"{mid} ({low} to {high})"))
         if told.sure is not None:
             facts.append(Fact("How sure", _sure(told.sure)))
-        since = (lead.fired or lead.since).astimezone(self._zone)
-        facts.append(Fact("Since", f"{since:%a %H:%M} ({span(now - since)})"))
+        noticed = (lead.fired or lead.since).astimezone(self._zone)
+        since = (told.began or noticed).astimezone(self._zone)
+        known = f"{since:%a %H:%M} ({span(now - since)})"
+        late = noticed - since >= timedelta(minutes=5)
+        facts.append(Fact("Since", f"{known}, noticed {noticed:%H:%M}" if late else known))
         if notice.reason is Reason.ALL_RESOLVED:
             return facts
         if notice.reason is Reason.FLAPPING:

@@ -46,7 +46,8 @@ class Observation:
 
     at: the moment for which it is judged: the watermark of the series' data, not the wall clock.
     seen, expected: in the unit of the rule's condition. sure: how likely the condition truly holds, 0..1.
-    at_risk: money per hour in units of the account's currency. said: what is wrong in a few words.
+    at_risk: money per hour in units of the account's currency. said: what is wrong in a few words. began:
+    since when it is so by the data, where they tell: before the rule could be sure of it.
     """
 
     labels: Labels
@@ -57,3 +58,4 @@ class Observation:
     sure: float | None = None
     at_risk: float = 0.0
     said: str = ""
+    began: datetime | None = None

@@ -54,7 +54,13 @@ def spend_against_plan(of: Course, currency: str, zone: ZoneInfo) -> Spec:
         legend = {"orient": "top", "symbolType": "stroke", "labelLimit": 300}
         return {
             "color": {"datum": name, "type": "nominal", "title": None, "legend": legend, "scale": scale},
-            "strokeDash": {"datum": name, "type": "nominal", "title": None, "scale": dashes},
+            "strokeDash": {
+                "datum": name,
+                "type": "nominal",
+                "title": None,
+                "legend": legend,
+                "scale": dashes,
+            },
         }
 
     return {

@@ -13,6 +13,7 @@ from alerts.engine import Engine
 from alerts.incident import Incident
 from alerts.notify.contract import Message, Severity, unpack
 from alerts.state import Instance, State
+from metrics import windows
 from panels import _format as f
 from panels._drill import open_campaign
 from panels._slot import Process
@@ -70,11 +71,14 @@ def members(of: Process, found: Sequence[Instance]) -> None:
         (r["source"], r["account"], r["campaign"]): r["name"]
         for r in of.warehouse.query("SELECT source, account, campaign, name FROM campaign").to_pylist()
     }
+    accounts = windows.accounts(of.warehouse)
     ordered = sorted(found, key=lambda i: (not i.firing, -i.told.at_risk))
     for n, one in enumerate(ordered[:MOST]):
         labels = one.key.labels
         mark = Status.act.value.mark if one.firing else Status.good.value.mark
-        what = names.get(labels[:3], labels.campaign) or labels.part or labels.account or labels.source
+        owner = accounts.get((labels.source, labels.account))
+        whole = owner.name if owner else labels.account
+        what = names.get(labels[:3], labels.campaign) or labels.part or whole or labels.source
         state = "" if one.firing else " (resolved)" if one.state is State.RESOLVED else f" ({one.state})"
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"{mark} **{f.plain(what)}**{state} {f.plain(one.told.said)}", width="stretch")

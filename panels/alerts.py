@@ -80,7 +80,12 @@ def top(engine: Engine, incidents: list[Incident], instances: list[Instance], of
     money = together(of, risk(firing, known))
     grid = st.grid(4, min_column_width=220, gap="small")
     for title, value, (status, said), note in (
-        ("Open incidents", str(len(incidents)), (state, word), f"{len(firing)} alerts in them"),
+        (
+            "Open incidents",
+            str(len(incidents)),
+            (state, word),
+            f"alerts that fire: {len(firing)}",
+        ),
         (
             "At risk an hour",
             told(money) or "nothing",

@@ -10,7 +10,7 @@ by the week's rate and the share of conversions that is known at their age.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
@@ -48,11 +48,11 @@ class Tracking(Condition):
         keys = [key for key in scene.scoped(scope) if key in polled and key in scene.until]
         if not keys:
             return []
-        seen, past, days = _arrivals(scene, self.window, {key: polled[key] for key in keys})
+        seen, past, days, newest = _arrivals(scene, self.window, {key: polled[key] for key in keys})
         clicks = {key: _clicks(scene, key) for key in keys}
         pace = np.array([clicks[key] for key in keys])
         arrived = days >= ARRIVALS
-        due, brought, odds = _brought(scene, self.window, keys)
+        due, brought, odds, hours = _brought(scene, self.window, keys)
         expected = np.where(arrived, np.array(past) / np.maximum(days, 1) * pace, due)
         count = np.where(arrived, np.array(seen), brought)
         chance = np.where(arrived, lower_tail(count, expected), odds)
@@ -65,6 +65,7 @@ class Tracking(Condition):
                 continue
             result = Result.TRUE if holds else Result.FALSE if known else Result.NODATA
             of = [n for n, one in enumerate(scene.campaigns.labels) if one[:2] == key]
+            empty = scene.until[key] - timedelta(hours=int(hours[i]))
             found.append(
                 Observation(
                     labels,
@@ -75,6 +76,7 @@ class Tracking(Condition):
                     sure=float(1 - chance[i]),
                     at_risk=float(scene.spend[of, :24].sum()) / 24,
                     said=f"No conversions arrive, {expected[i]:.0f} expected" if holds else "",
+                    began=newest.get(key) if arrived[i] else empty,
                 )
             )
         return found
@@ -87,8 +89,10 @@ def _clicks(scene: Scene, key: tuple[str, str]) -> float:
     return float(scene.clicks[of, :24].sum() / usual) if usual > 0 else 1.0
 
 
-def _brought(scene: Scene, hours: int, keys: Sequence[tuple[str, str]]) -> tuple[Floats, Floats, Floats]:
-    """What the last hours' clicks of each account should have brought by now, what they did, and how likely.
+def _brought(
+    scene: Scene, hours: int, keys: Sequence[tuple[str, str]]
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """What an account's last clicks should have brought by now, what they did, how likely; over which hours.
 
     Of the windows up to `hours` the one that tells most: a young outage shows in the last hours alone. The
     chance is of any of them (Bonferroni).
@@ -101,11 +105,13 @@ def _brought(scene: Scene, hours: int, keys: Sequence[tuple[str, str]]) -> tuple
     best = chance.argmin(1)[:, None]
     chosen = (np.take_along_axis(part, best, 1)[:, 0] for part in (expected, seen, chance))
     expected, seen, chance = chosen
-    return expected, seen, np.minimum(chance * hours, 1.0)
+    return expected, seen, np.minimum(chance * hours, 1.0), best[:, 0] + 1.0
 
 
-def _arrivals(scene: Scene, hours: int, polled: Moments) -> tuple[list[float], list[float], Floats]:
-    """What arrived in the last hours, in the same hours of the past days, and on how many of them any did."""
+def _arrivals(
+    scene: Scene, hours: int, polled: Moments
+) -> tuple[list[float], list[float], Floats, dict[tuple[str, str], datetime]]:
+    """What arrived in the last hours; in those of past days, and their number; when something last did."""
     last = max(polled.values())
     first = min(polled.values()) - timedelta(days=DAYS, hours=hours)
     rows = scene.ask(
@@ -119,6 +125,7 @@ def _arrivals(scene: Scene, hours: int, polled: Moments) -> tuple[list[float], l
         },
     )
     sums = {key: np.zeros(DAYS + 1) for key in polled}
+    newest: dict[tuple[str, str], datetime] = {}
     any_day = {key: np.zeros(DAYS + 1, dtype=bool) for key in polled}
     for row in rows:
         key = (row["source"], row["account"])
@@ -126,9 +133,12 @@ def _arrivals(scene: Scene, hours: int, polled: Moments) -> tuple[list[float], l
             continue
         ago = (polled[key].timestamp() - row["seen"]) / 3600
         day = int(ago // 24)
+        if ago >= 0 and row["conversions"] > 0:
+            at = datetime.fromtimestamp(row["seen"], UTC)
+            newest[key] = max(at, newest.get(key, at))
         if 0 <= day <= DAYS:
             any_day[key][day] = True
             if ago - 24 * day < hours:
                 sums[key][day] += row["conversions"]
     days = np.array([float(any_day[key][1:].sum()) for key in polled])
-    return [sums[key][0] for key in polled], [sums[key][1:].sum() for key in polled], days
+    return [sums[key][0] for key in polled], [sums[key][1:].sum() for key in polled], days, newest

@@ -12,7 +12,7 @@ from alerts import conditions
 from alerts.conditions.contract import Scope
 from alerts.observation import Labels, Result
 from metrics.lag import PRIOR, Curve
-from tests.alerts.conftest import NOW, target
+from tests.alerts.conftest import BERLIN, NOW, hour, target
 
 ACCOUNT = Labels("google_ads", "a")
 
@@ -285,3 +285,24 @@ def test_too_few_to_be_sure_or_a_quarter_left_is_no_outage(world, campaigns, lef
         world.campaign_of(name)
         world.last(name, 3, conversions=left / 4)
     assert find(world.scene(), kind="tracking") == {}
+
+
+def test_arrivals_that_stop_are_told_since_the_last_one(world):
+    # At these three hours of each of the last five days a poll saw five conversions come in; today none did.
+    world.campaign_of("a", conversions=0)
+    scene = world.scene(polled=NOW - timedelta(days=9))
+
+    def arrive(back, conversions, seen_at):
+        at = (NOW - timedelta(hours=back)).astimezone(BERLIN).strftime("%Y-%m-%dT%H:00")
+        row = hour("a", at, impressions=1000, clicks=20, cost=10, conversions=conversions)
+        world.reply("google_ads", "a", [row], seen_at=seen_at)
+
+    for back in (24 * day + part for day in (5, 4, 3, 2, 1) for part in (3, 2, 1)):
+        arrive(back, 5, NOW - timedelta(hours=back - 1, minutes=20))
+    last = NOW - timedelta(hours=3, minutes=10)
+    arrive(5, 5, last)
+    arrive(1, 0, NOW)
+    outage = find(scene, kind="tracking")[ACCOUNT]
+    assert (outage.result, outage.seen, outage.began) == (Result.TRUE, 0, last)
+    assert outage.expected.mid == pytest.approx(15)
+    assert 1 - outage.sure == pytest.approx((1 + 0.02 * 15) ** -50, rel=0.01)

@@ -166,3 +166,11 @@ def test_spans_are_said_as_people_say_them(minutes, said):
 
 def test_an_accounts_view_is_the_overview_of_it():
     assert view(Labels("meta_ads", "act_1"), NOW) == "/?scope=meta_ads%2Fact_1&at=2026-11-10T14%3A00Z"
+
+
+def test_an_outage_says_since_when_it_lasts_and_when_it_was_noticed(world, told):
+    for name in "abcdef":
+        world.campaign_of(name)
+        world.last(name, 2, conversions=0)
+    (message,) = told([rule(kind="tracking", severity="critical")])
+    assert dict(message.facts)["Since"] == "Tue 13:00 (2 h), noticed 15:00"
