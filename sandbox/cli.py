@@ -43,6 +43,7 @@ class PlatformName(StrEnum):
 
     GOOGLE_ADS = "google_ads"
     META = "meta"
+    GA4 = "ga4"
 
 
 def _moment(text: str) -> datetime:
@@ -74,7 +75,7 @@ def up(
         bool, typer.Option("--rate-limits", help="Enforce the platforms' quotas.")
     ] = False,
     incidents: Annotated[Script, typer.Option(help="Incidents to open with.")] = Script.NONE,
-    port_base: Annotated[int, typer.Option(help="First of twelve ports in a row; 0: any free ones.")] = 0,
+    port_base: Annotated[int, typer.Option(help="First of fourteen ports in a row; 0: any free ones.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Only the JSON line, nothing for people.")] = False,
 ) -> None:
     """Start every server, print one line of JSON that says where they are, and stay up until stopped."""

@@ -19,13 +19,12 @@ from sandbox.google_errors import VERSIONS, Broken, Refused, failure, failure_ke
 from sandbox.google_field_service import field_named
 from sandbox.google_quota import BASIC, Limits, Quota
 from sandbox.google_service import Call, Cut, Malformed, Service, request_id
-from sandbox.oauth import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sandbox.credentials import Credentials
     from sandbox.model import World
+    from sandbox.oauth import Tokens
     from sandbox.tls import Tls
 
 __all__ = ["Served", "serve"]
@@ -64,17 +63,17 @@ def serve(
     world: World,
     *,
     tls: Tls,
-    credentials: Credentials,
+    tokens: Tokens,
     rate_limits: bool | Limits = False,
     port: int = 0,
     rest_port: int = 0,
 ) -> Served:
     """Serve `world` on the loopback interface. Raises OSError when a port is taken.
 
+    tokens: those that the OAuth endpoint, which is served beside the REST face, issues.
     rate_limits: turn callers away who use up Basic access, or the limits that are given.
     """
     limits = rate_limits if isinstance(rate_limits, Limits) else BASIC if rate_limits else None
-    tokens = Tokens(credentials.google)
     service = Service(world, tokens, Quota(limits))
     server = grpc.server(
         futures.ThreadPoolExecutor(_WORKERS, thread_name_prefix="google-ads"),

@@ -82,6 +82,12 @@ KINDS: dict[str, Kind] = {
         sized="keeps_clicks",
         keeps_clicks=0.03,
     ),
+    "checkout_broken": Kind(
+        "A fault in the checkout's script: visitors get as far as the last step, and hardly any past it.",
+        6 * _HOUR,
+        sized="keeps_events",
+        keeps_events=0.1,
+    ),
     "conversion_decay": Kind(
         "The conversion rate sinks by two fifths over two weeks, and crosses no threshold on any one day.",
         21 * _DAY,

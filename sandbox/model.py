@@ -39,7 +39,7 @@ __all__ = [
     "World",
 ]
 
-Platform = Literal["google_ads", "meta"]
+Platform = Literal["google_ads", "meta", "ga4"]
 Ints = npt.NDArray[np.int64]
 
 DEVICES = ("MOBILE", "DESKTOP", "TABLET")

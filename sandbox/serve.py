@@ -10,9 +10,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox import channels, fx, google_ads, http, meta, oidc, sites, tls, truth
+from sandbox import channels, fx, ga4, google_ads, http, meta, oidc, sites, tls, truth
 from sandbox.clock import SandboxClock
 from sandbox.credentials import Credentials
+from sandbox.ga4_sites import properties
+from sandbox.oauth import Tokens
 from sandbox.world import World
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ __all__ = ["Options", "Sandbox", "begin_demo", "running"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a sandbox is like. port_base: the first of twelve ports in a row, or 0 for any free ones."""
+    """What a sandbox is like. port_base: the first of fourteen ports in a row, or 0 for any free ones."""
 
     seed: int = 1
     accounts: int = 6
@@ -69,10 +71,11 @@ def running(options: Options) -> Iterator[Sandbox]:
         credentials = Credentials.derive(options.seed, folder)
         port = _ports(options.port_base)
         control_port = next(port)
+        tokens = Tokens(credentials.google)
         google = google_ads.serve(
             world,
             tls=certificate,
-            credentials=credentials,
+            tokens=tokens,
             rate_limits=options.rate_limits,
             port=next(port),
             rest_port=next(port),
@@ -103,6 +106,15 @@ def running(options: Options) -> Iterator[Sandbox]:
         # Plain: the app's client of it trusts the machine's authorities alone.
         login = http.start(oidc.app(credentials.oidc), port=next(port), name="oidc")
         undo.callback(login.stop)
+        analytics = ga4.serve(
+            world,
+            tls=certificate,
+            tokens=tokens,
+            rate_limits=options.rate_limits,
+            port=next(port),
+            rest_port=next(port),
+        )
+        undo.callback(analytics.stop)
         control = http.start(truth.app(world, clock, heard.routes()), port=control_port, name="truth")
         undo.callback(control.stop)
         sandbox = Sandbox(world, clock, credentials)
@@ -113,6 +125,8 @@ def running(options: Options) -> Iterator[Sandbox]:
             "google_ads_rest": google.rest_url,
             "oauth_token_url": google.oauth_token_url,
             "meta": graph.url,
+            "ga4": analytics.endpoint,
+            "ga4_rest": analytics.rest,
             "fx": bank.url,
             "sites": shops.url,
             **heard.announcement(),
@@ -131,6 +145,10 @@ def running(options: Options) -> Iterator[Sandbox]:
                 for platform in ("google_ads", "meta")
                 for a in world.advertisers(platform, at=clock.now())
                 if not a.manager
+            ],
+            "properties": [
+                {"platform": "ga4", "id": str(p.id), "name": p.name, "timezone": p.timezone.key}
+                for p in properties(world)
             ],
         }
         yield sandbox

@@ -26,6 +26,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
+from sandbox.ga4_sites import properties
 from sandbox.incidents import KINDS
 
 if TYPE_CHECKING:
@@ -205,8 +206,8 @@ class _Face:
             raise HTTPException(
                 400, f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}"
             )
-        if body.get("platform") not in (None, "google_ads", "meta"):
-            raise HTTPException(400, f"platform is google_ads or meta, got {body['platform']!r}")
+        if body.get("platform") not in (None, "google_ads", "meta", "ga4"):
+            raise HTTPException(400, f"platform is google_ads, meta or ga4, got {body['platform']!r}")
         if body.get("how") not in (None, "error", "slow", "redirect"):
             raise HTTPException(400, f"how is error, slow or redirect, got {body['how']!r}")
         account, campaign = body.get("account"), body.get("campaign")
@@ -216,7 +217,7 @@ class _Face:
                 raise HTTPException(400, f"campaign {campaign} is in account {owner}, not {account}")
             account = owner
         elif account is not None:
-            self._account({"account": account})
+            self._account({"account": account}, sites=True)
         try:
             return self._world.incidents.start(
                 str(body.get("name")),
@@ -241,9 +242,12 @@ class _Face:
                 return int(account.id)
         raise HTTPException(404, f"there is no campaign {campaign}")
 
-    def _account(self, asked: Mapping[str, Any]) -> int:
+    def _account(self, asked: Mapping[str, Any], *, sites: bool = False) -> int:
         text = str(asked.get("account", "")).removeprefix("act_").replace("-", "")
-        if text.isdigit() and int(text) in {a.id for a in _everyone(self._world)}:
+        known = {a.id for a in _everyone(self._world)}
+        if sites:
+            known |= {p.id for p in properties(self._world)}
+        if text.isdigit() and int(text) in known:
             return int(text)
         raise HTTPException(404, f"there is no account {asked.get('account')!r}; see /accounts")
 

@@ -96,6 +96,10 @@ class World:
         """How the account is set up. Raises KeyError where there is none, managers included."""
         return self._accounts[advertiser]
 
+    def setups(self) -> Sequence[AccountSetup]:
+        """How every account is set up, in order of position."""
+        return list(self._accounts.values())
+
     def _known(self, advertiser: int) -> AccountSetup | None:
         if any(manager.id == advertiser for manager in self._managers):
             return None
@@ -218,7 +222,7 @@ class World:
 
     def page(self, url: str, *, at: datetime) -> str:
         """How a landing page answers: ok, error, slow, redirect, or untagged (its tag is gone)."""
-        concerned = [i for i in self.incidents.active(at) if self._concerns_page(i, url)]
+        concerned = [i for i in self.incidents.active(at) if self.concerns_page(i, url)]
         for incident in concerned:
             if incident.name == "landing_page_down":
                 return str(incident.options.get("how", "error"))
@@ -229,7 +233,8 @@ class World:
         pages = (c.landing_page for setup in self._accounts.values() for c in setup.campaigns)
         return sorted({urlsplit(page).hostname or "" for page in pages})
 
-    def _concerns_page(self, incident: Incident, url: str) -> bool:
+    def concerns_page(self, incident: Incident, url: str) -> bool:
+        """Whether an incident hits a page: one below its own url, or one that what it hits leads to."""
         if "url" in incident.options:
             return inc.leads_to(incident, url)
         return any(

@@ -21,6 +21,7 @@ from sandbox.google_fields import catalogue
 from sandbox.google_report import answer
 from sandbox.google_snapshot import Snapshot
 from sandbox.incidents import IncidentBook
+from sandbox.oauth import Tokens
 from sandbox.tls import issue
 from sandbox.world import World
 
@@ -80,7 +81,7 @@ class Google:
         self.world = world(clock=self.clock, **options)
         self.incidents = self.world.incidents
         self.server = google_ads.serve(
-            self.world, tls=self.tls, credentials=self.credentials, rate_limits=rate_limits
+            self.world, tls=self.tls, tokens=Tokens(self.credentials.google), rate_limits=rate_limits
         )
         self.credentials.google.write_service_account_file(self.server.oauth_token_url)
         self.kept = []

@@ -30,7 +30,7 @@ def inside(world, account, hours=(1, 4), **options):
 
 def test_each_kind_has_its_sentence():
     assert set(KINDS) == {
-        "tracking_outage", "tracking_half", "budget_runaway", "cpc_spike", "landing_page_down",
+        "tracking_outage", "tracking_half", "budget_runaway", "cpc_spike", "landing_page_down", "checkout_broken",
         "conversion_decay", "mix_shift", "viral_moment", "account_suspended", "token_revoked", "api_outage",
         "throttling", "hang", "broken_stream", "empty_page", "malformed",
     }  # fmt: skip
