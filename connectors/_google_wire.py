@@ -6,21 +6,18 @@ they wrap every row in proto-plus, hide some refusals' details, and take no root
 
 from __future__ import annotations
 
-import functools
 import importlib
 from typing import TYPE_CHECKING, Any
 
-import google.auth.exceptions
-import google.auth.transport.grpc
-import google.auth.transport.requests
 import grpc
 from google.ads.googleads.interceptors import MetadataInterceptor
 from google.api_core.gapic_v1.client_info import ClientInfo
 from google.api_core.gapic_v1.routing_header import to_grpc_metadata
 
 from connectors._google_errors import REAUTHORISE, UPGRADE, translate
+from connectors._google_login import Login
 from connectors._google_rows import Columns, Query, reply
-from connectors.errors import RateLimited, Unauthorized, Unavailable, Unexpected
+from connectors.errors import RateLimited, Unexpected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,22 +46,7 @@ class Wire:
         self._settings = settings
         self._usage = usage
         usage.api_version = settings.api_version
-        self._credentials = _credentials(settings)
-        self._http = functools.partial(
-            google.auth.transport.requests.Request(),
-            timeout=settings.timeout_seconds,
-            # On the request, not on its session: there REQUESTS_CA_BUNDLE would win over it.
-            verify=str(settings.ca_file) if settings.ca_file else None,
-        )
-        self._channel = google.auth.transport.grpc.secure_authorized_channel(
-            self._credentials,
-            self._http,
-            settings.endpoint,
-            ssl_credentials=grpc.ssl_channel_credentials(
-                settings.ca_file.read_bytes() if settings.ca_file else None
-            ),
-            options=_OPTIONS,
-        )
+        self._login = Login(settings, _SCOPE, reauthorise=REAUTHORISE, options=_OPTIONS)
 
     def accessible(self) -> list[str]:
         """Ids of the accounts and managers that the user was given access to directly."""
@@ -74,7 +56,7 @@ class Wire:
             request_serializer=types.ListAccessibleCustomersRequest.serialize,
             response_deserializer=types.ListAccessibleCustomersResponse.pb().FromString,
         )
-        self._authorise()
+        self._login.authorise()
         self._usage.operations += 1
         try:
             answer, ended = call.with_call(
@@ -109,7 +91,7 @@ class Wire:
             request_serializer=types.SearchGoogleAdsStreamRequest.serialize,
             response_deserializer=reading.parse,
         )
-        self._authorise()
+        self._login.authorise()
         self._usage.operations += 1
         chunks = call(
             types.SearchGoogleAdsStreamRequest(customer_id=customer, query=query.text(*narrow)),
@@ -140,24 +122,10 @@ class Wire:
             self._usage.request_ids.append(told.request_id)
         return told
 
-    def _authorise(self) -> None:
-        """Get an access token if there is no valid one, here rather than inside gRPC, which hides why not."""
-        if self._credentials.valid:
-            return
-        try:
-            self._credentials.refresh(self._http)
-        except google.auth.exceptions.RefreshError as error:
-            words = str(error.args[0] if error.args else error)
-            if error.retryable:
-                raise Unavailable(f"no access token: {words}") from None
-            raise Unauthorized(f"no access token: {words}", mend=REAUTHORISE) from None
-        except google.auth.exceptions.TransportError as error:
-            raise Unavailable(f"no access token: {error}") from None
-
     def _channel_via(self, via: str) -> grpc.Channel:
         developer_token = self._settings.developer_token.get_secret_value()
         return grpc.intercept_channel(
-            self._channel, MetadataInterceptor(developer_token or None, via or None)
+            self._login.channel, MetadataInterceptor(developer_token or None, via or None)
         )
 
     def _method(self, name: str) -> str:
@@ -171,23 +139,3 @@ class Wire:
             raise Unexpected(
                 f"the installed google-ads package has no {version}: {error}", mend=UPGRADE
             ) from error
-
-
-def _credentials(settings: Settings) -> Any:
-    """A user's or a service account's credentials, not yet exchanged for an access token."""
-    if settings.service_account_file is not None:
-        from google.oauth2 import service_account  # noqa: PLC0415  # one of the two is needed
-
-        made = service_account.Credentials.from_service_account_file(
-            str(settings.service_account_file), scopes=[_SCOPE]
-        )
-        return made.with_token_uri(settings.token_uri) if settings.token_uri else made
-    from google.oauth2.credentials import Credentials  # noqa: PLC0415  # one of the two is needed
-
-    return Credentials(
-        None,
-        refresh_token=settings.refresh_token.get_secret_value(),
-        client_id=settings.client_id,
-        client_secret=settings.client_secret.get_secret_value(),
-        token_uri=settings.token_uri or "https://oauth2.googleapis.com/token",
-    )

@@ -70,6 +70,7 @@ __all__ = [
     "Usage",
     "Web",
     "WebMinute",
+    "WebStep",
     "Window",
     "schema",
     "stream",
@@ -481,6 +482,20 @@ class WebMinute(Row):
 
 
 @dataclass(frozen=True, slots=True)
+class WebStep(Row):
+    """How often a step was done on a site in one minute: looked at once, when the minute is over."""
+
+    table: ClassVar[str] = "web_step"
+    key: ClassVar[tuple[str, ...]] = ("step", "minute")
+    kind: ClassVar[Literal["event"]] = "event"
+    time: ClassVar[str] = "minute"
+
+    minute: datetime
+    step: str
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rate(Row):
     """A day's reference rate of a currency: how many of its units one euro buys (ECB's own form)."""
 
@@ -513,6 +528,7 @@ ROWS: tuple[type[Row], ...] = (
     PageCheck,
     Web,
     WebMinute,
+    WebStep,
     Rate,
 )
 """Every row type of the built-in streams; each is a table of the warehouse."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import functools
 from datetime import date, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import pyarrow as pa
@@ -21,17 +20,16 @@ import pyarrow.compute as pc
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     StringConstraints,
-    model_validator,
 )
 
 from connectors import _google_cells as cells
 from connectors import _google_queries as gaql
 from connectors._clock import to_utc
 from connectors._google_accounts import walk
+from connectors._google_login import LoginSettings
 from connectors.contract import (
     Account,
     Ad,
@@ -77,51 +75,23 @@ _WITHDRAWN = 14 * _DAYS
 """Time after an account's last counting day in which returns and cancellations are usually uploaded."""
 
 
-class Settings(BaseModel):
-    """What it takes to read Google Ads.
+class Settings(LoginSettings):
+    """What it takes to read Google Ads, beside how to get in.
 
     access_level: the Google Cloud project's, which sets the operations a day; operations_per_day
         overrides it, for a project that has other work too.
-    client_id, client_secret, refresh_token: an OAuth client and a user who may read the accounts; or
-        service_account_file, the key of a service account that may.
     developer_token: no longer needed; sent where it is given.
     login_customer_ids: managers to walk down from; without any, everything the user reaches directly.
     accounts: only these; without any, all that are found.
-    timeout_seconds: how long one request may take, all of its rows included.
-    endpoint, token_uri, ca_file: for a server other than Google's, such as the sandbox.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     access_level: Literal["explorer", "basic", "standard"] = "basic"
     operations_per_day: int | None = Field(default=None, gt=0)
-    client_id: str = ""
-    client_secret: SecretStr = SecretStr("")
-    refresh_token: SecretStr = SecretStr("")
-    service_account_file: Path | None = None
     developer_token: SecretStr = SecretStr("")
     login_customer_ids: tuple[CustomerId, ...] = ()
     accounts: tuple[CustomerId, ...] = ()
     api_version: str = Field(default="v26", pattern=r"^v\d{1,3}$")
-    timeout_seconds: float = Field(default=300, gt=0)
     endpoint: str = "googleads.googleapis.com"
-    token_uri: str = ""
-    ca_file: Path | None = None
-
-    @model_validator(mode="after")
-    def _one_way_in(self) -> Settings:
-        if self.service_account_file is None:
-            needed = {
-                "client_id": self.client_id,
-                "client_secret": self.client_secret.get_secret_value(),
-                "refresh_token": self.refresh_token.get_secret_value(),
-            }
-            missing = [name for name, value in needed.items() if not value]
-            if missing:
-                raise ValueError(
-                    f"{', '.join(missing)} missing: give all three, or a service_account_file instead"
-                )
-        return self
 
 
 _Settings = Settings  # inside the class below, the name is its attribute

@@ -82,7 +82,7 @@ def _start(
     login: bool,
 ) -> None:
     began = time.monotonic()
-    typer.echo("Starting the sandbox: Google Ads and Meta as they are on the wire, over a made-up world …")
+    typer.echo("Starting the sandbox: the platforms as they are on the wire, over a made-up world …")
     sandbox, said = _sandbox(processes, workspace, seed=seed, days=days)
     write_workspace(workspace, said, port=port, login=login)
     setup = settings.load(workspace.folder)
@@ -209,6 +209,13 @@ def write_workspace(
             "graph_url": said["meta"],
             "ca_file": said["ca_file"],
         },
+        "ga4": {
+            "client_id": google["client_id"],
+            "endpoint": said["ga4"],
+            "token_uri": said["oauth_token_url"],
+            "ca_file": said["ca_file"],
+            "properties": {one["name"]: one["id"] for one in said["properties"]},
+        },
         "fx": {"url": said["fx"]},
         "landing_pages": {
             "tag": "GTM-SANDBOX1",
@@ -224,6 +231,7 @@ def write_workspace(
     workspace.settings_file.write_text(text, encoding="utf-8")
     private = {
         "google_ads": {name: google[name] for name in ("client_secret", "refresh_token")},
+        "ga4": {name: google[name] for name in ("client_secret", "refresh_token")},
         "meta_ads": {name: meta[name] for name in ("app_secret", "access_token")},
     }
     keys = said["credentials"]

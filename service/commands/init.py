@@ -63,6 +63,22 @@ GUIDE: Mapping[str, tuple[str, tuple[Field, ...]]] = {
             ),
         ),
     ),
+    "ga4": (
+        "Google Analytics is read as a Viewer of the properties, through a project with its Data API on.",
+        (
+            Field(
+                "properties",
+                "Google Analytics → Admin → Property details: the number, not the G-… of the tag",
+            ),
+            Field("client_id", "the same OAuth client as for Google Ads, or another (Desktop)"),
+            Field("client_secret", "beside the client id, in the same place"),
+            Field(
+                "refresh_token",
+                "sign in once as the viewer with the scope "
+                "https://www.googleapis.com/auth/analytics.readonly (docs/connect-real-accounts.md says how)",
+            ),
+        ),
+    ),
 }
 """Where the built-in sources' credentials are found; other sources are asked for what their settings need."""
 

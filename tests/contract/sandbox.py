@@ -42,8 +42,10 @@ class Sandbox:
         self._call("DELETE", "/incidents")
 
     def accounts(self, platform):
-        """The platform's accounts by id, managers left out."""
-        return {one["id"]: one for one in self.at["accounts"] if one["platform"] == platform}
+        """The platform's accounts (or the sites of Google Analytics) by id, managers left out."""
+        sites = [{**site, "currency": ""} for site in self.at["properties"]]
+        everything = [*self.at["accounts"], *sites]
+        return {one["id"]: one for one in everything if one["platform"] == platform}
 
     def truth(self, account, start, end, as_of, by="campaign"):
         """What the world says of every entity and hour in [start, end), as a platform would at `as_of`."""
