@@ -22,7 +22,7 @@ from sandbox.cli import app
 
 ROOT = Path(__file__).parents[2]
 KEYS = {
-    "google_ads", "google_ads_rest", "oauth_token_url", "meta", "ga4", "ga4_rest", "properties", "fx", "sites", "truth", "ca_file", "credentials", "accounts",
+    "google_ads", "google_ads_rest", "oauth_token_url", "meta", "ga4", "ga4_rest", "properties", "oidc", "fx", "sites", "truth", "ca_file", "credentials", "accounts",
     "slack", "slack_channels", "smtp", "twilio", "arrived",
 }  # fmt: skip
 
