@@ -2,14 +2,16 @@
 
     python -m tests.alerts.crash_engine BOOK CHANNELS INCIDENTS
 
-CHANNELS is a file with the settings of Slack and mail. Begins and ends as many incidents as it is told, each
-an account of its own; says READY when it has begun to work and DONE when all is delivered. Started again on
-the same book, it goes on.
+CHANNELS is a file with the settings of Slack and mail. For each line on its input it forks a child, which has
+all imports at once; the child says READY and its pid when it begins to work, begins and ends as many incidents
+as it is told, each an account of its own, and goes on where an earlier one on the same book was killed. Its
+parent says how it ended: 0 once all is delivered.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 import time
@@ -64,6 +66,16 @@ def describe(alert, notice, _now):
 
 
 def main(path, channels, incidents):
+    for _ in sys.stdin:
+        child = os.fork()
+        if not child:
+            work(path, channels, incidents)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        say(f"ENDED {os.waitstatus_to_exitcode(status)}")
+
+
+def work(path, channels, incidents):
     settings = json.loads(Path(channels).read_text())
     book = Book.open(Path(path), [CHAPTER, threads.CHAPTER])
     slack = SlackSettings(**settings["slack"])
@@ -78,7 +90,7 @@ def main(path, channels, incidents):
         now,
     )
     dispatcher.start()
-    say("READY")
+    say(f"READY {os.getpid()}")
     begun = {row["account"] for row in book.read("SELECT account FROM incident")}
     for number in map(str, range(int(incidents))):
         if number not in begun:
@@ -89,7 +101,6 @@ def main(path, channels, incidents):
         engine.tick(now())
         time.sleep(0.02)
     dispatcher.stop()
-    say("DONE")
 
 
 def tell(engine, account, result):
