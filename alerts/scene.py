@@ -20,8 +20,9 @@ from alerts.conditions.contract import Scope, Watched
 from alerts.observation import Labels, Observation, Range, Result
 from connectors.contract import Account, Window
 from metrics import anomalies, maturity, model, pacing, traffic_mix, windows
-from metrics.compute import evaluate
+from metrics.compute import answer
 from metrics.model import Metric
+from metrics.plan import Question
 from metrics.windows import AccountKey
 from warehouse.store import Warehouse, Watermark
 
@@ -44,6 +45,8 @@ MISSED: Final = 3
 _OFTEN: Final = frozenset({"conversions", "conversion_rate", "cpa", "roas", "spend"})
 
 _KEPT: Final = timedelta(minutes=15)
+_LEARNED: Final = timedelta(hours=6)
+"""Days before today are restated by little: what they say of today is learned so often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +60,29 @@ class Target:
     campaign: str = "*"
 
 
+_Hours = tuple[int, int]
+"""So many hours, which end so many hours before the watermark."""
+
+
 @dataclass(slots=True)
 class Memory:
-    """What is worth keeping from pass to pass: a day's shape and the week before change by the hour."""
+    """What is worth keeping from pass to pass.
+
+    of, campaigns, at: for which watermarks and campaigns, and since when. pace, maturity, sums: change by the
+    hour. days: what the days before a day say of it; since: since when they were learned.
+    names, windows: of the sums that earlier passes asked for, so that the next one asks for them together.
+    """
 
     of: Mapping[AccountKey, datetime] = field(default_factory=dict)
     campaigns: tuple[Labels, ...] = ()
     at: datetime | None = None
     pace: pacing.Day | None = None
     maturity: maturity.Maturity | None = None
-    sums: dict[tuple[tuple[str, ...], int, int], dict[str, Floats]] = field(default_factory=dict)
+    sums: dict[_Hours, dict[str, Floats]] = field(default_factory=dict)
+    days: pacing.Memory = field(default_factory=dict)
+    since: datetime | None = None
+    names: set[str] = field(default_factory=set)
+    windows: set[_Hours] = field(default_factory=set)
     anomalies: anomalies.Memory = field(default_factory=anomalies.Memory)
 
 
@@ -121,7 +137,8 @@ class Scene:
         self._targets = tuple(targets)
         self._memory = memory or Memory()
         self._shares = complete
-        self._sums: dict[tuple[tuple[str, ...], int, int], dict[str, Floats]] = {}
+        self._sums: dict[_Hours, dict[str, Floats]] = {}
+        self._foreseen = (sorted(self._memory.names), sorted(self._memory.windows))
         self._asked: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self._selected: dict[Scope, Bools] = {}
         self._target_cache: dict[str, Floats] = {}
@@ -316,7 +333,7 @@ class Scene:
             return self._shares(key, hours)
         kept = self._kept
         if kept.maturity is None:
-            kept.maturity = maturity.learned(self.warehouse, self.accounts, self.now)
+            kept.maturity = maturity.completed(self.warehouse, self.accounts, self.now)
         return kept.maturity.complete(key, hours)
 
     def sums(self, names: Sequence[str], hours: int, skip: int = 0) -> dict[str, Floats]:
@@ -324,22 +341,34 @@ class Scene:
 
         NaN where a ratio has nothing to divide by.
         """
-        # Most rules want some of the same few: asked together they cost what one alone does.
-        together = tuple(sorted({*_OFTEN} & self.metrics.keys()))
-        wanted = together if set(names) <= set(together) else tuple(names)
-        asked = (wanted, hours, skip)
-        known = self._kept.sums if skip >= DAY else self._sums
-        if asked not in known:
-            shift, span = timedelta(hours=skip), timedelta(hours=hours)
-            window = {key: Window(end - shift - span, end - shift) for key, end in self.until.items()}
-            table = evaluate(
-                self.warehouse,
-                [self.metrics[name] for name in wanted],
-                window,
-                ("source", "account", "campaign"),
-            )
-            known[asked] = self._placed(table, wanted)
-        return known[asked]
+        window = (hours, skip)
+        if not set(names) <= self._known(window).keys():
+            foreseen, self._foreseen = self._foreseen, ([], [])
+            self._memory.names |= set(names)
+            self._memory.windows.add(window)
+            # One scan for all that a pass is going to ask for, where an earlier one has shown what that is.
+            self._ask_sums(foreseen[0], [one for one in foreseen[1] if not self._known(one)])
+        if not set(names) <= self._known(window).keys():
+            # Most rules want some of the same few: asked together they cost what one alone does.
+            often = sorted(_OFTEN & self.metrics.keys())
+            self._ask_sums(often if set(names) <= set(often) else names, [window])
+        return self._known(window)
+
+    def _known(self, window: _Hours) -> dict[str, Floats]:
+        """The sums of a window so far: those of past days are kept for an hour, all others for this pass."""
+        return (self._kept.sums if window[1] >= DAY else self._sums).setdefault(window, {})
+
+    def _ask_sums(self, names: Sequence[str], asked: Sequence[_Hours]) -> None:
+        if not names or not asked:
+            return
+        question = Question(tuple(self.metrics[name] for name in names), ("source", "account", "campaign"))
+        table = answer(self.warehouse, question, [[self._window(*one)] for one in asked])
+        for slot, one in enumerate(asked):
+            self._known(one).update(self._placed(table, names, f"__{slot}" if slot else ""))
+
+    def _window(self, hours: int, skip: int) -> dict[AccountKey, Window]:
+        shift, span = timedelta(hours=skip), timedelta(hours=hours)
+        return {key: Window(end - shift - span, end - shift) for key, end in self.until.items()}
 
     @cached_property
     def usual(self) -> Floats:
@@ -372,14 +401,14 @@ class Scene:
             self._asked[asked] = self.warehouse.query(sql, params).to_pylist()
         return self._asked[asked]
 
-    def _placed(self, table: pa.Table, names: Sequence[str]) -> dict[str, Floats]:
+    def _placed(self, table: pa.Table, names: Sequence[str], suffix: str) -> dict[str, Floats]:
         keys = zip(*(table[name].to_pylist() for name in ("source", "account", "campaign")), strict=True)
         index = np.array([self._place.get(key, -1) for key in keys], dtype=np.int64)
         found = {}
         for name in names:
             empty = 0.0 if self.metrics[name].additive else np.nan
             values = np.full(len(self.campaigns.labels), empty)
-            values[index[index >= 0]] = table[name].to_numpy()[index >= 0]
+            values[index[index >= 0]] = table[name + suffix].to_numpy()[index >= 0]
             found[name] = values
         return found
 
@@ -394,13 +423,15 @@ class Scene:
         memory = self._kept
         if memory.pace is None:
             today = windows.today(self.accounts, self.until)
-            memory.pace = pacing.day(self.warehouse, self.accounts, today)
+            memory.pace = pacing.day(self.warehouse, self.accounts, today, memory=memory.days)
         return memory.pace
 
     @cached_property
     def _kept(self) -> Memory:
         """What earlier passes kept; emptied for a new hour, for other campaigns, or after a while."""
         memory = self._memory
+        if memory.since is None or self.now - memory.since >= _LEARNED:
+            memory.since, memory.days = self.now, {}
         old = memory.at is None or self.now - memory.at >= _KEPT
         if old or memory.of != self.until or memory.campaigns != self.campaigns.labels:
             memory.of, memory.campaigns = dict(self.until), self.campaigns.labels

@@ -1,9 +1,8 @@
 """A hundred rules over three thousand campaigns: CPU seconds of one pass, judged and taken in.
 
 The world has a month of calm hours in 20 accounts of two sources, budgets, and targets; the rules are the
-shipped ones in several scopes. `cold` is the first pass of a process, `new hour` one after which every
-watermark has moved, so that the day's shapes are learned anew, `warm` one after a poll within the hour.
-Run: python -m benchmarks.alerts
+shipped ones in several scopes. `cold` is the first pass of a process, `new hour` the first after which every
+watermark has moved, `warm` one after a poll within the hour. Run: python -m benchmarks.alerts
 """
 
 from __future__ import annotations
@@ -63,6 +62,15 @@ def furnish(path: Path) -> None:
             )
 
 
+def move(path: Path) -> None:
+    """An hour later: every watermark with it."""
+    with duckdb.connect(str(path)) as con:
+        con.execute(
+            """UPDATE watermark SET data_as_of = data_as_of + INTERVAL 1 HOUR,
+                polled_at = polled_at + INTERVAL 1 HOUR, tried_at = tried_at + INTERVAL 1 HOUR"""
+        )
+
+
 def hundred(folder: Path, metrics: dict[str, model.Metric]) -> tuple[rules.Rule, ...]:
     """The shipped rules, each in scopes of its own until there are a hundred."""
     shipped = rules.load(folder, Routing(), metrics)
@@ -91,13 +99,14 @@ def main() -> int:
     memory = Memory()
     targets = [Target("cpa", 40), Target("cpl", 25), Target("roas", 3.5)]
     now = START + timedelta(hours=HOURS - 10, minutes=31)
-    figures = {}
-    with DuckWarehouse.open(path, min_free=0) as warehouse:
-        book = Book.open(folder / "book.sqlite", [CHAPTER])
-        engine = Engine(book, chosen, Routing(), {}, _describe)
-        for name in ("cold", "new hour", "warm", "warm", "warm"):
-            if name == "new hour":
-                memory = Memory(anomalies=memory.anomalies)  # learned once a day
+    figures: dict[str, float] = {}
+    book = Book.open(folder / "book.sqlite", [CHAPTER])
+    engine = Engine(book, chosen, Routing(), {}, _describe)
+    for name in ("cold", "warm", "warm", "new hour", "warm", "new hour"):
+        if name == "new hour":
+            now += timedelta(hours=1)
+            move(path)
+        with DuckWarehouse.open(path, min_free=0) as warehouse:
             began, wall = time.process_time(), time.perf_counter()
             every = dict.fromkeys(SOURCES, timedelta(minutes=5))
             scene = Scene(
@@ -113,15 +122,13 @@ def main() -> int:
             judged = time.process_time() - began
             engine.take(found, now)
             cpu = time.process_time() - began
-            told = sum(len(one.told) for one in found.values())
-            figures[name], took = cpu, time.perf_counter() - wall
-            print(
-                f"{name:9} {cpu:5.2f} s CPU ({judged:.2f} judging), {took:5.2f} s wall, {told:,} series told"
-            )
-            now += timedelta(minutes=1)
-        book.close()
+        told = sum(len(one.told) for one in found.values())
+        figures[name], took = max(cpu, figures.get(name, 0.0)), time.perf_counter() - wall
+        print(f"{name:9} {cpu:5.2f} s CPU ({judged:.2f} judging), {took:5.2f} s wall, {told:,} series told")
+        now += timedelta(minutes=1)
+    book.close()
     print(json.dumps({"rules": len(chosen), "campaigns": campaigns, "cpu_seconds": figures}))
-    return int(figures["warm"] > TARGET_SECONDS)
+    return int(max(figures["warm"], figures["new hour"]) > TARGET_SECONDS)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from connectors.contract import Account
     from metrics.dimensions import Convention
+    from metrics.expression import Aggregate
     from metrics.model import Grain, Metric
     from metrics.plan import Relation
     from metrics.windows import AccountKey, Windows
@@ -79,14 +80,19 @@ def statement(plan: Plan) -> tuple[str, dict[str, Any]]:
     found = [plan.sums(v, {"moment": f"v.{v.time}"} if several else {}) for v in plan.views()]
     for sums in found:
         columns = [f"by_{key}" for key in sums.keys]
+        many = len(plan.slots) > 2
         for slot in range(len(plan.slots)):
             inside = f"slot_{slot}" if several else ""
+            calls = [_regrouped(sums, a, inside) if many else sums.call(a, inside) for a in sums.aggregates]
             columns += [
-                f"{sums.result(a, sums.call(a, inside))} AS {sums.column(a, slot)}" for a in sums.aggregates
+                f"{sums.result(a, call)} AS {sums.column(a, slot)}"
+                for a, call in zip(sums.aggregates, calls, strict=True)
             ]
         if several:
             columns.append(f"min(moment) FILTER (WHERE slot_1) AS {sums.view.name}_first")
-        plan.relations[f"{sums.view.name}_sums"] = _grouped(sums, [*columns, *_checks(plan, sums)])
+        columns += _checks(plan, sums)
+        relation = _parted(plan, sums) if many else sums.asked
+        plan.relations[f"{sums.view.name}_sums"] = _grouped(sums, columns, relation)
     named = [
         f"{_of(found, metric).value(metric, slot, joined=len(found) > 1)} AS {metric.name}"
         + (f"__{slot}" if slot else "")
@@ -214,8 +220,29 @@ def _of(found: Sequence[Sums], metric: Metric) -> Sums:
     return next(sums for sums in found if sums.view is metric.view)
 
 
-def _grouped(sums: Sums, columns: Sequence[str]) -> str:
-    select = f"SELECT {', '.join(columns)}\nFROM {sums.asked}"
+def _parted(plan: Plan, sums: Sums) -> str:
+    """Rows that lie in the same of many windows, added up first: each row is then looked at once, not once a
+    window. The name of the relation.
+    """
+    keys = [f"by_{key}" for key in sums.keys] + [f"slot_{n}" for n in range(len(plan.slots))]
+    keys += ["own_currency"] if plan.own_currency(sums.view) else []
+    keys += ["unrated"] if plan.unrated(sums.view) else []
+    calls = [f"{sums.call(a)} AS {sums.column(a)}" for a in sums.aggregates]
+    name = f"{sums.view.name}_parts"
+    plan.relations[name] = (
+        f"SELECT {', '.join([*keys, *calls, 'min(moment) AS moment'])}\nFROM {sums.asked}\n"
+        f"GROUP BY {', '.join(keys)}"
+    )
+    return name
+
+
+def _regrouped(sums: Sums, aggregate: Aggregate, inside: str) -> str:
+    """An aggregate over the parts of `_parted` that lie in a window."""
+    return f"{aggregate.rolls}({sums.column(aggregate)}) FILTER (WHERE {inside})"
+
+
+def _grouped(sums: Sums, columns: Sequence[str], relation: str = "") -> str:
+    select = f"SELECT {', '.join(columns)}\nFROM {relation or sums.asked}"
     return select + (f"\nGROUP BY {', '.join(f'by_{key}' for key in sums.keys)}" if sums.keys else "")
 
 

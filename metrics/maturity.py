@@ -45,6 +45,7 @@ __all__ = [
     "Curve",
     "Maturity",
     "Settled",
+    "completed",
     "curves",
     "intervals",
     "learned",
@@ -106,11 +107,15 @@ def learned(
 
     as_of: the same moment, to learn from nothing but what was known then.
     """
+    found = completed(warehouse, known, now)
+    usual = _usual(warehouse, known, now, found.relations, as_of)
+    return replace(found, relations={**found.relations, "usual_rates": usual})
+
+
+def completed(warehouse: Warehouse, known: Mapping[AccountKey, Account], now: datetime) -> Maturity:
+    """As `learned`, without the usual rates: for whoever asks how complete hours are, and nothing else."""
     found = curves(warehouse, known, now)
-    completeness = _completeness(warehouse, known, found, now)
-    relations = {"completeness": completeness}
-    relations["usual_rates"] = _usual(warehouse, known, now, relations, as_of)
-    return Maturity(now, found, relations)
+    return Maturity(now, found, {"completeness": _completeness(warehouse, known, found, now)})
 
 
 def _completeness(

@@ -17,16 +17,19 @@ import numpy as np
 import numpy.typing as npt
 
 from connectors.contract import Account, Window
-from metrics.projection import cumulative_share, day_shares, project_day
-from metrics.spent import clock, hourly, local_day
+from metrics.projection import Past, cumulative_share, past, project
+from metrics.spent import clock, hourly_of, local_day
 from metrics.windows import AccountKey
 from warehouse.store import Warehouse
 
-__all__ = ["CampaignKey", "Day", "Pace", "day", "tolerance"]
+__all__ = ["CampaignKey", "Day", "Memory", "Pace", "day", "tolerance"]
 
 Floats = npt.NDArray[np.float64]
 CampaignKey = tuple[str, str, str]
 """(source, account, campaign)"""
+
+Memory = dict[AccountKey, tuple[date, list[str], Past]]
+"""What was learned of the days before an account's day: that day, its campaigns, and what they say."""
 
 _FIRST, _LAST = 0.25, 0.10
 
@@ -115,29 +118,65 @@ def day(
     windows: Mapping[AccountKey, Window],
     *,
     as_of: datetime | None = None,
+    memory: Memory | None = None,
 ) -> Day:
     """The pace of the day that each account's window covers.
 
     windows: each account's day so far, from local midnight to its watermark (`windows.today`).
     as_of: by the spend, the budgets and the states as they were known then; None: as they are known now.
+    memory: what earlier calls for the same days learned of the days before, for whoever asks often.
     """
-    budgets, paused = _budgets(warehouse, {k: local_day(known[k], w) for k, w in windows.items()}, as_of)
+    today = {key: local_day(known[key], window) for key, window in windows.items()}
+    budgets, paused = _budgets(warehouse, today, as_of)
+    also: dict[AccountKey, list[str]] = {key: [] for key in windows}
+    for key, name in budgets:
+        also[key].append(name)
+    learned = _learned(warehouse, today, also, as_of, {} if memory is None else memory)
     accounts: dict[AccountKey, Pace] = {}
     campaigns: dict[CampaignKey, Pace] = {}
     for key, window in windows.items():
-        today, hour = local_day(known[key], window), clock(known[key], window)
-        names, spend = hourly(warehouse, key, today, [c for k, c in budgets if k == key], as_of=as_of)
+        names, before, now = learned[key]
+        hour = clock(known[key], window)
         plans = np.array([budgets.get((key, name), 0.0) for name in names])
         halted = np.array([(key, name) in paused for name in names], dtype=bool)
-        paces = _paces(spend, plans, today, hour)
+        paces = _paces(before, now, plans, hour)
         paces = [_ended(p) if off else p for p, off in zip(paces, halted, strict=True)]
         campaigns |= {(*key, name): pace for name, pace in zip(names, paces, strict=True)}
         if names:
             # Those that run, together; the plan is the sum of theirs, not one of the account's shape.
-            on = spend[~halted].sum(0, keepdims=True)
-            (running,) = _paces(on, plans[~halted].sum(keepdims=True), today, hour)
-            accounts[key] = _added(running, paces, halted)
+            on = before.history[~halted].sum(0, keepdims=True)
+            running = past(on, before.weekdays, today[key].weekday())
+            plan = plans[~halted].sum(keepdims=True)
+            (whole,) = _paces(running, now[~halted].sum(0, keepdims=True), plan, hour)
+            accounts[key] = _added(whole, paces, halted)
     return Day(accounts, campaigns)
+
+
+def _learned(
+    warehouse: Warehouse,
+    today: Mapping[AccountKey, date],
+    also: Mapping[AccountKey, Sequence[str]],
+    as_of: datetime | None,
+    memory: Memory,
+) -> dict[AccountKey, tuple[list[str], Past, Floats]]:
+    """Each account's campaigns, what their days before say, and today's spend by the hour."""
+    new = {key: day for key, day in today.items() if key not in memory or memory[key][0] != day}
+    fresh = hourly_of(warehouse, {k: d for k, d in today.items() if k not in new}, also, days=0, as_of=as_of)
+    # A campaign that was not there when the days before were learned: they are learned again.
+    new |= {key: today[key] for key, (names, _) in fresh.items() if not set(names) <= set(memory[key][1])}
+    found = {}
+    for key, (names, spend) in hourly_of(warehouse, new, also, as_of=as_of).items():
+        count, day = spend.shape[1] - 1, today[key]
+        weekdays = np.array([(day - timedelta(days=d)).weekday() for d in range(count, 0, -1)])
+        memory[key] = (day, names, past(spend[:, :-1], weekdays, day.weekday()))
+        found[key] = (names, memory[key][2], spend[:, -1])
+    for key in today.keys() - new.keys():
+        _, names, before = memory[key]
+        now = np.zeros((len(names), 24))
+        some, spend = fresh[key]
+        now[[names.index(name) for name in some]] = spend[:, -1]
+        found[key] = (names, before, now)
+    return found
 
 
 def _ended(pace: Pace) -> Pace:
@@ -163,14 +202,12 @@ def _added(running: Pace, campaigns: Sequence[Pace], halted: npt.NDArray[np.bool
     )
 
 
-def _paces(spend: Floats, plans: Floats, today: date, hour: float) -> list[Pace]:
-    """One pace for each row of `spend`, shape (entities, days, 24), whose last day is today."""
-    history, now = spend[:, :-1], spend[:, -1]
-    weekdays = np.array([(today - timedelta(days=d)).weekday() for d in range(history.shape[1], 0, -1)])
+def _paces(before: Past, now: Floats, plans: Floats, hour: float) -> list[Pace]:
+    """One pace for each row of `now`, today's spend, shape (entities, 24)."""
     whole = min(int(hour), 23)
     spent = now[:, :whole].sum(1) + (now[:, whole] if hour > whole else 0.0)
-    said = project_day(history, weekdays, today.weekday(), spent, hour, expected=plans)
-    shares = day_shares(history, weekdays, today.weekday())
+    said = project(before, spent, hour, expected=plans)
+    shares = before.shares
     over = cumulative_share(shares, hour)
     planned = np.concatenate([np.zeros((len(shares), 1)), shares.cumsum(1)], axis=1) * plans[:, None]
     actual = np.concatenate([np.zeros((len(now), 1)), now.cumsum(1)], axis=1)

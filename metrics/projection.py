@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Projection", "cumulative_share", "day_shares", "project_day"]
+__all__ = ["Past", "Projection", "cumulative_share", "day_shares", "past", "project", "project_day"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -102,6 +102,61 @@ def _until(days: Floats, hour: float) -> Floats:
     return np.asarray(days[..., :whole].sum(-1) + (hour - whole) * days[..., whole])
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What complete days say of one day to come, the same at each of its hours.
+
+    history, active, logs: spend by day and hour, which days delivered, their totals' logarithms. weekdays: of
+    these days. level, error_of_level: the logarithm of the total by them alone, and its error. shares: of a
+    day like the one to come; kinds: of working days and of weekends.
+    """
+
+    history: Floats
+    active: npt.NDArray[np.bool_]
+    logs: Floats
+    weekdays: Ints
+    level: Floats
+    error_of_level: Floats
+    shares: Floats
+    kinds: tuple[Floats, Floats]
+
+
+def past(history: Floats, weekdays: Ints, weekday: int) -> Past:
+    """What `project` goes by, for a day of this weekday; the arguments are `project_day`'s."""
+    entities, days, _ = history.shape
+    totals = history.sum(2)
+    active = totals > 0
+    logs = np.log(np.maximum(totals, _TINY))
+
+    with np.errstate(all="ignore"):
+        masked = np.where(active, totals, np.nan)
+        overall = np.where(
+            active.any(1), np.nanmedian(np.where(active.any(1)[:, None], masked, 1.0), axis=1), 0
+        )
+        level = np.stack(
+            [_median_or(masked[:, weekdays == day], overall) for day in range(7)], axis=1
+        )  # (entities, 7)
+    ratios = logs - np.log(np.maximum(level[:, weekdays], _TINY))
+    misses = (
+        np.stack(
+            [ratios[:, i] - _weighted_level(ratios[:, :i], active[:, :i]) for i in range(min(7, days), days)],
+            axis=1,
+        )
+        if days > 7
+        else np.zeros((entities, 0))
+    )
+    return Past(
+        history,
+        active,
+        logs,
+        weekdays,
+        np.log(np.maximum(level[:, weekday], _TINY)) + _weighted_level(ratios, active),
+        _spread(misses, active[:, days - misses.shape[1] :], 0.03, 0.5),
+        day_shares(history, weekdays, weekday),
+        (day_shares(history, weekdays, 0), day_shares(history, weekdays, 5)),
+    )
+
+
 def project_day(
     history: Floats,
     weekdays: Ints,
@@ -122,43 +177,23 @@ def project_day(
     not the present. expected: the total to assume for an entity that never delivered (its budget).
     An entity silent for the last two days and today is projected at what it has spent.
     """
-    entities, days, _ = history.shape
-    totals = history.sum(2)
-    active = totals > 0
-    logs = np.log(np.maximum(totals, _TINY))
+    return project(past(history, weekdays, weekday), spent, hour, expected=expected)
 
-    with np.errstate(all="ignore"):
-        masked = np.where(active, totals, np.nan)
-        overall = np.where(
-            active.any(1), np.nanmedian(np.where(active.any(1)[:, None], masked, 1.0), axis=1), 0
-        )
-        level = np.stack(
-            [_median_or(masked[:, weekdays == day], overall) for day in range(7)], axis=1
-        )  # (entities, 7)
-    ratios = logs - np.log(np.maximum(level[:, weekdays], _TINY))
-    prior = np.log(np.maximum(level[:, weekday], _TINY)) + _weighted_level(ratios, active)
 
-    misses = (
-        np.stack(
-            [ratios[:, i] - _weighted_level(ratios[:, :i], active[:, :i]) for i in range(min(7, days), days)],
-            axis=1,
-        )
-        if days > 7
-        else np.zeros((entities, 0))
-    )
-    error_of_level = _spread(misses, active[:, days - misses.shape[1] :], 0.03, 0.5)
-
+def project(of: Past, spent: Floats, hour: float, *, expected: Floats | None = None) -> Projection:
+    """`project_day` for days that are known already."""
+    active, prior, error_of_level = of.active, of.level, of.error_of_level
     never = ~active.any(1)
     if expected is not None:
         prior = np.where(never, np.log(np.maximum(expected, _TINY)), prior)
     mu, sigma = prior, error_of_level
     if hour > 0:
-        over = cumulative_share(day_shares(history, weekdays, weekday), hour)
-        shares = {kind: cumulative_share(day_shares(history, weekdays, kind), hour) for kind in (0, 5)}
-        past_over = np.stack([shares[5 if day >= 5 else 0] for day in weekdays], axis=1)
-        past = _until(history, hour)
-        usable = active & (past > 0)
-        errors = np.log(np.maximum(past, _TINY)) - np.log(np.maximum(past_over, _TINY)) - logs
+        over = cumulative_share(of.shares, hour)
+        working, weekend = (cumulative_share(shares, hour) for shares in of.kinds)
+        past_over = np.where(of.weekdays >= 5, weekend[:, None], working[:, None])
+        until = _until(of.history, hour)
+        usable = active & (until > 0)
+        errors = np.log(np.maximum(until, _TINY)) - np.log(np.maximum(past_over, _TINY)) - of.logs
         error_of_share = _spread(errors, usable, 0.01, 0.5)
         scaled = np.log(np.maximum(spent, _TINY) / np.maximum(over, _TINY))
         weight = np.where(spent > 0, error_of_share**-2 / (error_of_share**-2 + error_of_level**-2), 0.0)

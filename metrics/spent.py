@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from metrics.windows import AccountKey
     from warehouse.store import Warehouse
 
-__all__ = ["clock", "complete_from", "daily", "hourly", "local_day"]
+__all__ = ["clock", "complete_from", "daily", "hourly", "hourly_of", "local_day"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -48,29 +48,64 @@ def hourly(
 
     also: campaigns that are there even if they spent nothing. as_of: as it was known then; None: now.
     """
-    first = today - timedelta(days=days)
+    return hourly_of(warehouse, {key: today}, {key: also}, days=days, as_of=as_of)[key]
+
+
+def hourly_of(
+    warehouse: Warehouse,
+    today: Mapping[AccountKey, date],
+    also: Mapping[AccountKey, Sequence[str]],
+    *,
+    days: int = 28,
+    as_of: datetime | None = None,
+) -> dict[AccountKey, tuple[list[str], Floats]]:
+    """`hourly` of several accounts, each on its own calendar, by one question."""
+    if not today:
+        return {}
+    first = min(today.values()) - timedelta(days=days)
+    only = "AND source = $source AND account = $account" if len(today) == 1 else ""
+    (one, *_) = today
     # Of the past, hours bound the ledger's rows before they are added up; a local day lies in two UTC ones.
     table = warehouse.query(
         f"""
-        SELECT campaign, CAST(date_diff('day', $first, day) AS INTEGER) AS day, hour_of_day,
-          sum(cost) / 1e6 AS cost
+        SELECT source, account, campaign,
+          list(CAST(date_diff('day', $first, day) * 24 + hour_of_day AS BIGINT)) AS hours, list(cost) AS costs
         FROM {"delivery" if as_of is None else f"({ledger.as_of(Delivery, as_of)})"} AS delivery
-        WHERE source = $source AND account = $account AND day BETWEEN $first AND $today
-          AND hour >= $since
-        GROUP BY ALL
+        WHERE day BETWEEN $first AND $last AND hour >= $since {only}
+        GROUP BY ALL ORDER BY source, account, campaign
         """,
         {
-            "source": key[0],
-            "account": key[1],
             "first": first,
-            "today": today,
+            "last": max(today.values()),
             "since": datetime.combine(first - timedelta(days=1), time(), UTC),
+            **({"source": one[0], "account": one[1]} if only else {}),
         },
     )
-    names, rows = _rows(table["campaign"].to_pylist(), also)
-    spend = np.zeros((len(names), days + 1, 24))
-    spend[rows, table["day"].to_numpy(), table["hour_of_day"].to_numpy()] = table["cost"].to_numpy()
-    return names, spend
+    owners = list(zip(table["source"].to_pylist(), table["account"].to_pylist(), strict=True))
+    hours = table["hours"].combine_chunks()
+    row = np.repeat(np.arange(len(owners)), np.diff(hours.offsets.to_numpy()))
+    # Hours of each account count from its own first day.
+    begins = {key: (day - timedelta(days=days) - first).days * 24 for key, day in today.items()}
+    length = (days + 1) * 24
+    skipped = np.array([begins.get(key, length) for key in owners], dtype=np.int64)
+    hour = hours.flatten().to_numpy() - skipped[row]
+    inside = (hour >= 0) & (hour < length)
+    costs = table["costs"].combine_chunks().flatten().to_numpy().astype(float)[inside] / 1e6
+    whole = np.bincount(row[inside] * length + hour[inside], costs, len(owners) * length)
+    shaped = whole.reshape(len(owners), days + 1, 24)
+    spent = np.bincount(row[inside], minlength=len(owners)) > 0
+    seen: dict[AccountKey, dict[str, int]] = {}
+    for n, (key, name) in enumerate(zip(owners, table["campaign"].to_pylist(), strict=True)):
+        if spent[n]:
+            seen.setdefault(key, {})[name] = n
+    found = {}
+    for key in today:
+        mine = seen.get(key, {})
+        names, rows = _rows(list(mine), also.get(key, ()))
+        spend = np.zeros((len(names), days + 1, 24))
+        spend[rows] = shaped[list(mine.values())]
+        found[key] = (names, spend)
+    return found
 
 
 def daily(

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from connectors.contract import Window
 from metrics import windows
-from metrics.compute import evaluate, series
+from metrics.compute import answer, evaluate, series
 from metrics.dimensions import Convention, UnknownDimension
 from metrics.model import Metric, read_metric, read_view, views
+from metrics.plan import Question
 from tests.metrics import reference
 from tests.metrics.conftest import Store, hour, midnight, total
 from warehouse.duck import DuckWarehouse
@@ -527,3 +528,22 @@ sum(conversions / completeness)
 
         with pytest.raises(ValueError, match="settled_conversions needs the relation `completeness`"):
             evaluate(world.warehouse, [settled], window)
+
+
+def test_many_windows_at_once_are_each_what_they_are_alone(world, book):
+    metrics = [book[name] for name in ("spend", "conversions", "cpa", "roas")]
+    end = datetime(2026, 11, 2, 12, tzinfo=UTC)
+    spans = [
+        Window(end - timedelta(hours=h + s), end - timedelta(hours=s))
+        for h, s in ((1, 0), (24, 0), (72, 0), (72, 24))
+    ]
+    question = Question(tuple(metrics), ("account",), IN_EUR)
+    together = answer(world.warehouse, question, [[span] for span in spans])
+    for slot, span in enumerate(spans):
+        alone = evaluate(world.warehouse, metrics, span, ("account",), where=IN_EUR)
+        at = {name: n for n, name in enumerate(together["account"].to_pylist())}
+        assert alone.num_rows == 2
+        for row in alone.to_pylist():
+            for metric in metrics:
+                name = metric.name + (f"__{slot}" if slot else "")
+                assert together[name][at[row["account"]]].as_py() == pytest.approx(row[metric.name]), name

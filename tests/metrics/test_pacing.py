@@ -160,3 +160,26 @@ def test_a_past_moment_is_paced_by_what_was_known_then(account):
     assert (then.plan, then.spent) == (240 + 60, pytest.approx(100))
     assert (later.plan, later.spent) == (480, pytest.approx(150))
     assert pacing.day(account.warehouse, known, window).accounts[KEY].spent == later.spent
+
+
+def test_a_new_hour_needs_no_new_look_at_the_days_before(account):
+    account.reply(*KEY, [campaign("a")])
+    account.reply(*KEY, [budget("b1", "a", 240)])
+    account.reply(*KEY, even_days("a", 10))
+    memory, known = {}, windows.accounts(account.warehouse)
+    start = datetime(2026, 11, 24, tzinfo=UTC)
+    window = {KEY: Window(start, start + timedelta(hours=12))}
+    pacing.day(account.warehouse, known, window, memory=memory)
+    learned = memory[KEY][2]
+    # An hour later, at three times the pace, and a campaign that began in it.
+    more = Delivery("a", start + timedelta(hours=12), TODAY, 12, 100, 10, 30_000_000, 1, 0)
+    account.reply(*KEY, [more])
+    later = {KEY: Window(start, start + timedelta(hours=13))}
+    pace = pacing.day(account.warehouse, known, later, memory=memory).campaigns[(*KEY, "a")]
+    assert memory[KEY][2] is learned
+    assert (pace.spent, pace.expected) == (pytest.approx(150), pytest.approx(130))
+    new = Delivery("new", start + timedelta(hours=12), TODAY, 12, 100, 10, 5_000_000, 1, 0)
+    account.reply(*KEY, [more, new])
+    day = pacing.day(account.warehouse, known, later, memory=memory)
+    assert day.campaigns[(*KEY, "new")].spent == pytest.approx(5)
+    assert day.campaigns[(*KEY, "a")].spent == pytest.approx(150)
