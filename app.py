@@ -106,6 +106,7 @@ def _shown(service: Service) -> _slot.Process:
         status=service.status,
         data_version=lambda: service.versions.current,
         alerts=service.alerting.engine,
+        metrics=lambda: service.in_force.now.metrics,
         access=settings.access,
         providers=service.setup.entrance.providers,
         dashboards=service.dashboards,

@@ -89,11 +89,15 @@ class Engine:
     ) -> None:
         self.records = Records(book)
         self.outbox = Outbox(book, _fallback(routing, defaults))
-        self.rules = {(rule.id, rule.severity): rule for rule in rules}
         self.routing = routing
         self._defaults = dict(defaults)
-        self._describe = describe
         self._test = test
+        self.use(rules, describe)
+
+    def use(self, rules: Sequence[Rule], describe: Describer) -> None:
+        """Go by these rules and words from the next pass on; what a rule that is gone told is resolved."""
+        self.rules = {(rule.id, rule.severity): rule for rule in rules}
+        self._describe = describe
         self._owners = {rule.id: rule.owner for rule in rules}
         self._stale_rules = {rule.id for rule in rules if rule.condition.mutes_account}
 

@@ -17,7 +17,6 @@ from metrics.notes import Note
 from metrics.restated import Restatement
 from metrics.same_age import Complete
 from metrics.words import count, money
-from panels._reasons import metrics_of
 from panels._slot import Process
 from panels._view import View
 
@@ -78,7 +77,7 @@ def happened(of: Process, view: View, now: datetime, complete: Complete) -> Happ
     edits = [
         e for e in changes.edits(of.warehouse, window, view.where) if (e.source, e.account) in view.windows
     ]
-    after = aftermath(of.warehouse, metrics_of(of), edits, until, complete=complete)
+    after = aftermath(of.warehouse, of.metrics(), edits, until, complete=complete)
     events = [_of_edit(edit, after.get((edit.source, edit.account, edit.id))) for edit in edits]
     events += [_of_note(note, of) for note in notes.read(of.book, window, view.where)]
     events += _of_restatements(restated.restated(of.warehouse, window.start, view.where), view)
@@ -173,7 +172,7 @@ class Line:
 
 def line(of: Process, view: View, name: str, where: Mapping[str, Any]) -> Line:
     """One of CHARTED over the view's steps; a ratio by the hour covers the 24 hours up to each."""
-    metric = metrics_of(of)[name]
+    metric = of.metrics()[name]
     rolling = 24 * view.step if view.step.days == 0 and not metric.additive else None
     table = series(
         of.warehouse,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +14,7 @@ from metrics import windows
 from metrics.compare import Comparison, prior
 from metrics.compute import answer, series
 from metrics.maturity import Maturity, intervals
-from metrics.model import Metric, load
+from metrics.model import Metric
 from metrics.plan import Question, Relation
 from metrics.windows import AccountKey
 from panels._status import Status
@@ -30,7 +29,6 @@ __all__ = [
     "Interval",
     "Trend",
     "compared",
-    "definitions",
     "facts",
     "groups",
     "trend",
@@ -153,12 +151,6 @@ class Group:
     name: str
     now: Mapping[str, float | None]
     before: Mapping[str, float | None]
-
-
-def definitions(folder: Path) -> Mapping[str, Metric]:
-    """All metrics, the team's own among them."""
-    own = folder / "metrics"
-    return load(*([own] if own.is_dir() else []))
 
 
 def facts(

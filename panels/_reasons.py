@@ -13,14 +13,14 @@ from metrics.changes import Suspect
 from metrics.compare import compare
 from metrics.explain import explain
 from metrics.explanation import Explanation
-from metrics.model import Metric, load
+from metrics.model import Metric
 from metrics.same_age import arrived
 from metrics.windows import AccountKey
 from panels._maturity import learned
 from panels._slot import Process
 from panels._view import View
 
-__all__ = ["BY", "Context", "Reasons", "dimensions", "metrics_of", "reasons"]
+__all__ = ["BY", "Context", "Reasons", "dimensions", "reasons"]
 
 BY: Final = {
     "campaign": "Campaign",
@@ -68,12 +68,6 @@ class Reasons:
     window: Window
 
 
-def metrics_of(of: Process) -> dict[str, Metric]:
-    """The definitions that hold: the built-in ones and the team's own."""
-    own = of.workspace.folder / "metrics"
-    return load(*([own] if own.is_dir() else []))
-
-
 def dimensions(view: View, known: Mapping[AccountKey, Any]) -> dict[str, str]:
     """Over what the view's changes can be divided: what is known by the day needs whole days."""
     whole = all(
@@ -108,7 +102,7 @@ def reasons(of: Process, metric: Metric, view: View, *, by: str = "campaign") ->
         for edit in changes.edits(of.warehouse, reach, view.where)
         if (edit.source, edit.account) in view.windows and (view.as_of is None or edit.at <= view.as_of)
     ]
-    defined = metrics_of(of)
+    defined = of.metrics()
     beside = [defined[name] for name in _CONTEXT if name in defined and name != metric.name]
     table = compare(of.warehouse, beside, view.windows, view.against, **asked).table.to_pylist()[0]
     return Reasons(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from metrics.dashboards import Dashboard, shipped
+from metrics.model import load
 from warehouse.access import Access
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from metrics.dimensions import Convention
     from metrics.experiments import Test
     from metrics.flights import SpendPlan
+    from metrics.model import Metric
     from warehouse.book import Book
     from warehouse.store import Warehouse
 
@@ -72,6 +74,7 @@ class Process:
     status: what `/api/status` says: `state`, `problems`, `budgets`, `backfill` (see docs/operate.md).
     data_version: a number that grows whenever stored data, or its freshness, has changed.
     alerts: the engine that watches; None where nothing does.
+    metrics: those in force, by name.
     access: who is what. providers: by which to log in; () where nobody has to.
     dashboards: those in force, in the navigation's order.
     """
@@ -82,6 +85,7 @@ class Process:
     status: Callable[[], Mapping[str, Any]] = field(repr=False)
     data_version: Callable[[], int] = field(repr=False)
     alerts: Engine | None = field(default=None, repr=False)
+    metrics: Callable[[], Mapping[str, Metric]] = field(default=load, repr=False)
     access: Access = field(default_factory=Access)
     providers: tuple[str, ...] = ()
     dashboards: Callable[[], tuple[Dashboard, ...]] = field(default=shipped, repr=False)

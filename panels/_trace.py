@@ -14,7 +14,6 @@ from metrics.model import Metric
 from metrics.trace import Trace, trace
 from panels import _format as f
 from panels._asked import ask, asked
-from panels._reasons import metrics_of
 from panels._slot import Process, process
 from panels._view import View
 
@@ -44,7 +43,7 @@ def info_button(metric: str, view: View, *, key: str = "") -> None:
 def _dialog(name: str, view: View) -> None:
     of = process()
     assert of is not None
-    metric = metrics_of(of).get(name)
+    metric = of.metrics().get(name)
     if metric is None:
         st.error(f"There is no metric `{name}` any more: somebody removed its definition.")
         return

@@ -21,7 +21,7 @@ from metrics.links import entity_url, screen
 from panels import _format as f
 from panels._asked import ask, asked
 from panels._drill import open_campaign
-from panels._reasons import Reasons, dimensions, metrics_of, reasons
+from panels._reasons import Reasons, dimensions, reasons
 from panels._slot import process
 from panels._table import About, Column, of_metric, table
 from panels._view import View
@@ -81,7 +81,7 @@ def _closed() -> None:
 def _dialog(name: str, view: View) -> None:
     of = process()
     assert of is not None
-    metric = metrics_of(of).get(name)
+    metric = of.metrics().get(name)
     if metric is None:
         st.error(f"There is no metric `{name}` any more: somebody removed its definition.")
         return

@@ -15,7 +15,7 @@ from panels import _live, _marks, _plots, _wall
 from panels._address import kept
 from panels._blocks import head, page, staleness
 from panels._cards import fact_card
-from panels._facts import Facts, Group, Trend, definitions, facts, groups, trend
+from panels._facts import Facts, Group, Trend, facts, groups, trend
 from panels._look import chart
 from panels._slot import Process, process
 from panels._view import View, controls
@@ -33,7 +33,7 @@ def load(version: int, view: View) -> Shown:
     del version
     of = process()
     assert of is not None
-    defined, known = definitions(of.workspace.folder), windows.accounts(of.warehouse)
+    defined, known = of.metrics(), windows.accounts(of.warehouse)
     delivery = [defined[name] for name in DELIVERY]
     auction = [defined[name] for name in AUCTION]
     split = {

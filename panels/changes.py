@@ -22,7 +22,6 @@ from panels._changes import CHARTED, Event, Happened, Line, happened, line, titl
 from panels._drill import open_campaign
 from panels._marks import noted
 from panels._maturity import learned
-from panels._reasons import metrics_of
 from panels._slot import Process, process
 from panels._status import Status
 from panels._table import About, Column, Pill, table
@@ -114,7 +113,7 @@ def verdict(event: Event) -> Pill | None:
 
 def chart(of: Process, view: View, found: Happened, told: Sequence[Event]) -> None:
     """The line with its marks; one campaign's when the filters leave one."""
-    defined = metrics_of(of)
+    defined = of.metrics()
     campaigns = {(e.source, e.account, e.campaign) for e in told if e.campaign}
     single = next(iter(campaigns)) if len(campaigns) == 1 and st.session_state.get("of_campaign") else None
     with st.container(border=True):
@@ -212,7 +211,7 @@ def detail(event: Event) -> None:
     st.caption(f"{titled(event.kind)} · {who}{f.clock(event.at, now)}{via}")
     if event.edit is not None:
         after(event)
-        seen = known_then(of.warehouse, metrics_of(of), event.edit)
+        seen = known_then(of.warehouse, of.metrics(), event.edit)
         st.markdown("**What was known when it was done**")
         if seen is None:
             st.caption("Nothing yet: Paceline was not watching these hours at that moment.")

@@ -16,7 +16,6 @@ from panels import _format as f
 from panels._blocks import head, page, staleness
 from panels._cards import PACE, fact_card, pace_card
 from panels._drill import open_campaign
-from panels._facts import definitions
 from panels._first import first
 from panels._look import chart
 from panels._maturity import learned
@@ -39,7 +38,7 @@ def load(version: int, view: View) -> Figures:
     """The page's figures, once for each version of the data and each view."""
     of = process()
     assert of is not None
-    known, defined = windows.accounts(of.warehouse), definitions(of.workspace.folder)
+    known, defined = windows.accounts(of.warehouse), of.metrics()
     return figures(of.warehouse, known, view, defined, learned(version, view.as_of))
 
 

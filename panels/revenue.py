@@ -12,7 +12,7 @@ from panels import _live, _marks, _plots, _wall
 from panels._blocks import head, page, staleness
 from panels._cards import TOO_FEW, fact_card
 from panels._drill import open_campaign
-from panels._facts import Facts, Group, Trend, definitions, facts, groups, trend
+from panels._facts import Facts, Group, Trend, facts, groups, trend
 from panels._look import chart
 from panels._maturity import learned
 from panels._slot import Process, process
@@ -35,7 +35,7 @@ def load(version: int, view: View) -> Shown:
     """The page's figures, once for each version of the data and each view."""
     of = process()
     assert of is not None
-    defined, known = definitions(of.workspace.folder), windows.accounts(of.warehouse)
+    defined, known = of.metrics(), windows.accounts(of.warehouse)
     chosen = [defined[name] for name in METRICS]
     by = [defined[name] for name in BY_CAMPAIGN]
     late = learned(version, view.as_of).relations

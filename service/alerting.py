@@ -19,14 +19,12 @@ from alerts.judge import judge
 from alerts.outbox import Dispatcher, Inbox
 from alerts.routes import INBOX
 from alerts.scene import DELIVERY, Memory, Scene, Target
-from metrics import model
-from service import rules
 from service.digests import digests
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from alerts.digest.send import Digests
     from alerts.notify.contract import Notifier
+    from service.in_force import Definitions
     from service.settings import Server, Setup
     from warehouse.book import Book
     from warehouse.store import Warehouse
@@ -54,14 +52,13 @@ def _address(server: Server) -> str:
 class Alerting:
     """Opens on construction; works from `start` to `stop`.
 
-    young: whether history is still being fetched that rules need. Raises SettingsError for rules that cannot
-    be used.
+    young: whether history is still being fetched that rules need.
     """
 
     def __init__(
         self,
         setup: Setup,
-        folder: Path,
+        definitions: Definitions,
         warehouse: Warehouse,
         book: Book,
         notifiers: Mapping[str, Notifier],
@@ -71,30 +68,16 @@ class Alerting:
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         settings = setup.settings
-        own = folder / "metrics"
-        self._metrics = model.load(*([own] if own.is_dir() else []))
-        self.rules = rules.load(folder, settings.alerts, self._metrics)
+        self._metrics, self.rules = definitions.metrics, definitions.rules
         self._warehouse, self._clock, self._young, self._changed = warehouse, clock, young, changed
         self._zone = settings.timezone
         self._targets = [Target(**target.model_dump()) for target in settings.targets]
         every = {name: source.every.get(DELIVERY) for name, source in setup.sources.items()}
         self._every = {name: span for name, span in every.items() if span is not None}
         defaults = {name: str(getattr(own, "channel", "")) for name, own in setup.channels.items()}
-        self.engine = Engine(
-            book,
-            self.rules,
-            settings.alerts,
-            defaults,
-            Words(warehouse, self.rules, self._metrics, settings.timezone, _address(settings.server)),
-        )
-        self.digests = digests(
-            setup,
-            warehouse,
-            self.engine,
-            self._metrics,
-            defaults=defaults,
-            app=_address(settings.server),
-        )
+        self._setup, self._defaults = setup, defaults
+        self.engine = Engine(book, self.rules, settings.alerts, defaults, self._words())
+        self.digests = self._made()
         self.dispatcher = Dispatcher(self.engine.outbox, {INBOX: Inbox(), **notifiers}, clock)
         self._memory = Memory()
         self._began = clock()
@@ -104,6 +87,23 @@ class Alerting:
         self._fault = ""
         self._took = 0.0
         self._told = 0
+
+    def use(self, definitions: Definitions) -> None:
+        """Judge and tell by these from the next pass on."""
+        self._metrics, self.rules = definitions.metrics, definitions.rules
+        self.engine.use(self.rules, self._words())
+        self.digests = self._made()
+        self.data_came()
+
+    def _words(self) -> Words:
+        settings = self._setup.settings
+        return Words(self._warehouse, self.rules, self._metrics, settings.timezone, _address(settings.server))
+
+    def _made(self) -> Digests:
+        app = _address(self._setup.settings.server)
+        return digests(
+            self._setup, self._warehouse, self.engine, self._metrics, defaults=self._defaults, app=app
+        )
 
     def start(self) -> None:
         """Watch and tell from now on."""

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 from alerts import records
 from alerts.notify import book as notify_book
 from alerts.notify.channels import build, buttons
-from metrics import notes, saved_views
-from service import experiments, settings
+from metrics import notes, proposals, saved_views
+from service import experiments, in_force, settings
 from service.alerting import Alerting
 from service.backfill import Backfill
 from service.collect import collector
 from service.dashboards import InForce
 from service.digests import DigestClock
+from service.in_force import Definitions
 from service.jobs import Poller, utc_now
 from service.lean import give_back
 from service.topic import topic
@@ -39,6 +40,7 @@ _LOG = logging.getLogger(__name__)
 CHAPTERS: Final[tuple[Chapter, ...]] = (
     notes.CHAPTER,
     saved_views.CHAPTER,
+    proposals.CHAPTER,
     records.CHAPTER,
     notify_book.CHAPTER,
 )
@@ -69,6 +71,7 @@ class Service:
         self.started = datetime.now(UTC)
         self.warehouse = DuckWarehouse.open(workspace.database)
         self.book = Book.open(workspace.book, CHAPTERS)
+        self.in_force = in_force.InForce(workspace, self.setup.settings.alerts, self.book, clock=clock, use=self._use)
         polling = self.setup.settings.polling
         self.workers = Workers(polling.workers, deadline=polling.deadline)
         self.poller = Poller(
@@ -88,7 +91,7 @@ class Service:
         )
         self.alerting = Alerting(
             self.setup,
-            workspace.folder,
+            self.in_force.now,
             self.warehouse,
             self.book,
             build(self.setup.channels, self.book),
@@ -108,6 +111,7 @@ class Service:
         self.poller.start()
         self.alerting.start()
         self.digests.start()
+        self.in_force.start()
         if self.buttons is not None:
             self.buttons.start()
         accounts, sources = len(self.poller.accounts.known()), ", ".join(self.setup.sources)
@@ -116,6 +120,7 @@ class Service:
     def stop(self) -> None:
         """Stop polling and release the warehouse. At most some seconds; may be called twice."""
         self.versions.close()
+        self.in_force.stop()
         if self._backfill is not None:
             self._backfill.stop()
         self.digests.stop()
@@ -145,7 +150,12 @@ class Service:
 
     def problems(self) -> list[str]:
         """What keeps the service from doing its work."""
-        return self.poller.problems() + self.alerting.problems() + self.dashboards.problems()
+        return [
+            *self.poller.problems(),
+            *self.alerting.problems(),
+            *self.dashboards.problems(),
+            *self.in_force.problems,
+        ]
 
     def status(self) -> dict[str, Any]:
         """The state in plain values; see docs/operate.md for what each means."""
@@ -196,6 +206,12 @@ class Service:
         except Denied as error:
             raise ValueError(str(error)) from error
         self.alerting.decided()
+
+    def _use(self, definitions: Definitions) -> None:
+        """The files say something else: rules judge by it, pages show it."""
+        self.alerting.use(definitions)
+        self.digests.digests = self.alerting.digests
+        self.versions.bump()
 
     def _stored(self) -> None:
         """A cycle brought something: pages show it, rules judge it."""

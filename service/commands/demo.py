@@ -23,7 +23,7 @@ import requests
 import typer
 import yaml
 
-from service import secrets, settings
+from service import dashboards, secrets, settings
 from service.commands import serve
 from service.commands.ask import App, running_app
 from service.workspace import Workspace, write_private
@@ -44,9 +44,11 @@ ROLES = {
     "editor": ["marketing"],
     "viewer": ["everybody"],
     "ask": "ada@northwind.example",
-    "dashboards": {"revenue": {"groups": ["marketing"]}},
 }
-"""Who is what among the people of the sandbox's login; revenue is not for everybody."""
+"""Who is what among the people of the sandbox's login."""
+
+FOR_SOME = "dashboards:\n  - {id: revenue, open_to: {groups: [marketing]}}\n"
+"""With a login, revenue is not for everybody."""
 
 SANDBOX_WITHIN = 60.0
 HEALTHY_WITHIN = 90.0
@@ -227,6 +229,7 @@ def write_workspace(
     template["alerts"] = _alerts(said)
     if login:
         template["access"] = ROLES
+        (workspace.folder / dashboards.FILE).write_text(FOR_SOME, encoding="utf-8")
     text = "# Written anew at each start of the demo.\n" + yaml.safe_dump(template, sort_keys=False)
     workspace.settings_file.write_text(text, encoding="utf-8")
     private = {

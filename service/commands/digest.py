@@ -11,6 +11,7 @@ import typer
 from service import acts, settings
 from service.alerting import Alerting
 from service.commands.ask import running_app
+from service.in_force import read
 from service.jobs import utc_now
 from service.running import CHAPTERS
 from service.workspace import find
@@ -54,7 +55,8 @@ def _here(workspace: Workspace, asked: dict[str, Any]) -> dict[str, Any]:
         warehouse = undo.enter_context(DuckWarehouse.open(workspace.database))
         book = Book.open(workspace.book, CHAPTERS)
         undo.callback(book.close)
-        alerting = Alerting(setup, workspace.folder, warehouse, book, {}, clock=utc_now)
+        held = read(workspace.folder, setup.settings.alerts)
+        alerting = Alerting(setup, held, warehouse, book, {}, clock=utc_now)
         return acts.act(alerting, "digest", asked, local())
 
 

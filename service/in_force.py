@@ -1,0 +1,226 @@
+"""The definitions in force: what the workspace's files say once all of them hold together.
+
+A changed file takes force within seconds, without a restart, when everything is valid, every metric is locked
+as it is, and somebody else has approved it. Otherwise the last good state stays, over a restart too, and what
+is wrong is told on Data health, by /healthz and by `paceline check`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+from metrics import lock, model, proposals
+from metrics.header import DefinitionError
+from service import rules
+from service.marks import Problem
+from service.settings import SettingsError
+from service.workspace import write_private
+
+if TYPE_CHECKING:
+    from alerts.routes import Routing
+    from alerts.rules import Rule
+    from metrics.header import Problem as Fault
+    from metrics.model import Metric
+    from service.workspace import Workspace
+    from warehouse.book import Book
+
+__all__ = ["Definitions", "InForce", "read"]
+
+_LOG = logging.getLogger(__name__)
+
+EVERY: Final = 3.0
+"""Seconds between two looks at the files."""
+
+METRICS: Final = "metrics"
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """Metrics by name, and rules."""
+
+    metrics: Mapping[str, Metric]
+    rules: tuple[Rule, ...]
+
+
+def read(folder: Path, routing: Routing) -> Definitions:
+    """What a folder's files define. Raises SettingsError with every fault at once."""
+    own = folder / METRICS
+    try:
+        faults = model.check(own) if own.is_dir() else []
+        if faults:
+            raise SettingsError([_pointed(fault) for fault in faults])
+        metrics = model.load(*([own] if own.is_dir() else []))
+    except DefinitionError as error:
+        raise SettingsError([_pointed(fault) for fault in error.problems]) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError([Problem(METRICS, 0, 0, "", f"cannot be read: {error}")]) from error
+    return Definitions(metrics, rules.load(folder, routing, metrics))
+
+
+class InForce:
+    """The definitions of one workspace; follows its files from `start` to `stop`. Safe from any thread.
+
+    use: called with what came into force. Raises SettingsError where the files cannot be used and no good
+    state is known from before.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        routing: Routing,
+        book: Book,
+        *,
+        clock: Callable[[], datetime],
+        use: Callable[[Definitions], None] = lambda _: None,
+    ) -> None:
+        self._workspace, self._routing, self._book, self._clock = workspace, routing, book, clock
+        self.use = use
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="definitions", daemon=True)
+        self.problems: tuple[str, ...] = ()
+        self._seen = _looks(workspace.folder)
+        before = self._kept()
+        try:
+            self.now = read(workspace.folder, routing)
+        except SettingsError as error:
+            if before is None:
+                raise
+            self.now = before
+            self._refuse(error)
+            return
+        if before is not None:
+            self._tell(before, self.now, "")
+        self._keep()
+
+    def start(self) -> None:
+        """Follow the files from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Follow them no more."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(5)
+
+    def look(self, *, who: str = "") -> None:
+        """Take the files' present state into force, if it is another and all of it is good.
+
+        who: by whom the change is, where that is known.
+        """
+        with self._lock:
+            looks = _looks(self._workspace.folder)
+            if looks == self._seen:
+                return
+            self._seen = looks
+            try:
+                fresh = read(self._workspace.folder, self._routing)
+            except SettingsError as error:
+                self._refuse(error)
+                self.use(self.now)
+                return
+            self.problems = ()
+            before, self.now = self.now, fresh
+            self._tell(before, fresh, who)
+            self._keep()
+            self.use(fresh)
+
+    def _follow(self) -> None:
+        while not self._stopping.wait(EVERY):
+            try:
+                self.look()
+            except Exception:  # noqa: BLE001  # the next look tries again; what was in force stays
+                _LOG.exception("the workspace's definitions could not be looked at")
+
+    def _refuse(self, error: SettingsError) -> None:
+        self.problems = tuple(f"{problem} (what held before stays in force)" for problem in error.problems)
+        for problem in self.problems:
+            _LOG.error("not in force: %s", problem)
+
+    def _tell(self, before: Definitions, after: Definitions, who: str) -> None:
+        """Write down what is new, for the charts."""
+        now = self._clock()
+        found = [
+            proposals.Came(now, kind, name, what, who)
+            for kind, name, what in (*_metrics(before, after), *_rules(before, after))
+        ]
+        if found:
+            proposals.came_into_force(self._book, found)
+            _LOG.info("in force: %s", "; ".join(f"{one.kind} {one.name}: {one.what}" for one in found))
+
+    def _keep(self) -> None:
+        write_private(self._workspace.state / "in-force" / "definitions.json", json.dumps(_texts(self._workspace.folder)))
+
+    def _kept(self) -> Definitions | None:
+        """The last good state that this workspace had, if it can still be used."""
+        try:
+            texts = json.loads((self._workspace.state / "in-force" / "definitions.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        with TemporaryDirectory(prefix="paceline-") as folder:
+            for name, text in texts.items():
+                path = Path(folder) / name
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+            # A newer program may ask more of a definition than the one that kept it.
+            with suppress(SettingsError):
+                return read(Path(folder), self._routing)
+        return None
+
+
+def _metrics(before: Definitions, after: Definitions) -> list[tuple[str, str, str]]:
+    told = []
+    for name in sorted({*before.metrics, *after.metrics}):
+        was, now = before.metrics.get(name), after.metrics.get(name)
+        if was is None and now is not None:
+            told.append(("metric", name, f"{now.title} is new"))
+        elif now is None and was is not None:
+            told.append(("metric", name, f"{was.title} is gone"))
+        elif was and now and (was.version, lock.digest(was)) != (now.version, lock.digest(now)):
+            why = now.changes[0].split(None, 2)[-1] if now.changes else ""
+            told.append(("metric", name, f"{now.title} is version {now.version} now: {why}"))
+    return told
+
+
+def _rules(before: Definitions, after: Definitions) -> list[tuple[str, str, str]]:
+    were, are = ({rule.name: rule for rule in one.rules} for one in (before, after))
+    told = [("rule", name, f"{are[name].title} watches now") for name in sorted(are.keys() - were)]
+    told += [("rule", name, f"{were[name].title} watches no more") for name in sorted(were.keys() - are)]
+    told += [
+        ("rule", name, f"{are[name].title} was changed")
+        for name in sorted(are.keys() & were)
+        if are[name] != were[name]
+    ]
+    return told
+
+
+def _files(folder: Path) -> list[Path]:
+    own = folder / METRICS
+    return [p for p in (*sorted(own.glob("*.sql")), own / lock.NAME, folder / rules.FILE) if p.is_file()]
+
+
+def _looks(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
+    """What tells one state of the files from another without reading them."""
+    found = []
+    for path in _files(folder):
+        with suppress(FileNotFoundError):  # between the listing and the look
+            stat = path.stat()
+            found.append((str(path), stat.st_mtime_ns, stat.st_size, stat.st_ino))
+    return tuple(found)
+
+
+def _texts(folder: Path) -> dict[str, str]:
+    return {str(p.relative_to(folder)): p.read_text(encoding="utf-8") for p in _files(folder)}
+
+
+def _pointed(fault: Fault) -> Problem:
+    return Problem(f"{METRICS}/{fault.path.name}", fault.line, fault.column, "", fault.message)
