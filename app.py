@@ -110,6 +110,7 @@ def _shown(service: Service) -> _slot.Process:
         access=settings.access,
         providers=service.setup.entrance.providers,
         dashboards=service.dashboards,
+        changes=service.changes,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from metrics import changes, notes, restated, windows
+from metrics import changes, notes, proposals, restated, windows
 from metrics.words import count
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Annotation", "Mark", "marks"]
 
-Mark: TypeAlias = Literal["change", "note", "restatement", "incident"]
+Mark: TypeAlias = Literal["change", "note", "restatement", "definition", "incident"]
 """`incident` is for the room that knows of alerts to add."""
 
 _TOGETHER: Final = timedelta(minutes=10)
@@ -46,6 +46,7 @@ def marks(
     found = _edits(changes.edits(warehouse, window, where))
     found += [Annotation(n.at, "note", n.text, n.author) for n in notes.read(book, window, where)]
     found += _restated(warehouse, window, where)
+    found += [Annotation(c.at, "definition", c.what, c.who) for c in proposals.came(book, window)]
     return sorted(found, key=lambda a: (a.at, a.kind, a.label))
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from metrics.model import Metric, View
 
-__all__ = ["NAME", "digest", "verify", "write"]
+__all__ = ["NAME", "digest", "move", "verify", "write"]
 
 NAME: Final = "metrics.lock"
 
@@ -80,12 +80,29 @@ def write(metrics: Iterable[Metric | View], path: Path) -> list[str]:
     ]
     if refused:
         raise DefinitionError(refused)
-    entries = {
-        m.name: {"version": m.version, "hash": digest(m), "approved": m.approved}
-        for m in sorted(metrics, key=lambda m: m.name)
-    }
+    entries = {m.name: _entry(m) for m in sorted(metrics, key=lambda m: m.name)}
     path.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
     return sorted(n for n in {*locked, *entries} if locked.get(n) != entries.get(n))
+
+
+def move(path: Path, name: str, metric: Metric | View | None) -> None:
+    """Lock one definition as it is, and leave the others' entries alone; None: it is gone.
+
+    Raises DefinitionError where its meaning changed and the version did not move: then nothing is written.
+    """
+    locked = _read(path)
+    if metric is None:
+        locked.pop(name, None)
+    else:
+        was = locked.get(name)
+        if was is not None and was["version"] >= metric.version and was["hash"] != digest(metric):
+            raise DefinitionError([_at(metric, "version", _unmoved(metric))])
+        locked[name] = _entry(metric)
+    path.write_text(json.dumps(dict(sorted(locked.items())), indent=2) + "\n", encoding="utf-8")
+
+
+def _entry(metric: Metric | View) -> dict[str, Any]:
+    return {"version": metric.version, "hash": digest(metric), "approved": metric.approved}
 
 
 def _unmoved(metric: Metric | View) -> str:

@@ -150,7 +150,7 @@ def load(*folders: Path) -> dict[str, Metric]:
 
     Raises DefinitionError with every problem found.
     """
-    read = [_folder(folder) for folder in (DEFINITIONS, *folders)]
+    read = [_built_in(), *map(_folder, folders)]
     if problems := [p for _, found in read for p in found]:
         raise DefinitionError(sorted(problems))
     return {metric.name: metric for good, _ in read for metric in good}
@@ -182,6 +182,12 @@ def lock(folder: Path, path: Path | None = None) -> list[str]:
     if folder == DEFINITIONS:
         changed += locks.write(views().values(), VIEWS / locks.NAME)
     return changed
+
+
+@lru_cache(maxsize=1)
+def _built_in() -> tuple[list[Metric], list[Problem]]:
+    """What Paceline comes with; it does not change while the process runs."""
+    return _folder(DEFINITIONS)
 
 
 def _folder(folder: Path) -> tuple[list[Metric], list[Problem]]:

@@ -29,6 +29,7 @@ _LOOKS = {
     "change": ("Change", "diamond", "#7C3AED"),
     "note": ("Note", "circle", "#0891B2"),
     "restatement": ("Restatement", "triangle-down", "#64748B"),
+    "definition": ("Definition", "square", "#6366F1"),
     "incident": ("Incident", "triangle-up", "#B45309"),
 }
 """Name, shape and colour of each kind: none of them green, yellow or red, which are states."""

@@ -7,7 +7,7 @@ runs on. A cached resource outlives that: the process fills it once, before the 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import streamlit as st
 
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 
     from alerts.engine import Engine
     from metrics.dimensions import Convention
+    from metrics.effect import MetricEffect
     from metrics.experiments import Test
     from metrics.flights import SpendPlan
     from metrics.model import Metric
+    from metrics.proposals import Proposal
+    from warehouse.access import Actor
     from warehouse.book import Book
     from warehouse.store import Warehouse
 
@@ -67,6 +70,31 @@ class Workspace:
     experiments: tuple[Test, ...] = ()
 
 
+class Changes(Protocol):
+    """Changes of the workspace's files by proposal, as the service has them (service.changes)."""
+
+    def text(self, path: str) -> str | None:
+        """A file as it is; None where there is none. Raises ValueError."""
+
+    def propose(self, path: str, text: str | None, *, why: str, by: Actor) -> Proposal:
+        """Propose that a file be so. Raises Denied, ValueError."""
+
+    def approve(self, number: int, *, by: Actor, comment: str = "") -> Proposal:
+        """Approve it and write it. Raises Denied, KeyError, ValueError."""
+
+    def reject(self, number: int, *, by: Actor, comment: str = "") -> Proposal:
+        """Decide against it. Raises Denied, KeyError, ValueError."""
+
+    def withdraw(self, number: int, *, by: Actor) -> Proposal:
+        """Take it back, as its author. Raises Denied, KeyError, ValueError."""
+
+    def revert(self, number: int, *, by: Actor) -> Proposal:
+        """Propose that it be as before. Raises Denied, KeyError, ValueError."""
+
+    def effect(self, found: Proposal) -> MetricEffect | None:
+        """What it does to a metric's figures. Raises ValueError."""
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """The running process.
@@ -77,6 +105,7 @@ class Process:
     metrics: those in force, by name.
     access: who is what. providers: by which to log in; () where nobody has to.
     dashboards: those in force, in the navigation's order.
+    changes: proposals and what they do; None where files are changed by hand alone.
     """
 
     warehouse: Warehouse
@@ -89,6 +118,7 @@ class Process:
     access: Access = field(default_factory=Access)
     providers: tuple[str, ...] = ()
     dashboards: Callable[[], tuple[Dashboard, ...]] = field(default=shipped, repr=False)
+    changes: Changes | None = field(default=None, repr=False)
 
 
 @st.cache_resource(show_spinner=False)

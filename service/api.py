@@ -8,6 +8,7 @@ Where a request comes from counts for nothing: behind a proxy on this machine ev
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from datetime import UTC, datetime
 from functools import partial
@@ -19,6 +20,7 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from metrics import proposals
 from service import acts
 from service.collect import LARGEST, Refused
 from warehouse.access import LOCAL, Actor, Denied, Permission, allow, local
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from metrics.proposals import Proposal
     from service.running import Service
 
     _Open: TypeAlias = Callable[["_Calls", Request], Awaitable[Response]]
@@ -56,6 +59,10 @@ def routes(service: Callable[[], Service | None]) -> list[Route]:
         Route("/collect", calls.collect, methods=["POST"]),
         Route("/api/alerts", calls.alerts),
         Route("/api/alerts/{act}", calls.act, methods=["POST"]),
+        Route("/api/proposals", calls.proposals, methods=["GET"]),
+        Route("/api/proposals", calls.propose, methods=["POST"]),
+        Route("/api/proposals/{number:int}", calls.proposal),
+        Route("/api/proposals/{number:int}/{step}", calls.decide, methods=["POST"]),
     ]
 
 
@@ -183,6 +190,62 @@ class _Calls:
             return JSONResponse({"error": str(error)}, 400)
         return JSONResponse(done)
 
+    @_wants(Permission.LOOK)
+    async def proposals(self, _request: Request, service: Service, _caller: Actor) -> Response:
+        """What was proposed, newest first, without the texts."""
+        found = await anyio.to_thread.run_sync(proposals.read, service.book)
+        return JSONResponse({"proposals": [_plain(one) for one in found]})
+
+    @_wants(Permission.LOOK)
+    async def proposal(self, request: Request, service: Service, _caller: Actor) -> Response:
+        """One proposal with its diff."""
+        try:
+            found = proposals.find(service.book, request.path_params["number"])
+        except KeyError as error:
+            return JSONResponse({"error": str(error.args[0])}, 404)
+        return JSONResponse(_plain(found) | {"diff": found.diff})
+
+    @_wants(Permission.PROPOSE)
+    async def propose(self, request: Request, service: Service, caller: Actor) -> Response:
+        """Propose that a file be another: `path`, `text` (null: gone), `why`."""
+        try:
+            asked: Any = await request.json()
+            text = asked["text"]
+            begin = partial(
+                service.changes.propose,
+                str(asked["path"]),
+                None if text is None else str(text),
+                why=str(asked["why"]),
+                by=_named(caller, asked),
+            )
+            made = await anyio.to_thread.run_sync(begin)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse(_plain(made) | {"diff": made.diff}, 201)
+
+    @_wants(Permission.PROPOSE)
+    async def decide(self, request: Request, service: Service, caller: Actor) -> Response:
+        """Approve, reject, withdraw or revert a proposal."""
+        steps: dict[str, Callable[..., Proposal]] = {
+            "approve": service.changes.approve,
+            "reject": service.changes.reject,
+            "withdraw": service.changes.withdraw,
+            "revert": service.changes.revert,
+        }
+        step, number = request.path_params["step"], request.path_params["number"]
+        if step not in steps:
+            return JSONResponse({"error": f"there is no {step!r}; there are {', '.join(steps)}"}, 404)
+        try:
+            asked: Any = json.loads(await request.body() or b"{}")
+            by = _named(caller, asked)
+            said = {"comment": str(asked.get("comment", ""))} if step in ("approve", "reject") else {}
+            done = await anyio.to_thread.run_sync(partial(steps[step], number, by=by, **said))
+        except KeyError as error:
+            return JSONResponse({"error": str(error.args[0])}, 404)
+        except (ValueError, TypeError, AttributeError) as error:
+            return JSONResponse({"error": str(error)}, 409)
+        return JSONResponse(_plain(done))
+
     def who(self, request: Request) -> tuple[Service | None, Actor | None]:
         """The service, and whose token came: the machine's own, one of the secrets, or nobody's."""
         service = self._service()
@@ -192,6 +255,12 @@ class _Calls:
         if secrets.compare_digest(given.encode(), f"Bearer {service.workspace.token()}".encode()):
             return service, local()
         return service, service.setup.entrance.bearer(given)
+
+
+def _plain(found: Proposal) -> dict[str, Any]:
+    moments = {"created": found.created.isoformat(), "decided": found.decided and found.decided.isoformat()}
+    kept = ("id", "path", "why", "author", "state", "decided_by", "comment", "reverts", "revision")
+    return {name: getattr(found, name) for name in kept} | moments
 
 
 def _named(caller: Actor, asked: Mapping[str, Any]) -> Actor:

@@ -15,13 +15,12 @@ from pydantic import ValidationError
 
 from metrics import model
 from metrics.dashboards import FILE, Dashboard, shipped
-from metrics.header import DefinitionError
 from service.faults import explain, nearest
 from service.marks import Marked, Problem, read
 from service.settings import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 __all__ = ["FILE", "InForce", "load"]
 
@@ -122,18 +121,25 @@ def _cross_checks(
 class InForce:
     """The dashboards that hold now: the file's, read again when it changes; safe from any thread.
 
-    state: where the text that last could be used is kept. Raises SettingsError where the file cannot be used
-    and none is kept.
+    metrics: the names of those in force. state: where the text that last could be used is kept.
+    Raises SettingsError where the file cannot be used and none is kept.
     """
 
-    def __init__(self, folder: Path, state: Path, people: Iterable[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        state: Path,
+        people: Iterable[str],
+        metrics: Callable[[], Collection[str]] = model.load,
+    ) -> None:
         self._folder, self._kept, self._people = folder, state / "in-force" / FILE, tuple(people)
+        self._metrics = metrics
         self._lock = threading.Lock()
         self._seen: tuple[int, int] | None = None
         self._problems: list[str] = []
         try:
             self._now = self._load()
-        except (SettingsError, DefinitionError) as error:
+        except SettingsError as error:
             if not self._kept.exists():
                 raise
             self._refuse(error)
@@ -149,7 +155,7 @@ class InForce:
                 try:
                     self._now = self._load()
                     self._problems = []
-                except (SettingsError, DefinitionError) as error:
+                except SettingsError as error:
                     self._refuse(error)
             return self._now
 
@@ -166,9 +172,7 @@ class InForce:
         return found.st_mtime_ns, found.st_size
 
     def _load(self, file: Path | None = None) -> tuple[Dashboard, ...]:
-        own = self._folder / "metrics"
-        metrics = model.load(*([own] if own.is_dir() else []))
-        found = load(self._folder, metrics, self._people, file=file)
+        found = load(self._folder, self._metrics(), self._people, file=file)
         if file is None and (self._folder / FILE).exists():
             self._kept.parent.mkdir(parents=True, exist_ok=True)
             self._kept.write_bytes((self._folder / FILE).read_bytes())

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -83,8 +83,9 @@ class InForce:
         use: Callable[[Definitions], None] = lambda _: None,
     ) -> None:
         self._workspace, self._routing, self._book, self._clock = workspace, routing, book, clock
+        self._copy = workspace.state / "in-force" / "definitions.json"
         self.use = use
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="definitions", daemon=True)
         self.problems: tuple[str, ...] = ()
@@ -111,6 +112,12 @@ class InForce:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(5)
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Look at nothing while several files are written that belong together."""
+        with self._lock:
+            yield
 
     def look(self, *, who: str = "") -> None:
         """Take the files' present state into force, if it is another and all of it is good.
@@ -158,12 +165,15 @@ class InForce:
             _LOG.info("in force: %s", "; ".join(f"{one.kind} {one.name}: {one.what}" for one in found))
 
     def _keep(self) -> None:
-        write_private(self._workspace.state / "in-force" / "definitions.json", json.dumps(_texts(self._workspace.folder)))
+        write_private(
+            self._copy,
+            json.dumps(_texts(self._workspace.folder)),
+        )
 
     def _kept(self) -> Definitions | None:
         """The last good state that this workspace had, if it can still be used."""
         try:
-            texts = json.loads((self._workspace.state / "in-force" / "definitions.json").read_text(encoding="utf-8"))
+            texts = json.loads((self._copy).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         with TemporaryDirectory(prefix="paceline-") as folder:

@@ -14,6 +14,7 @@ from metrics import notes, proposals, saved_views
 from service import experiments, in_force, settings
 from service.alerting import Alerting
 from service.backfill import Backfill
+from service.changes import Changes
 from service.collect import collector
 from service.dashboards import InForce
 from service.digests import DigestClock
@@ -63,15 +64,19 @@ class Service:
         self.workspace = workspace
         self.setup = settings.load(workspace.folder)
         self.experiments = experiments.load(workspace.folder)
-        people = [person.name for person in self.setup.settings.alerts.people]
-        self.dashboards = InForce(workspace.folder, workspace.state, people)
         self.versions = Versions()
         self.lost = threading.Event()
         self.on_lost: Callable[[], None] = lambda: None
         self.started = datetime.now(UTC)
         self.warehouse = DuckWarehouse.open(workspace.database)
         self.book = Book.open(workspace.book, CHAPTERS)
-        self.in_force = in_force.InForce(workspace, self.setup.settings.alerts, self.book, clock=clock, use=self._use)
+        self.in_force = in_force.InForce(
+            workspace, self.setup.settings.alerts, self.book, clock=clock, use=self._use
+        )
+        people = [person.name for person in self.setup.settings.alerts.people]
+        self.dashboards = InForce(
+            workspace.folder, workspace.state, people, lambda: self.in_force.now.metrics
+        )
         polling = self.setup.settings.polling
         self.workers = Workers(polling.workers, deadline=polling.deadline)
         self.poller = Poller(
@@ -99,6 +104,15 @@ class Service:
             young=self._young,
             changed=self.versions.bump,
         )
+        self.changes = Changes(
+            workspace,
+            self.book,
+            self.warehouse,
+            self.in_force,
+            currency=self.setup.settings.currency,
+            clock=clock,
+            changed=self.versions.bump,
+        )
         self.digests = DigestClock(self.alerting.digests, clock=clock, ready=self._present)
         self.buttons = buttons(self.setup.channels, self.book, self._pressed, clock)
         self.collector = collector(self.setup.sources, clock=clock)
@@ -108,6 +122,7 @@ class Service:
 
     def start(self) -> None:
         """Poll from now on."""
+        self.changes.recover()
         self.poller.start()
         self.alerting.start()
         self.digests.start()

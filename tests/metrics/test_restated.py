@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from connectors.contract import Change, Window
-from metrics import annotations, notes
+from metrics import annotations, notes, proposals
 from metrics.changes import edits
 from metrics.restated import known_then, restated
 from tests.metrics.conftest import hour, midnight, named, total
@@ -140,7 +140,7 @@ def test_what_is_unchanged_does_not_differ(polled, book):
 
 
 def test_marks_on_a_chart(polled, tmp_path):
-    held = Book.open(tmp_path / "book.sqlite", [notes.CHAPTER])
+    held = Book.open(tmp_path / "book.sqlite", [notes.CHAPTER, proposals.CHAPTER])
     notes.add(
         held, "Sale begins", at=NEXT + timedelta(hours=8), by=local("ben"), now=NEXT, source="google_ads"
     )

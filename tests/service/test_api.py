@@ -157,7 +157,7 @@ def roles(workspace, clock):
         file.writelines(f'\n[api.{r}]\nrole = "{r}"\ntoken = "{t}"\n' for r, t in TOKENS.items())
     made = Service(workspace, clock=clock)
     with served(made) as client:
-        yield SimpleNamespace(client=client, book=made.book)
+        yield SimpleNamespace(client=client, book=made.book, token=made.workspace.token())
     made.stop()
 
 

@@ -1,0 +1,340 @@
+"""A definition changes by approval alone: tried at the file, by proposals, and by the API."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from connectors.contract import Window
+from metrics import lock, model, proposals
+from service.changes import Changes
+from service.in_force import InForce
+from service.settings import SettingsError, load
+from tests.service.test_api import TOKENS, roles  # noqa: F401  # a fixture
+from warehouse.access import Actor, Denied, Role, local
+from warehouse.audit import Audit
+from warehouse.book import Book
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+EMIL = Actor("emil@example.com", Role.EDITOR, proven=True)
+ADA = Actor("ada@example.com", Role.ADMIN, proven=True)
+CARL = Actor("carl@example.com", Role.ADMIN, proven=True)
+VERA = Actor("vera@example.com", Role.VIEWER, proven=True)
+
+METRIC = """-- title:    Value of a click
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     delivery
+-- unit:     money
+-- better:   higher
+-- limits:   As the sources claim it.
+-- changes:  1 2026-11-01 first version
+sum(conversion_value) / 1e6 / nullif(sum(clicks), 0)
+"""
+PATH = "metrics/click_value.sql"
+
+
+def changed(text, body):
+    return text.replace("sum(conversion_value) / 1e6 / nullif(sum(clicks), 0)", body)
+
+
+@pytest.fixture
+def team(workspace):
+    """A workspace with a locked metric of its own; `force`, `changes`, and what was taken into force."""
+    own = workspace.folder / "metrics"
+    own.mkdir()
+    (own / "click_value.sql").write_text(METRIC)
+    model.lock(own)
+    workspace.state.mkdir()
+    book = Book.open(workspace.state / "book.sqlite", [proposals.CHAPTER])
+    used = []
+    force = InForce(
+        workspace, load(workspace.folder).settings.alerts, book, clock=lambda: NOW, use=used.append
+    )
+    changes = Changes(workspace, book, None, force, currency="EUR", clock=lambda: NOW)
+
+    def again():
+        return InForce(workspace, load(workspace.folder).settings.alerts, book, clock=lambda: NOW)
+
+    yield SimpleNamespace(
+        folder=workspace.folder, file=own / "click_value.sql", book=book, force=force, changes=changes,
+        used=used, again=again,
+        sql=lambda: force.now.metrics["click_value"].sql,
+    )  # fmt: skip
+    book.close()
+
+
+OLD = METRIC.splitlines()[-1]
+
+
+# -- at the file
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (changed(METRIC, "sum(conversion_value) / 1e6"), "the meaning changed and the version is still 1"),
+        (changed(METRIC, "sum(conversion_value) / 1e6").replace("version:  1", "version:  2").replace("  1 2026", "  2 2026"), "is newer than the lock"),
+        (changed(METRIC, "sum(conversion_value / "), "not one aggregate expression"),
+        (changed(METRIC, "sum(nothing)"), "nothing"),
+        (METRIC.replace("head-of-marketing", "performance-team"), "author and approver must differ"),
+        ("", "the header has no"),
+    ],
+)  # fmt: skip
+def test_a_file_that_was_changed_past_approval_is_not_in_force(team, text, why):
+    team.file.write_text(text)
+    team.force.look()
+    assert team.sql() == OLD
+    assert why in "\n".join(team.force.problems)
+    # nor after a restart
+    again = team.again()
+    assert again.now.metrics["click_value"].sql == OLD
+    assert why in "\n".join(again.problems)
+    # and the last good state is left by mending the file alone
+    team.file.write_text(METRIC)
+    team.force.look()
+    assert (team.sql(), team.force.problems) == (OLD, ())
+
+
+def test_a_broken_rule_keeps_all_of_the_last_good_state(team):
+    before = len(team.force.now.rules)
+    (team.folder / "rules.yaml").write_text("rules: [{id: x}]\n")
+    team.force.look()
+    assert len(team.force.now.rules) == before
+    assert any("rules.yaml:1" in problem for problem in team.force.problems)
+
+
+def test_a_workspace_that_never_was_good_does_not_start(team):
+    (team.folder / ".paceline/in-force/definitions.json").unlink()
+    team.file.write_text(changed(METRIC, "sum(nothing)"))
+    with pytest.raises(SettingsError, match=r"metrics/click_value.sql:11"):
+        team.again()
+
+
+def test_a_file_that_git_review_approved_takes_force_without_a_restart(team):
+    text = changed(METRIC, "sum(conversion_value) / 1e6 / nullif(sum(impressions), 0)")
+    text = text.replace("version:  1", "version:  2").replace(
+        "-- changes:", "-- changes:  2 2026-11-24 by impressions\n-- changes:"
+    )
+    team.file.write_text(text)
+    model.lock(team.folder / "metrics")
+    team.force.look()
+    assert team.sql().endswith("sum(impressions), 0)")
+    assert team.used[-1] is team.force.now
+    (came,) = proposals.came(team.book, Window(NOW, NOW + timedelta(seconds=1)))
+    assert (came.kind, came.name, came.who) == ("metric", "click_value", "")
+    assert came.what == "Value of a click is version 2 now: by impressions"
+
+
+# -- by proposal
+
+
+def proposed(team, body="sum(conversion_value) / 1e6 / nullif(sum(impressions), 0)", by=EMIL):
+    return team.changes.propose(PATH, changed(METRIC, body), why="Clicks are bought by the view", by=by)
+
+
+def test_nothing_is_in_force_before_somebody_else_approves(team):
+    made = proposed(team)
+    assert team.file.read_text() == METRIC
+    assert team.sql() == OLD
+    assert "+-- version:  2" in made.diff
+    assert "+-- approved: (pending)" in made.diff
+    done = team.changes.approve(made.id, by=ADA, comment="Agreed.")
+    assert (done.state, done.decided_by, done.comment) == ("applied", "ada@example.com", "Agreed.")
+    assert team.sql().endswith("sum(impressions), 0)")
+    now = team.force.now.metrics["click_value"]
+    assert (now.version, now.approved, str(now.reviewed)) == (2, "ada@example.com", "2026-11-24")
+    assert now.changes[0] == "2 2026-11-24 Clicks are bought by the view"
+    assert model.check(team.folder / "metrics") == []
+    assert proposals.came(team.book)[-1].who == "emil@example.com, approved by ada@example.com"
+    said = [(e.actor, e.action) for e in reversed(Audit(team.book).entries())]
+    assert said == [("emil@example.com", "proposed"), ("ada@example.com", "approved")]
+
+
+@pytest.mark.parametrize(
+    ("author", "approver", "why"),
+    [
+        (ADA, ADA, "somebody else must approve"),
+        (ADA, Actor("ADA@example.com", Role.ADMIN, proven=True), "somebody else must approve"),
+        (EMIL, EMIL, "needs the role admin"),
+        (EMIL, VERA, "needs the role admin"),
+        (EMIL, local("Ada"), "nobody vouches"),
+        (local("Emil"), ADA, "nobody vouches"),
+        (local("Emil"), local("Ada"), "nobody vouches"),
+    ],
+)
+def test_who_may_not_approve(team, author, approver, why):
+    made = proposed(team, by=author)
+    with pytest.raises(Denied, match=why):
+        team.changes.approve(made.id, by=approver)
+    assert team.file.read_text() == METRIC
+    assert team.sql() == OLD
+    assert proposals.find(team.book, made.id).state == "open"
+    refused = Audit(team.book).entries(last=1)[0]
+    assert (refused.actor, refused.action) == (approver.name, "was refused")
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "why"),
+    [
+        (PATH, changed(METRIC, "sum(nothing)"), "nothing"),
+        (PATH, changed(METRIC, "avg(conversions / clicks)"), "click_value.sql"),
+        (PATH, changed(METRIC, "select 1"), "click_value.sql:"),
+        (PATH, "hello", "the header has no"),
+        (PATH, METRIC, "nothing is changed"),
+        ("rules.yaml", "rules: [{id: x}]", "rules.yaml"),
+        ("paceline.yaml", "sources: {}", "paceline.yaml"),
+        ("dashboards.yaml", "dashboards: [{id: nowhere}]", "dashboards.yaml"),
+        ("../elsewhere.sql", METRIC, "cannot be proposed"),
+        ("metrics/../../x.sql", METRIC, "cannot be proposed"),
+        (".streamlit/secrets.toml", "x", "cannot be proposed"),
+        ("metrics/metrics.lock", "{}", "cannot be proposed"),
+    ],
+)
+def test_what_cannot_be_in_force_cannot_be_proposed(team, path, text, why):
+    with pytest.raises(ValueError, match=why):
+        team.changes.propose(path, text, why="because", by=EMIL)
+    assert proposals.read(team.book) == []
+
+
+def test_a_viewer_proposes_nothing(team):
+    with pytest.raises(Denied, match="needs the role editor"):
+        proposed(team, by=VERA)
+
+
+def test_what_was_changed_meanwhile_is_not_overwritten(team):
+    made = proposed(team)
+    team.file.write_text(METRIC.replace("As the sources claim it.", "Known to be late."))
+    with pytest.raises(ValueError, match="was changed since this was proposed"):
+        team.changes.approve(made.id, by=ADA)
+    assert "Known to be late." in team.file.read_text()
+
+
+def test_another_file_in_disorder_stops_an_approval(team):
+    made = proposed(team)
+    (team.folder / "metrics/other.sql").write_text(METRIC)  # nobody has locked it
+    with pytest.raises(ValueError, match="mend the workspace's files first"):
+        team.changes.approve(made.id, by=ADA)
+    assert team.sql() == OLD
+
+
+def test_a_revert_is_a_proposal_like_any_other(team):
+    team.changes.approve(proposed(team).id, by=ADA)
+    back = team.changes.revert(1, by=EMIL)
+    assert (back.reverts, back.state) == (1, "open")
+    team.changes.approve(back.id, by=CARL)
+    now = team.force.now.metrics["click_value"]
+    assert (now.sql, now.version, now.approved) == (OLD, 3, "carl@example.com")
+    with pytest.raises(ValueError, match="was changed again since"):
+        team.changes.revert(1, by=EMIL)
+
+
+def test_a_built_in_metric_is_replaced_and_given_back(team):
+    text = team.changes.text("metrics/cpa.sql")
+    made = team.changes.propose(
+        "metrics/cpa.sql", text.replace("sum(conversions)", "sum(clicks)"), why="a joke", by=EMIL
+    )
+    team.changes.approve(made.id, by=ADA)
+    assert "clicks" in team.force.now.metrics["cpa"].sql
+    team.changes.approve(team.changes.revert(made.id, by=EMIL).id, by=ADA)
+    assert not (team.folder / "metrics/cpa.sql").exists()
+    assert "clicks" not in team.force.now.metrics["cpa"].sql
+    assert "cpa" not in json.loads((team.folder / "metrics" / lock.NAME).read_text())
+
+
+def test_rejected_and_withdrawn_are_over(team):
+    first, second = proposed(team), proposed(team, by=ADA)
+    team.changes.reject(first.id, by=ADA, comment="No.")
+    with pytest.raises(Denied, match="nobody else takes it back"):
+        team.changes.withdraw(second.id, by=EMIL)
+    team.changes.withdraw(second.id, by=ADA)
+    for one in (first, second):
+        with pytest.raises(ValueError, match="already"):
+            team.changes.approve(one.id, by=CARL)
+    assert team.file.read_text() == METRIC
+
+
+@pytest.mark.parametrize("written", [(), (PATH,), (PATH, "metrics/metrics.lock")])
+def test_a_fall_while_it_is_written_is_made_good(team, written):
+    made = proposed(team)
+    real = team.changes._write
+    team.changes._write = lambda *_: None  # the process falls here
+    team.changes.approve(made.id, by=ADA)
+    fallen = proposals.find(team.book, made.id)
+    assert fallen.state == "applying"
+    with team.changes._staged(PATH, fallen.after, "ada@example.com") as folder:
+        for path in written:
+            (team.folder / path).write_bytes((folder / path).read_bytes())
+    team.changes._write = real
+    team.changes.recover()
+    assert proposals.find(team.book, made.id).state == "applied"
+    assert team.sql().endswith("sum(impressions), 0)")
+    assert model.check(team.folder / "metrics") == []
+
+
+def test_it_is_committed_with_its_author_and_its_approver_and_nothing_else(team):
+    def git(*words):
+        return subprocess.run(
+            ["git", "-C", str(team.folder), "-c", "user.name=x", "-c", "user.email=x@example.com", *words],
+            check=True, capture_output=True, text=True,
+        ).stdout  # fmt: skip
+
+    git("init", "-q")
+    git("add", "paceline.yaml", "metrics")
+    git("commit", "-qm", "begin")
+    with (team.folder / "paceline.yaml").open("a") as file:
+        file.write("# by hand\n")
+    done = team.changes.approve(proposed(team).id, by=ADA)
+    assert done.revision == git("rev-parse", "HEAD").strip()
+    assert (
+        git("log", "-1", "--format=%an|%ae|%cn").strip()
+        == "emil@example.com|emil@example.com|ada@example.com"
+    )
+    assert "Approved-by: ada@example.com" in git("log", "-1", "--format=%B")
+    assert set(git("show", "--name-only", "--format=").split()) == {PATH, "metrics/metrics.lock"}
+    assert "M paceline.yaml" in git("status", "--short")
+
+
+# -- by the API
+
+
+def test_by_the_api(roles):  # noqa: F811
+    client = roles.client
+
+    def ask(role, method, rest, **body):
+        headers = {"Authorization": f"Bearer {TOKENS[role]}"}
+        kept = {"json": body} if method == "post" else {}
+        return getattr(client, method)(f"/api/proposals{rest}", headers=headers, **kept)
+
+    text = changed(METRIC, "sum(clicks)").replace("money", "count")
+    assert client.get("/api/proposals").status_code == 401
+    said = {"path": PATH, "text": text, "why": "count them"}
+    assert ask("viewer", "post", "", **said).status_code == 403
+    broken = ask("editor", "post", "", **said | {"text": text.replace("clicks", "nothing")})
+    assert (broken.status_code, "nothing" in broken.json()["error"]) == (400, True)
+    assert ask("viewer", "get", "").json() == {"proposals": []}
+
+    made = ask("editor", "post", "", **said)
+    assert (made.status_code, made.json()["author"], made.json()["state"]) == (201, "token editor", "open")
+    for role, code in (("viewer", 403), ("editor", 403), ("admin", 200)):
+        assert ask(role, "post", "/1/approve").status_code == code
+    assert ask("viewer", "get", "/1").json()["decided_by"] == "token admin"
+    assert ask("admin", "post", "/1/approve").status_code == 409
+    assert ask("admin", "post", "/9/approve").status_code == 404
+    assert ask("admin", "post", "/1/frobnicate").status_code == 404
+
+    own = ask("admin", "post", "/1/revert")
+    assert own.json()["state"] == "open"
+    refused = ask("admin", "post", "/2/approve")
+    assert (refused.status_code, "somebody else" in refused.json()["error"]) == (403, True)
+    by_machine = client.post(
+        "/api/proposals/2/approve", headers={"Authorization": f"Bearer {roles.token}"}, json={"by": "token x"}
+    )
+    assert by_machine.status_code == 403
+    assert ask("admin", "post", "/2/reject", comment="no").json()["state"] == "rejected"
