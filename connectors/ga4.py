@@ -49,7 +49,7 @@ _OVER = 2
 
 _FAILURES: Final = """
     SELECT account, started FROM journal
-    WHERE source = 'ga4' AND cause LIKE 'server error%' ORDER BY started DESC LIMIT 500
+    WHERE source = 'ga4' AND outcome = 'retry' AND cause LIKE 'server error%' ORDER BY started DESC LIMIT 500
 """
 
 
@@ -136,7 +136,9 @@ class Ga4(Connector):
     def _closed(self, number: str) -> None:
         """Raises RateLimited while the breaker is open, which says until when."""
         most = self.settings.breaker
-        lately = sorted(at for at in self.settings.failures.get(number, ()) if self.now - _HOURS < at)
+        # Where no property answered, the journal has it under no account.
+        failed = [*self.settings.failures.get(number, ()), *self.settings.failures.get("", ())]
+        lately = sorted(at for at in failed if self.now - _HOURS < at)
         if len(lately) >= most:
             until = lately[-most] + _HOURS
             raise RateLimited(

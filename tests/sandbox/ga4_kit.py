@@ -9,8 +9,9 @@ from google.analytics.data_v1beta.services.beta_analytics_data.transports import
     BetaAnalyticsDataGrpcTransport,
 )
 from google.analytics.data_v1beta.types import DateRange, Dimension, Metric, MinuteRange
+from starlette.applications import Starlette
 
-from sandbox import ga4
+from sandbox import ga4, http, oauth
 from sandbox.clock import SandboxClock
 from sandbox.credentials import Credentials
 from sandbox.ga4_sites import properties
@@ -37,19 +38,33 @@ class Analytics:
         }
         self.token = tokens.grant(form, now=NOW, revoked=False)["access_token"]
         self.server = ga4.serve(self.world, tls=self.tls, tokens=tokens, rate_limits=rate_limits)
+        login = Starlette(routes=oauth.routes(tokens, self.clock.now, lambda: False))
+        self.login = http.start(login, tls=self.tls, name="login")
         self.properties = properties(self.world)
         self.site = self.properties[0].id
         ca = self.tls.ca_file.read_bytes()
-        login = grpc.access_token_call_credentials(self.token)
+        caller = grpc.access_token_call_credentials(self.token)
         channel = grpc.secure_channel(
             self.server.endpoint,
-            grpc.composite_channel_credentials(grpc.ssl_channel_credentials(ca), login),
+            grpc.composite_channel_credentials(grpc.ssl_channel_credentials(ca), caller),
         )
         self.client = BetaAnalyticsDataClient(transport=BetaAnalyticsDataGrpcTransport(channel=channel))
 
     def stay(self):
         """Let the access token live on, however far the clock is set."""
         self.tokens._expiry[self.token] = NOW + timedelta(days=9)
+
+    def settings(self):
+        """What the connector needs to read the first site here."""
+        return {
+            "client_id": self.credentials.client_id,
+            "client_secret": self.credentials.client_secret,
+            "refresh_token": self.credentials.refresh_token,
+            "endpoint": self.server.endpoint,
+            "token_uri": self.login.url.replace("127.0.0.1", "localhost") + "/token",
+            "ca_file": str(self.tls.ca_file),
+            "properties": {"shop": str(self.site)},
+        }
 
     def post(self, path, body):
         return requests.post(
@@ -63,6 +78,7 @@ class Analytics:
     def stop(self):
         self.client.transport.close()
         self.server.stop()
+        self.login.stop()
 
 
 def core(site, dimensions, metrics, start="yesterday", end="today", **more):
