@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from alerts.digest.audience import KINDS
 from alerts.notify.contract import Message, Reason, Severity
 from alerts.notify.email import plain
+from alerts.review import review
 from alerts.routes import Receiver
 from connectors.units import duration
 from warehouse.access import Actor, Permission, allow
@@ -185,6 +186,39 @@ def _digest(alerting: Alerting, asked: Mapping[str, Any], by: Actor, now: dateti
     return {"digests": shown}
 
 
+def _review(alerting: Alerting, asked: Mapping[str, Any], _actor: Actor, now: datetime) -> dict[str, Any]:
+    """What came of each rule, most fires first."""
+    days = int(asked.get("days", 28))
+    if not 1 <= days <= 180:
+        raise ValueError(f"{days} days: what happened is kept for 1 to 180")
+    found = review(alerting.engine.records, alerting.rules, now - timedelta(days=days), now)
+    return {
+        "days": days,
+        "rules": [
+            {
+                "rule": one.rule.name,
+                "title": one.rule.title,
+                "owner": one.rule.owner,
+                "fires": one.fires,
+                "fired_days": one.days,
+                "hours": round(one.hours, 1),
+                "flaps": one.flaps,
+                "incidents": one.incidents,
+                "told": one.told,
+                "acted": one.acted,
+                "acknowledged_after_s": (
+                    one.acknowledged_after.total_seconds() if one.acknowledged_after else None
+                ),
+                "useful": one.useful,
+                "noise": one.noise,
+                "due": one.due.isoformat(),
+                "overdue": one.overdue,
+            }
+            for one in sorted(found, key=lambda r: (-r.fires, r.rule.name))
+        ],
+    }
+
+
 ACTS: Mapping[str, Callable[[Alerting, Mapping[str, Any], Actor, datetime], dict[str, Any]]] = {
     "ack": _ack,
     "snooze": _snooze,
@@ -194,5 +228,6 @@ ACTS: Mapping[str, Callable[[Alerting, Mapping[str, Any], Actor, datetime], dict
     "again": _again,
     "test": _test,
     "digest": _digest,
+    "review": _review,
 }
 """Every act by its name in the API: `POST /api/alerts/NAME`."""

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from alerts.digest import chart, work
 from alerts.notify.contract import Fact, Line, Link, Message, Reason, Section, Severity
+from alerts.review import overdue
 from metrics.words import change, count, figure, money, multiple, percent
 
 if TYPE_CHECKING:
@@ -316,7 +317,7 @@ def _week(figures: Figures, told: Told, now: datetime) -> tuple[Line, ...]:
         lines.append(Line("Acted on", alerts, "good" if share >= 0.5 else "warn", acted))
     if seen.loud and seen.loud[1] > 1:
         lines.append(Line("Most often", alerts, rest=f": {seen.loud[0]} ({seen.loud[1]} incidents)"))
-    late = work.overdue(told.rules, now)
+    late = overdue(told.rules, now)
     lines += [
         Line(f"Review due {_short(rule.review)}", alerts, "warn", f": {rule.title} ({rule.owner})")
         for rule in late[:3]

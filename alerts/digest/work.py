@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from alerts.notify.contract import Severity
 from alerts.records import stamp
+from alerts.review import ACTS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
 
     from alerts.records import Records
-    from alerts.rules import Rule
     from metrics.windows import AccountKey
 
-__all__ = ["Open", "Week", "open_incidents", "overdue", "undelivered", "week"]
-
-_ACTS: Final = ("acknowledged", "snoozed", "useful", "noise", "assigned", "note")
-"""What people do about an incident. A vote is an act: somebody looked."""
-
-_SOON: Final = timedelta(days=7)
+__all__ = ["Open", "Week", "open_incidents", "undelivered", "week"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +87,7 @@ def week(records: Records, accounts: Collection[AccountKey], start: datetime, en
         for row in records.book.read("SELECT incident, alert, what, who FROM happened")
         if row["incident"] in ids
     ]
-    acted = {row["incident"] for row in happened if row["what"] in _ACTS and row["who"]}
+    acted = {row["incident"] for row in happened if row["what"] in ACTS and row["who"]}
     noise = {row["incident"] for row in happened if row["what"] == "noise"}
     fired: dict[str, set[int]] = {}
     for row in happened:
@@ -107,11 +102,6 @@ def week(records: Records, accounts: Collection[AccountKey], start: datetime, en
         noise=len(noise),
         loud=(loud[0], len(loud[1])) if loud else None,
     )
-
-
-def overdue(rules: Sequence[Rule], now: datetime) -> list[Rule]:
-    """Rules whose review is due within a week, or was; the longest overdue first."""
-    return sorted((r for r in rules if r.review <= (now + _SOON).date()), key=lambda r: (r.review, r.name))
 
 
 def undelivered(records: Records) -> int:

@@ -100,6 +100,17 @@ def send_test(
     alerts.test(workspace, to, by or getpass.getuser())
 
 
+@app.command("review")
+def review_(
+    workspace: Folder = None,
+    days: Annotated[int, typer.Option(help="How far back.", min=1, max=180)] = 28,
+) -> None:
+    """What came of each rule: fires, what people did about it, votes; which reviews are overdue."""
+    from service.commands import alerts  # noqa: PLC0415
+
+    alerts.review(workspace, days)
+
+
 def _ask(workspace: Path | None, act: str, by: str, **asked: object) -> None:
     from service.commands import alerts  # noqa: PLC0415
 

@@ -18,7 +18,7 @@ from service.workspace import find
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["ask", "show", "test"]
+__all__ = ["ask", "review", "show", "test"]
 
 _DELIVERED_WITHIN = 30.0
 
@@ -43,6 +43,34 @@ def show(folder: Path | None) -> None:
     for one in said["messages"]:
         if one["status"] == "dead":
             typer.echo(f"✗ message {one['id']} to {one['channel']} {one['recipient']}: {one['error']}")
+
+
+def review(folder: Path | None, days: int) -> None:
+    """Print what came of each rule. Ends with 1 where the app does not run."""
+    said = _post(_app(folder), "review", {"days": days})
+    heads = (
+        "rule",
+        "fires",
+        "days",
+        "hours",
+        "flaps",
+        "told",
+        "acted on",
+        "in hand after",
+        "useful",
+        "noise",
+    )
+    table = Table(*heads, "review", box=None)
+    for one in said["rules"]:
+        after = one["acknowledged_after_s"]
+        cells = (
+            *(one["rule"], one["fires"], one["fired_days"], f"{one['hours']:.0f}", one["flaps"], one["told"]),
+            f"{one['acted'] / one['told']:.0%}" if one["told"] else "",
+            f"{after / 60:.0f} min" if after is not None else "",
+            *(one["useful"], one["noise"], one["due"] + (" overdue" if one["overdue"] else "")),
+        )
+        table.add_row(*(Text(str(cell)) for cell in cells))
+    Console(width=None if Console().is_terminal else 10_000).print(table)
 
 
 def ask(folder: Path | None, act: str, asked: dict[str, Any]) -> None:
