@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from connectors._event_log import Event, EventLog
-from connectors.contract import Account, Batch, Connector, Web, WebMinute, Window, schema, stream
+from connectors.contract import Account, Batch, Connector, Web, WebMinute, WebStep, Window, schema, stream
 from connectors.units import Duration, TimeZone
 
 if TYPE_CHECKING:
@@ -100,6 +100,15 @@ class Events(Connector):
         start, end = max(window.start, over - _MINUTES), min(window.end, over)
         if start < end:
             yield _by_minute(self._read(Window(start, end)), self.settings.key_events)
+
+    @stream(WebStep, every=timedelta(minutes=5))
+    def steps(self, account: Account, window: Window) -> Iterator[Batch]:
+        """What was done in each of the last thirty minutes that are over: the funnel as it is now."""
+        del account
+        over = self.now.replace(second=0, microsecond=0) - timedelta(minutes=1)
+        start, end = max(window.start, over - _MINUTES), min(window.end, over)
+        if start < end:
+            yield _steps_by_minute(self._read(Window(start, end)))
 
     def _read(self, window: Window) -> pa.Table:
         return EventLog(self.settings.folder).read(window.start, window.end)
@@ -188,11 +197,17 @@ def _by_minute(events: pa.Table, key_events: Sequence[str]) -> pa.RecordBatch:
     )
 
 
+def _steps_by_minute(events: pa.Table) -> pa.RecordBatch:
+    told = events.append_column("minute", _floor(events["at"], "minute"))
+    rows = told.group_by(["minute", "name"], use_threads=False).aggregate([("at", "count")])
+    return _batch(WebStep, {"minute": rows["minute"], "step": rows["name"], "events": rows["at_count"]})
+
+
 def _floor(at: pa.ChunkedArray, unit: str) -> pa.ChunkedArray:
     return pc.floor_temporal(at.cast(pa.timestamp("us")), unit=unit).cast(pa.timestamp("us", "UTC"))
 
 
-def _batch(row: type[Web | WebMinute], columns: dict[str, pa.ChunkedArray]) -> pa.RecordBatch:
+def _batch(row: type[Web | WebMinute | WebStep], columns: dict[str, pa.ChunkedArray]) -> pa.RecordBatch:
     want = schema(row)
     arrays = [columns[field.name].combine_chunks().cast(field.type) for field in want]
     return pa.RecordBatch.from_arrays(arrays, schema=want)

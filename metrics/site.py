@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from connectors.landing_pages import page_of
 from metrics import money
+from metrics.site_funnel import Funnel, funnels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,14 +17,11 @@ if TYPE_CHECKING:
     from warehouse.store import Warehouse
 
 __all__ = [
-    "ORDER",
     "Hour",
     "Minute",
     "Page",
     "Payer",
     "Site",
-    "Step",
-    "funnel",
     "hours",
     "look",
     "minutes",
@@ -31,11 +29,7 @@ __all__ = [
     "pages",
 ]
 
-ORDER: Final = ("session_start", "view_item", "add_to_cart", "begin_checkout", "purchase")
-"""The steps of a shop's funnel, by GA4's recommended names."""
-
 _DAY: Final = timedelta(days=1)
-_LEADS: Final = ("session_start", "view_item", "form_start", "generate_lead")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,26 +97,13 @@ class Minute:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A step of the funnel: sessions that got there. kept: as a share of the step before, None at the first.
-
-    usual: that share in the seven days before.
-    """
-
-    name: str
-    sessions: int
-    kept: float | None
-    usual: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Site:
     """The whole of it at one moment; each part is empty where no source brings it."""
 
     pages: Sequence[Page]
     hours: Sequence[Hour]
     minutes: Sequence[Minute]
-    steps: Sequence[Step]
+    funnels: Sequence[Funnel]
 
     @property
     def at(self) -> datetime | None:
@@ -136,7 +117,7 @@ def look(warehouse: Warehouse, now: datetime, currency: str) -> Site:
         pages(warehouse, now, currency),
         hours(warehouse, now),
         minutes(warehouse, now),
-        funnel(warehouse, now),
+        funnels(warehouse, now),
     )
 
 
@@ -253,36 +234,4 @@ def minutes(warehouse: Warehouse, now: datetime, *, back: int = 60) -> list[Minu
     while at <= end:
         found.append(Minute(at, users.get(at, 0)))
         at += timedelta(minutes=1)
-    return found
-
-
-def funnel(warehouse: Warehouse, now: datetime) -> list[Step]:
-    """The steps that the site sends, over the last day, each beside its usual passage; [] without data.
-
-    A shop's steps where it has any of a shop's, else those of a site for leads. Of several sources the one
-    with the most sessions counts: they count the same visitors.
-    """
-    rows: list[dict[str, Any]] = warehouse.query(
-        """SELECT source, step, CAST(sum(sessions) FILTER (WHERE hour >= $day) AS BIGINT) AS now,
-          CAST(sum(sessions) FILTER (WHERE hour < $day) AS BIGINT) AS before
-        FROM web WHERE hour >= $week GROUP BY 1, 2""",
-        {"day": now - _DAY, "week": now - 8 * _DAY},
-    ).to_pylist()
-    sources: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
-    for row in rows:
-        sources[row["source"]][row["step"]] = (row["now"] or 0, row["before"] or 0)
-    if not sources:
-        return []
-    counts = max(sources.values(), key=lambda one: one.get(ORDER[0], (0, 0))[0])
-    shop = any(name in counts for name in ORDER[2:])
-    found: list[Step] = []
-    last: tuple[int, int] | None = None
-    for name in ORDER if shop else _LEADS:
-        if name not in counts:
-            continue
-        today, before = counts[name]
-        kept = today / last[0] if last and last[0] else None
-        usual = before / last[1] if last and last[1] else None
-        found.append(Step(name, today, kept, usual))
-        last = (today, before)
     return found

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from metrics.site import Hour, Minute, Step
+from metrics.site import Hour, Minute
+from metrics.site_funnel import Step
 
 __all__ = ["active", "availability", "funnel"]
 
 Spec = dict[str, Any]
 
-_BARS, _LINE, _GREY = "#93B4F5", "#1D4ED8", "#94A3B8"
+_BARS, _LINE, _GREY, _RED = "#93B4F5", "#1D4ED8", "#94A3B8", "#DC2626"
 
 
 def availability(hours: Sequence[Hour], zone: ZoneInfo) -> Spec:
@@ -99,16 +100,18 @@ def active(minutes: Sequence[Minute], zone: ZoneInfo) -> Spec:
 
 
 def funnel(steps: Sequence[tuple[str, Step]]) -> Spec:
-    """Sessions by step, with the share that went on; a tick where the usual share would have put it."""
+    """How often each step was reached, with the share that went on; a tick where the usual would be."""
     values = []
     last = 0
     for title, step in steps:
-        said = f"{step.sessions:,}"
+        said = f"{step.reached:,}"
         if step.kept is not None:
             said += f" · {step.kept:.0%} go on"
         usual = None if step.usual is None else last * step.usual
-        values.append({"step": title, "sessions": step.sessions, "said": said, "usual": usual})
-        last = step.sessions
+        values.append(
+            {"step": title, "reached": step.reached, "broken": step.breaks, "said": said, "usual": usual}
+        )
+        last = step.reached
     y = {
         "field": "step",
         "type": "nominal",
@@ -119,7 +122,7 @@ def funnel(steps: Sequence[tuple[str, Step]]) -> Spec:
     x = {"type": "quantitative", "title": None, "axis": {"format": "~s", "tickCount": 4}}
     tooltip = [
         {"field": "step", "type": "nominal", "title": "Step"},
-        {"field": "said", "type": "nominal", "title": "Sessions"},
+        {"field": "said", "type": "nominal", "title": "Reached"},
         {"field": "usual", "type": "quantitative", "title": "Usual", "format": ",.0f"},
     ]
     return {
@@ -128,8 +131,11 @@ def funnel(steps: Sequence[tuple[str, Step]]) -> Spec:
         "encoding": {"y": y, "tooltip": tooltip},
         "layer": [
             {
-                "mark": {"type": "bar", "cornerRadiusEnd": 3, "height": {"band": 0.62}, "color": _BARS},
-                "encoding": {"x": {**x, "field": "sessions"}},
+                "mark": {"type": "bar", "cornerRadiusEnd": 3, "height": {"band": 0.62}},
+                "encoding": {
+                    "x": {**x, "field": "reached"},
+                    "color": {"condition": {"test": "datum.broken", "value": _RED}, "value": _BARS},
+                },
             },
             {
                 "mark": {"type": "tick", "thickness": 3, "size": 20, "color": _GREY},

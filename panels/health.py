@@ -38,6 +38,9 @@ STREAMS = {
     "experiments": "Experiments",
     "rates": "Exchange rates",
     "checks": "Checks of landing pages",
+    "web": "Visitors by hour, page and step",
+    "minutes": "Active users by minute",
+    "steps": "Steps of the funnel by minute",
 }
 
 

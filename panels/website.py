@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import streamlit as st
 
 from metrics import site
+from metrics.site_funnel import Step
 from panels import _format as f
 from panels import _live, _site_charts, _wall
+from panels._address import kept
 from panels._blocks import head
 from panels._drill import open_campaign
 from panels._freshness import troubles
@@ -24,9 +27,6 @@ SLOW = 3000.0
 
 ENDS_SOON = timedelta(days=21)
 """Certificates that renew themselves do so a month before."""
-
-LOST = 0.75
-"""Of the usual share of sessions that go on to a step: below this the step is where it breaks."""
 
 WORDS = {
     "session_start": "Visits",
@@ -96,6 +96,8 @@ def cards(of: Process, shown: site.Site, now: datetime) -> None:
             "day, in shares of their ads; in the reporting currency where the day's rates are known.",
         )
     with grid.cell():
+        converts(shown)
+    with grid.cell():
         recent = shown.minutes[-5:]
         there = bool(recent) and now - recent[-1].at < STALE
         mean = sum(m.users for m in recent) / len(recent) if recent else None
@@ -121,6 +123,30 @@ def cards(of: Process, shown: site.Site, now: datetime) -> None:
             about="Time until the whole document had come, in this hour; 95 % of the looks were faster. "
             "Images and scripts are not loaded.",
         )
+
+
+def converts(shown: site.Site) -> None:
+    """Of how many sites the funnel passes people on as usual."""
+    told = [one for one in shown.funnels if any(s.usual is not None for s in one.now or one.day)]
+    broken = [one for one in told if one.broken is not None]
+    step = broken[0].broken if broken else None
+    card(
+        "Sites that convert as usual",
+        f"{len(told) - len(broken)} of {len(told)}" if told else f.NOTHING,
+        Status.none if not told else Status.act if broken else Status.good,
+        f"Breaks at {WORDS.get(step.name, step.name).lower()}"
+        if step is not None
+        else "As usual"
+        if told
+        else "No data",
+        note=f.plain(broken[0].name)
+        if broken
+        else "send events, or connect Google Analytics"
+        if not told
+        else "",
+        about="A site breaks at a step where under three quarters of the usual share go on, and "
+        "chance would do that once in a thousand hours at most.",
+    )
 
 
 def landing_pages(of: Process, shown: site.Site, now: datetime) -> None:
@@ -209,8 +235,8 @@ def visitors(of: Process, shown: site.Site) -> None:
     st.markdown("**Active users by minute**", help="A minute is counted once, when it is over.")
     if not shown.minutes:
         st.markdown(
-            ":material/inbox: Nobody tells who is on the site. Send events to `/collect`: docs/website.md "
-            "says how."
+            ":material/inbox: Nobody tells who is on the site. Send events to `/collect` or connect Google "
+            "Analytics: docs/website.md says how."
         )
         return
     st.vega_lite_chart(
@@ -218,33 +244,64 @@ def visitors(of: Process, shown: site.Site) -> None:
     )
 
 
-def funnel(shown: site.Site) -> None:
-    """Where visitors stay behind: each step with the share that went on, against its usual."""
+def funnel_panels(shown: site.Site) -> None:
+    """Where visitors of one site stay behind: as it is now, and over the last day."""
+    if not shown.funnels:
+        with st.container(border=True):
+            st.markdown("**Funnel**")
+            st.markdown(":material/inbox: No steps are known: they come with the events of the site.")
+        return
+    chosen = shown.funnels[0]
+    if len(shown.funnels) > 1:
+        names = [one.name for one in shown.funnels]
+        with st.container(key="controls"):
+            name = st.selectbox(
+                "Site", names, width=320, **kept("site", names, names[0]), help="Those that break come first."
+            )
+        chosen = next(one for one in shown.funnels if one.name == name)
+    left, right = st.columns(2)
+    with left.container(border=True, height="stretch"):
+        steps(
+            chosen.now,
+            "**Funnel now** · last hour",
+            "How often each step was done, as the source's realtime reports tell.",
+            "Nobody tells of this hour: events of your own servers do, and Google Analytics.",
+        )
+    with right.container(border=True, height="stretch"):
+        steps(
+            chosen.day,
+            "**Funnel** · last 24 hours",
+            "Sessions that got to each step. Google Analytics knows a session two to six hours later.",
+            "No session of the last day is known yet.",
+        )
+        if chosen.withheld:
+            st.caption(
+                f"Of {f.percent(chosen.withheld)} of the sessions Google withholds channel and landing page: "
+                "their rows are small."
+            )
+
+
+def steps(told: Sequence[Step], title: str, about: str, empty: str) -> None:
+    """One funnel, with a sentence on where it breaks."""
     st.markdown(
-        "**Funnel** · last 24 hours",
-        help="Sessions that got to each step, and the share of the step before that went on, against the "
-        "seven days before.",
+        title, help=f"{about} Beside it the share of the step before that went on; the mark is its usual."
     )
-    if not shown.steps:
-        st.markdown(":material/inbox: No steps are known: they come with the events of the site.")
+    if not told:
+        st.markdown(f":material/inbox: {empty}")
         return
     st.vega_lite_chart(
-        _site_charts.funnel([(WORDS.get(s.name, s.name), s) for s in shown.steps]),
-        alt="Sessions by step of the funnel",
+        _site_charts.funnel([(WORDS.get(s.name, s.name), s) for s in told]), alt="Steps of the funnel"
     )
-    falls = [
-        (s, s.kept / s.usual)
-        for s in shown.steps
-        if s.kept is not None and s.usual and s.kept < LOST * s.usual
-    ]
-    if falls:
-        step, _ = min(falls, key=lambda one: one[1])
+    broken = next((s for s in told if s.breaks), None)
+    if broken is not None:
         st.markdown(
-            f"{Status.act.value.icon} It breaks at **{WORDS.get(step.name, step.name)}**: "
-            f"{f.percent(step.kept)} go on, usually {f.percent(step.usual)}."
+            f"{Status.act.value.icon} It breaks at **{WORDS.get(broken.name, broken.name)}**: "
+            f"{f.percent(broken.kept)} go on, usually {f.percent(broken.usual)}."
         )
-    else:
+    elif any(s.usual is not None for s in told):
         st.markdown(f"{Status.good.value.icon} Every step passes on its usual share.")
+    else:
+        st.markdown(":material/hourglass_empty: What is usual is known after a day.")
 
 
 def certificates(shown: site.Site, today: date) -> None:
@@ -275,7 +332,7 @@ def certificates(shown: site.Site, today: date) -> None:
 def failing(of: Process) -> None:
     """What keeps the signals from coming, and how it is mended."""
     for trouble in troubles(of.warehouse.watermarks()):
-        if trouble.source in ("landing_pages", "events"):
+        if trouble.source in ("landing_pages", "events", "ga4"):
             title = of.workspace.sources.get(trouble.source, trouble.source)
             mend = f" **How to fix:** {f.plain(trouble.mend)}" if trouble.mend else ""
             st.warning(f"**{title}:** {f.plain(trouble.cause)}{mend}", icon=Status.watch.value.icon)
@@ -294,16 +351,14 @@ def panels() -> None:
     cards(of, shown, now)
     with st.container(border=True):
         landing_pages(of, shown, now)
+    funnel_panels(shown)
     left, right = st.columns([2, 1])
     with left.container(border=True, height="stretch"):
         over_time(of, shown)
     with right.container(border=True, height="stretch"):
         certificates(shown, now.date())
-    left, right = st.columns(2)
-    with left.container(border=True, height="stretch"):
+    with st.container(border=True):
         visitors(of, shown)
-    with right.container(border=True, height="stretch"):
-        funnel(shown)
 
 
 panels()

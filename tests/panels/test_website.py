@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from connectors.contract import AccountRow, Ad, PageCheck, Row, Web, WebMinute, Window, to_batch
+from connectors.contract import AccountRow, Ad, PageCheck, Row, Web, WebMinute, WebStep, Window, to_batch
 from metrics import site
+from metrics.site_funnel import funnels
 from tests.panels.conftest import NOW, ROOT, rates
 from tests.panels.test_pages import text
 from warehouse.store import Fetch, Slice
@@ -152,15 +154,44 @@ def test_the_funnel_says_where_it_breaks(shop):
     rows = [web(step, 48, sessions) for step, sessions in usual.items()]
     rows += [web(step, 2, sessions) for step, sessions in {**usual, "purchase": 1}.items()]
     put(shop, "events", "site", rows)
-    found = site.funnel(shop.warehouse, now())
-    assert [(s.name, s.sessions, s.kept, s.usual) for s in found] == [
-        ("session_start", 100, None, None),
-        ("add_to_cart", 40, 0.4, 0.4),
-        ("purchase", 1, 0.025, 0.25),
+    (found,) = funnels(shop.warehouse, now())
+    assert [(s.name, s.reached, s.kept, s.usual, s.breaks) for s in found.day] == [
+        ("session_start", 100, None, None, False),
+        ("add_to_cart", 40, 0.4, 0.4, False),
+        ("purchase", 1, 0.025, 0.25, True),  # ten are expected: one or none in 5 of 10,000 days
     ]
+    assert found.lost == 9
     app = opened()
     assert not app.exception
     assert "It breaks at **Purchase**: 2.5 % go on, usually 25 %" in text(app)
+
+
+def test_few_are_no_proof_and_an_hour_without_any_is(shop):
+    """Usually a tenth of those who begin a checkout buy. None of 40 (expected 4) may happen, none of 80 not."""
+    usual = {"session_start": 1000, "begin_checkout": 200, "purchase": 20}
+    put(shop, "ga4", "7", [web(step, 48, n) for step, n in usual.items()])
+    shop.write("ga4", "7", [AccountRow("shop.example", "", "Europe/Berlin")])
+    at = now().replace(second=0)
+    put(shop, "ga4", "7", [WebStep(at - timedelta(minutes=5), "begin_checkout", 40)])
+    assert funnels(shop.warehouse, now())[0].broken is None
+    put(shop, "ga4", "7", [WebStep(at - timedelta(minutes=4), "begin_checkout", 40)])
+    (found,) = funnels(shop.warehouse, now())
+    assert (found.broken.name, found.broken.reached, found.lost) == ("purchase", 0, 8)
+    app = opened()
+    assert not app.exception, app.exception
+    assert {m.label: m.value for m in app.metric}["Sites that convert as usual"] == "0 of 1"
+    assert "Breaks at purchase" in text(app)
+    assert r"shop\.example" in text(app)
+    put(shop, "ga4", "7", [WebStep(at - timedelta(minutes=61), "purchase", 9)])  # of the hour before
+    assert funnels(shop.warehouse, now())[0].broken is not None
+
+
+def test_what_google_withholds_is_said(shop):
+    rows = [web("session_start", 2, 75), web("session_start", 48, 100)]
+    rows += [replace(web("session_start", 2, 25), page="(withheld)", channel="(withheld)")]
+    put(shop, "ga4", "7", rows)
+    assert funnels(shop.warehouse, now())[0].withheld == 0.25
+    assert "Of 25 % of the sessions Google withholds" in text(opened())
 
 
 def test_who_is_there_now(shop):
