@@ -21,6 +21,7 @@ from alerts.observation import Labels, Observation, Range, Result
 from connectors.contract import Account, Window
 from metrics import anomalies, maturity, model, pacing, traffic_mix, windows
 from metrics.compute import answer
+from metrics.forecasts import Method
 from metrics.model import Metric
 from metrics.plan import Question
 from metrics.windows import AccountKey
@@ -83,7 +84,7 @@ class Memory:
     since: datetime | None = None
     names: set[str] = field(default_factory=set)
     windows: set[_Hours] = field(default_factory=set)
-    anomalies: anomalies.Memory = field(default_factory=anomalies.Memory)
+    usual: dict[Method, anomalies.Memory] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,7 @@ class Scene:
         self._asked: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self._selected: dict[Scope, Bools] = {}
         self._target_cache: dict[str, Floats] = {}
+        self._judged: dict[Method, dict[AccountKey, anomalies.Judged]] = {}
 
     # -- accounts
 
@@ -440,12 +442,14 @@ class Scene:
 
     # -- anomalies
 
-    @cached_property
-    def anomalies(self) -> dict[AccountKey, anomalies.Judged]:
+    def anomalies(self, method: Method) -> dict[AccountKey, anomalies.Judged]:
         """Each account's newest hours against what its history leads one to expect."""
-        return anomalies.judge(
-            self.warehouse, self.accounts, self.until, self._memory.anomalies, now=self.now
-        )
+        if method not in self._judged:
+            memory = self._memory.usual.setdefault(method, anomalies.Memory())
+            self._judged[method] = anomalies.judge(
+                self.warehouse, self.accounts, self.until, memory, now=self.now, method=method
+            )
+        return self._judged[method]
 
     @cached_property
     def mixes(self) -> dict[tuple[AccountKey, traffic_mix.By], traffic_mix.Composition]:

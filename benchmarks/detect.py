@@ -25,7 +25,7 @@ import numpy as np
 
 from benchmarks.adsim import L
 from benchmarks.maturity import ledger
-from metrics import mix, reference, watch
+from metrics import forecasts, mix, reference, watch
 from metrics.lag import learn as learn_lag
 
 START = 28 * 24
@@ -112,7 +112,7 @@ def growth(account, start: int, now: int):
     return replace(found, gained=np.maximum(found.gained, 0.0), lost=np.maximum(-found.gained, 0.0))
 
 
-def signals(account) -> list[tuple[str, int, np.ndarray]]:
+def signals(account, method="bands") -> list[tuple[str, int, np.ndarray]]:
     """(family, entity, hours at which it is a signal); entity -1 is the account."""
     replay, entities = Replay(account), account.C + 1
     found = {
@@ -127,7 +127,7 @@ def signals(account) -> list[tuple[str, int, np.ndarray]]:
             if curve is None or day % 7 == 1:
                 curve = learn_lag(growth(account, max(0, now - START - L), now), now)
             past = replay.hours(low, now, low)
-            ref = reference.learn(past, curve, day=day, memory=memory)
+            ref = reference.learn(past, curve, day=day, memory=memory, forecast=forecasts.METHODS[method])
             found["drift"][:, now] = watch.graded([watch.decline(ref)])[0]
         hours = replay.hours(now + 1 - reference.RECENT_HOURS, now + 1, now + 1 - 48)
         edges = now + 1.0 - np.arange(watch.ARRIVAL_HOURS, -1, -1.0)
@@ -197,19 +197,19 @@ def delay(account, found) -> float:
     return float("nan")
 
 
-def quiet(generator, kind: str, seeds) -> list[dict[str, float]]:
+def quiet(generator, kind: str, seeds, method="bands") -> list[dict[str, float]]:
     how = getattr(generator, "QUIET", QUIET)[kind]
     accounts = (generator.realise(generator.make(seed, **how)) for seed in seeds)
-    return [false(account, signals(account)) for account in accounts]
+    return [false(account, signals(account, method)) for account in accounts]
 
 
-def delays(generator, kind: str, seeds, **how) -> list[float]:
+def delays(generator, kind: str, seeds, method="bands", **how) -> list[float]:
     out = []
     for seed in seeds:
         account = generator.make(seed, **how)
         onset = int(np.random.default_rng(seed).integers(36 * 24, 48 * 24))
         account = generator.realise(generator.inject(account, kind, onset))
-        out.append(delay(account, signals(account)))
+        out.append(delay(account, signals(account, method)))
     return out
 
 
@@ -218,6 +218,7 @@ def main() -> None:
     options.add_argument("--accounts", type=int, default=12, help="in each cell")
     options.add_argument("--first-seed", type=int, default=70_000)
     options.add_argument("--generator", default="benchmarks.adsim")
+    options.add_argument("--method", choices=forecasts.METHODS, default="bands", help="of spend")
     options.add_argument("--only", nargs="*", help="kinds of account or incident")
     chosen = options.parse_args()
     generator = importlib.import_module(chosen.generator)
@@ -228,7 +229,7 @@ def main() -> None:
     for kind in getattr(generator, "QUIET", QUIET):
         if chosen.only and kind not in chosen.only:
             continue
-        rows = quiet(generator, kind, seeds)
+        rows = quiet(generator, kind, seeds, chosen.method)
         count += len(rows)
         total = sum(sum(row.values()) for row in rows) / len(rows)
         by = {family: round(float(np.mean([row[family] for row in rows])), 3) for family in rows[0]}
@@ -236,7 +237,7 @@ def main() -> None:
     for kind, limit in LIMITS.items():
         if chosen.only and kind not in chosen.only:
             continue
-        got = np.array(delays(generator, kind, seeds))
+        got = np.array(delays(generator, kind, seeds, chosen.method))
         count += len(got)
         some = got[np.isfinite(got)]
         middle = np.median(some) if len(some) else np.nan

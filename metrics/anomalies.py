@@ -10,7 +10,7 @@ discoveries are controlled over the installation.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from metrics import watch
 from metrics.cohorts import curves
+from metrics.forecasts import METHODS, Method
 from metrics.reference import HISTORY_DAYS, RECENT_HOURS, Hours, Reference, learn
 from metrics.stored_hours import Facts, Seen, arrivals, came, clock, local_day, newest
 
@@ -39,6 +40,10 @@ _REACH: Final = timedelta(hours=RECENT_HOURS + 49)
 """Of the looks that say what could have arrived by now."""
 
 _DAY: Final = timedelta(days=1)
+
+
+WHOLE: Final = ("",)
+"""The campaigns of an account that was judged as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +102,13 @@ def judge(
     *,
     now: datetime,
     as_of: datetime | None = None,
+    method: Method = "bands",
 ) -> dict[AccountKey, Judged]:
     """Every test of the accounts' newest hours, and which of them are signals.
 
     until: each account's watermark, cut to whole hours of its clock. Accounts that delivered nothing in
     seven weeks are left out. as_of: `now`, to judge a past moment by nothing but what was known then.
+    method: how spend is expected; a decomposition judges accounts alone. A memory is of one method.
     """
     until = {key: end for key, end in until.items() if key in known}
     days = {key: local_day(end, known[key].timezone) for key, end in until.items()}
@@ -111,30 +118,31 @@ def judge(
         if (kept := memory.usual.get(key)) is None or _day_of(kept) != day.toordinal()
     }
     if due:
-        _learn(warehouse, known, {key: days[key] for key in due}, memory, now=now, as_of=as_of)
+        _learn(warehouse, known, {key: days[key] for key in due}, memory, now=now, as_of=as_of, method=method)
     usual = {key: memory.usual[key] for key in until if memory.usual[key].reference is not None}
     cells = {key: newest(known[key].timezone, until[key]) for key in usual}
     facts = Facts(warehouse, known, cells, as_of)
     seen = Seen(warehouse, now, _REACH)
     lags = {key: kept.reference.lag for key, kept in usual.items() if kept.reference is not None}
     arrived = arrivals(warehouse, known, lags, now)
-    begun: dict[AccountKey, tuple[_Usual, Hours, datetime, list[watch.Tests]]] = {}
+    begun: dict[AccountKey, tuple[tuple[str, ...], Hours, datetime, list[watch.Tests]]] = {}
     for key, kept in usual.items():
         reference = kept.reference
         assert reference is not None  # of `usual`
-        hours = facts.hours(key, kept.campaigns, reference.lag, seen)
+        hours = _of(method, facts.hours(key, kept.campaigns, reference.lag, seen))
         look = seen.of(key, reference.lag)
         if look is None:
             continue
-        news = came(arrived.get(key), kept.campaigns, reference.lag, hours, look)
+        campaigns = kept.campaigns if len(hours.clicks) == len(kept.campaigns) else WHOLE
+        news = came(arrived.get(key), campaigns, reference.lag, hours, look)
         tests = [watch.decline(reference), *watch.judge(reference, hours, news)]
-        begun[key] = kept, hours, datetime.fromtimestamp(float(look.at.max()) * 3600, UTC), tests
+        begun[key] = campaigns, hours, datetime.fromtimestamp(float(look.at.max()) * 3600, UTC), tests
     hits = iter(watch.graded([test for *_, tests in begun.values() for test in tests]))
     found = {}
-    for key, (kept, hours, polled_at, tests) in begun.items():
+    for key, (campaigns, hours, polled_at, tests) in begun.items():
         spent = hours.spend[:, -24:].sum(1) / 24
         found[key] = Judged(
-            kept.campaigns,
+            campaigns,
             until[key],
             polled_at,
             tuple(tests),
@@ -152,6 +160,7 @@ def _learn(
     *,
     now: datetime,
     as_of: datetime | None,
+    method: Method,
 ) -> None:
     """What the days before lead one to expect of each account's day, into the memory."""
     cells = {
@@ -167,8 +176,22 @@ def _learn(
             kept.expected.clear()
         kept.campaigns, kept.reference = campaigns, None
         if campaigns and key in lags:
-            hours = facts.hours(key, campaigns, lags[key], seen)
-            kept.reference = learn(hours, lags[key], day=day.toordinal(), memory=kept.expected)
+            hours = _of(method, facts.hours(key, campaigns, lags[key], seen))
+            kept.reference = learn(
+                hours,
+                lags[key],
+                day=day.toordinal(),
+                memory=kept.expected,
+                forecast=METHODS[method],
+            )
+
+
+def _of(method: Method, hours: Hours) -> Hours:
+    """The hours as a method sees them: a decomposition takes too long for single campaigns."""
+    if method != "decomposition":
+        return hours
+    sums = {name: getattr(hours, name).sum(0, keepdims=True) for name in ("clicks", "spend", "known")}
+    return replace(hours, **sums)
 
 
 def _lags(

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from metrics import baseline, counts, drift
 from metrics.lag import Curve
+
+if TYPE_CHECKING:
+    from metrics.forecasts import Forecast
 
 __all__ = [
     "HISTORY_DAYS",
@@ -183,12 +186,18 @@ def readiness(reference: Reference, campaign: int) -> tuple[int, int] | None:
 
 
 def learn(
-    hours: Hours, lag: Curve, *, day: int, memory: MutableMapping[int, Floats] | None = None
+    hours: Hours,
+    lag: Curve,
+    *,
+    day: int,
+    memory: MutableMapping[int, Floats] | None = None,
+    forecast: Forecast | None = None,
 ) -> Reference:
     """The reference for `day` (ordinal) from the hours before it.
 
     hours: complete days, up to HISTORY_DAYS of them; later hours are ignored. memory: the expected spend of
-    days that was already worked out for the same campaigns.
+    days that was already worked out for the same campaigns. forecast: what says the expected spend, instead
+    of the bands (`metrics.forecasts`).
     """
     first = day - HISTORY_DAYS
     grid = _grid(np.stack([hours.length]), hours, first, HISTORY_DAYS)[0]
@@ -199,9 +208,12 @@ def learn(
     bought = _grid(hours.clicks, hours, first, HISTORY_DAYS).sum((1, 2))
     paid = _grid(hours.spend, hours, first, HISTORY_DAYS).sum((1, 2))
     price = np.append(paid, paid.sum()) / np.maximum(np.append(bought, bought.sum()), 1.0)
-    spend_today, usual, spend_spread = _learn_spend(
-        spend, delivered, price, first=first, begun=begun, memory=memory
-    )
+    weekdays = (first - 1 + np.arange(HISTORY_DAYS + 1)) % 7
+    if forecast is None:
+        expected = _expected(spend, delivered, weekdays, first=first, begun=begun, memory=memory)
+    else:
+        expected = _forecast(forecast, spend, delivered, weekdays, begun)
+    spend_today, usual, spend_spread = _learn_spend(spend, delivered, price, expected)
     cpc, cpc_spread = _learn_cpc(hours, spend, first, grid)
     rates, factors, tail, dispersion, drifted = _learn_conversions(hours, lag, day)
     return Reference(
@@ -227,19 +239,18 @@ def learn(
     )
 
 
-def _learn_spend(
+def _expected(
     spend: Floats,
     delivered: Bools,
-    price: Floats,
+    weekdays: Ints,
     *,
     first: int,
     begun: int,
     memory: MutableMapping[int, Floats] | None,
-) -> tuple[Floats, Floats, Floats]:
-    """Expected of yesterday and today, usual hour, and the spread of past errors by window."""
+) -> Floats:
+    """Spend per hour of the past days whose errors count, and of today, by the bands."""
     memory = {} if memory is None else memory
     campaigns, days, _ = spend.shape
-    weekdays = np.array([(first + n - 1) % 7 for n in range(days)])
     from_day = max(begun + NEEDED_DAYS, days - _ERROR_DAYS)
     expected = np.full((campaigns, _ERROR_DAYS + 1, 24), np.nan)
     for at in range(from_day, days + 1):
@@ -247,11 +258,31 @@ def _learn_spend(
         if key not in memory or len(memory[key]) != campaigns:
             low = max(begun, at - _SPEND_DAYS)
             before = delivered[:, :at].sum(1) >= NEEDED_DAYS
-            said = baseline.spend_expected(spend[:, low:at], weekdays[low:at], (first + at - 1) % 7)
+            said = baseline.spend_expected(spend[:, low:at], weekdays[low:at], int(weekdays[at]))
             memory[key] = np.where(before[:, None], said, np.nan)
         expected[:, at - days + _ERROR_DAYS] = memory[key]
     for key in [k for k in memory if k < first]:
         del memory[key]
+    return expected
+
+
+def _forecast(forecast: Forecast, spend: Floats, delivered: Bools, weekdays: Ints, begun: int) -> Floats:
+    """The same by another method."""
+    days = spend.shape[1]
+    from_day = max(begun + NEEDED_DAYS, days - _ERROR_DAYS)
+    expected = np.full((len(spend), _ERROR_DAYS + 1, 24), np.nan)
+    if from_day <= days:
+        said = forecast(spend, weekdays, from_day, begun)
+        so_far = np.stack([delivered[:, :at].sum(1) for at in range(from_day, days + 1)], axis=1)
+        expected[:, from_day - days - 1 :] = np.where(so_far[..., None] >= NEEDED_DAYS, said, np.nan)
+    return expected
+
+
+def _learn_spend(
+    spend: Floats, delivered: Bools, price: Floats, expected: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Expected of yesterday and today, usual hour, and the spread of past errors by window."""
+    campaigns = len(spend)
     total = np.where(delivered.sum(1) > 0, spend.sum((1, 2)) / np.maximum(delivered.sum(1), 1) / 24, 0.0)
     usual = np.append(total, total.sum())
 
@@ -260,7 +291,8 @@ def _learn_spend(
     errors, weight = residuals(
         seen.reshape(campaigns, -1), expected[:, :-1].reshape(campaigns, -1), usual, price
     )
-    use = np.concatenate([valid.reshape(campaigns, -1), valid.reshape(campaigns, -1).any(0)[None]])
+    each = valid.reshape(campaigns, -1)
+    use = np.concatenate([each, np.any(each, axis=0, keepdims=True)])
     spread = baseline.spread(errors * weight, use[None], _LEAST_SPREAD["spend"])
     spread = np.where(use.sum(1)[None] >= _NEEDED_ERRORS, spread, np.nan)
     return expected[:, -2:], usual, spread

@@ -8,13 +8,14 @@ of a mix, an account's networks and devices, and a site's channels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from alerts.conditions.contract import Condition, Moments, Scope, Watched
 from alerts.observation import Labels, Observation, Range, Result
+from metrics.forecasts import Method, missing
 from metrics.model import Unit
 
 if TYPE_CHECKING:
@@ -47,8 +48,18 @@ class Anomaly(Condition):
 
     kind: Literal["anomaly"] = "anomaly"
     of: Kind
+    method: Method = "bands"
+    """How spend is expected: by robust bands, or by a model of metrics.forecasts (the extra `models`)."""
     floor: Annotated[float, Field(ge=0)] = 0.0
     """Money at risk an hour, in units of the account's currency, under which nobody is disturbed."""
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        if self.method != "bands" and self.of != "spend":
+            raise ValueError(f"only spend is expected by {self.method}; leave method out")
+        if (package := missing(self.method)) is not None:
+            raise ValueError(f"method {self.method} needs {package}: install paceline[models]")
+        return self
 
     @property
     def metric(self) -> str | None:
@@ -72,7 +83,7 @@ class Anomaly(Condition):
         inside = scene.selected(scope)
         found: list[Observation] = []
         for key in scene.scoped(scope):
-            judged = scene.anomalies.get(key)
+            judged = scene.anomalies(self.method).get(key)
             if judged is None or key not in moments:
                 continue
             meant = [

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from pydantic import ValidationError
 
+from alerts import conditions
 from alerts.conditions.contract import Scope
 from alerts.observation import Labels, Result
 from connectors.contract import SegmentDelivery, Web, Window
@@ -46,6 +48,28 @@ def test_a_runaway_is_told_against_the_usual_hours(world):
     assert find(scene, scope=Scope(campaign="c*"), kind="anomaly", of="spend") == {}
     assert find(scene, kind="anomaly", of="spend", floor=29.5).keys() == {one("fast")}
     assert find(scene, kind="anomaly", of="spend", floor=31) == {}
+
+
+def test_other_methods_see_the_same_runaway(world):
+    """A decomposition of the account's series alone, and a model of all of its campaigns."""
+    months(world, "fast", "calm")
+    world.last("fast", 2, clicks=80, cost=40)
+    scene = world.scene()
+    whole = find(scene, kind="anomaly", of="spend", method="decomposition")
+    assert whole.keys() == {ACCOUNT}
+    assert whole[ACCOUNT].seen == 100
+    assert whole[ACCOUNT].expected.mid == pytest.approx(40, rel=0.1)
+    single = find(scene, kind="anomaly", of="spend", method="model")
+    assert single.keys() == {one("fast"), ACCOUNT}
+    assert single[one("fast")].expected.mid == pytest.approx(20, rel=0.1)
+
+
+def test_a_method_is_for_spend_and_needs_its_package(monkeypatch):
+    with pytest.raises(ValidationError, match="only spend is expected by model; leave method out"):
+        conditions.read({"kind": "anomaly", "of": "cpc", "method": "model"})
+    monkeypatch.setattr("metrics.forecasts.find_spec", lambda _name: None)
+    with pytest.raises(ValidationError, match="method model needs sklearn: install paceline"):
+        conditions.read({"kind": "anomaly", "of": "spend", "method": "model"})
 
 
 def test_a_dearer_click(world):
