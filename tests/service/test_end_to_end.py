@@ -184,13 +184,17 @@ def test_a_fault_touches_nobody_else_and_heals(team, workers, source, fault):
         failed = [m for m in team.marks(source, hit).values() if m.error]
         assert failed
         assert all(m.cause for m in failed)
+        assert all(m.mend or m.retry_at for m in failed)  # what to do, or when it is asked again
         kind, minutes = FAULTS[fault]
         if kind is not None:
             assert {m.error for m in failed} == {kind}
         if kind == "Unauthorized":
             assert all(m.mend for m in failed)
         assert not any(secret in str(failed) for secret in team.sandbox.secrets())
-        assert team.stored(source, hit).keys() >= before.keys()
+        stored = team.stored(source, hit)
+        assert stored.keys() >= before.keys()
+        if team.marks(source, hit)["delivery"].error:
+            assert stored == before
 
     workers.deadline = timedelta(seconds=60)
     team.advance(minutes=minutes)
@@ -208,6 +212,33 @@ def test_an_empty_page_in_the_middle_loses_nothing(team):
     team.advance(hours=25)
     with team.sandbox.incident("empty_page"):
         team.poll()
+    for source, account in team.accounts():
+        assert_equal(team.stored(source, account), team.truth(account, team.now))
+
+
+@pytest.mark.timeout(300)
+def test_a_full_disk_stops_all_and_is_made_up_for(team, monkeypatch):
+    """The kernel's own refusals at any moment of a write: tests/warehouse/test_full_disk.py."""
+    team.advance(minutes=61)
+    team.poll()
+    before = {owner: team.stored(*owner) for owner in team.accounts()}
+    asked = team.warehouse.query("SELECT count(*) AS n FROM journal").to_pylist()
+
+    with monkeypatch.context() as full:
+        for keeper in (team.warehouse, team.poller.guard):
+            full.setattr(keeper, "_min_free", 2**60)
+        team.advance(hours=2)
+        team.poll()
+        (told,) = team.poller.problems()
+        assert "MB are free in" in told
+        assert "Free some disk space" in told
+        assert {owner: team.stored(*owner) for owner in team.accounts()} == before
+        assert team.warehouse.query("SELECT count(*) AS n FROM journal").to_pylist() == asked
+
+    monkeypatch.setattr("service.storage.TRY_AGAIN", timedelta(0))
+    team.advance(hours=1)
+    team.poll()
+    assert team.poller.problems() == []
     for source, account in team.accounts():
         assert_equal(team.stored(source, account), team.truth(account, team.now))
 
