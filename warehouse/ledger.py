@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from connectors.contract import Row
 
-__all__ = ["arrivals", "as_of", "as_of_days", "restatements"]
+__all__ = ["arrivals", "as_of", "as_of_days", "restatements", "summed"]
 
 
 def as_of(row: type[Row], at: datetime) -> str:
@@ -36,7 +36,7 @@ def as_of(row: type[Row], at: datetime) -> str:
             f"SELECT {columns(names)} FROM {quoted(table.history)} WHERE valid_from <= {moment} "
             f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY valid_from DESC) = 1"
         )
-    return f"SELECT {_summed(table)} FROM {quoted(table.ledger)} WHERE seen_to <= {moment} GROUP BY {key}"
+    return f"SELECT {summed(table)} FROM {quoted(table.ledger)} WHERE seen_to <= {moment} GROUP BY {key}"
 
 
 def as_of_days(row: type[Row], days: str) -> str:
@@ -46,14 +46,14 @@ def as_of_days(row: type[Row], days: str) -> str:
     """
     table = describe(row)
     return (
-        f"SELECT {_summed(table)} FROM (SELECT l.* FROM {quoted(table.ledger)} l JOIN {days} w "
+        f"SELECT {summed(table)} FROM (SELECT l.* FROM {quoted(table.ledger)} l JOIN {days} w "
         'ON w.source = l.source AND w.account = l.account AND w."day" = l."day" WHERE l.seen_to <= w.moment) '
         f"GROUP BY {columns((*OWNER, *table.key))}"
     )
 
 
-def _summed(table: Table) -> str:
-    """A fact's columns as sums of its ledger's differences."""
+def summed(table: Table) -> str:
+    """A fact's columns as sums of its ledger's differences, to be grouped by owner and key."""
     chosen = {c: quoted(c) for c in (*OWNER, *table.key)}
     chosen |= {c: f"arg_max({quoted(c)}, seen_to) AS {quoted(c)}" for c in table.derived}
     chosen |= {m: f"{_sum(table, m)} AS {quoted(m)}" for m in table.values}

@@ -100,6 +100,21 @@ def send_test(
     alerts.test(workspace, to, by or getpass.getuser())
 
 
+@app.command("backtest")
+def backtest_(
+    rule: Annotated[str, typer.Argument(help="The rule's id, or id/severity.")],
+    workspace: Folder = None,
+    days: Annotated[int, typer.Option(help="How far back.", min=1, max=180)] = 28,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="A figure to try instead: times=3, window=12h, for=30m.")
+    ] = None,
+) -> None:
+    """What a rule would have fired, hour by hour as it was known then; with --set, beside the edited form."""
+    from service.commands import backtest  # noqa: PLC0415
+
+    backtest.run(workspace, rule, days=days, changes=change or ())
+
+
 @app.command("review")
 def review_(
     workspace: Folder = None,

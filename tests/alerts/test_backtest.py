@@ -1,0 +1,122 @@
+"""A rule over a past of which every hour is known: what it would have fired, by hand."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from alerts.backtest import backtest
+from alerts.routes import Routing
+from alerts.rules import Rule
+from connectors.contract import Window
+from tests.alerts.conftest import EVERY, NOW, World
+from warehouse.duck import DuckWarehouse
+from warehouse.shadow import Shadow
+
+RULE = {
+    "id": "spend",
+    "title": "Spend over 20 an hour",
+    "owner": "Dana",
+    "severity": "warning",
+    "condition": {"kind": "threshold", "metric": "spend", "window": 1, "of": "one", "above": 20},
+    "review": date(2027, 1, 1),
+}
+START = NOW - timedelta(days=3)
+RESTATED = NOW - timedelta(hours=30)
+
+
+@pytest.fixture(scope="module")
+def past(tmp_path_factory):
+    """Ten even days of 10 an hour, of which one campaign spent 30 an hour for five hours two days ago.
+
+    An hour of yesterday is restated ten hours before NOW: four conversions instead of one.
+    """
+    with DuckWarehouse.open(tmp_path_factory.mktemp("past") / "paceline.duckdb", min_free=0) as warehouse:
+        world = World(warehouse)
+        world.account("google_ads", "a")
+        world.campaign_of("brand")
+        for back in range(48, 53):
+            world.set("brand", back, clicks=20, cost=30.0, conversions=1.0)
+        rows = sorted(world.rows, key=lambda r: r.hour)
+        world.reply("google_ads", "a", world.named, seen_at=START)
+        old = [r for r in rows if r.hour < START]
+        world.reply("google_ads", "a", old, seen_at=START, window=Window(old[0].hour, START))
+        # Polled hour by hour, as it happened: each reply ends at the hour that it was asked at.
+        for hour in range(72):
+            at = START + timedelta(hours=hour)
+            span = Window(at, at + timedelta(hours=1))
+            world.reply("google_ads", "a", [r for r in rows if r.hour == at], seen_at=span.end, window=span)
+        span = Window(RESTATED, RESTATED + timedelta(hours=1))
+        more = [replace(r, conversions=4) for r in rows if r.hour == RESTATED]
+        world.reply("google_ads", "a", more, seen_at=NOW - timedelta(hours=10), window=span)
+        yield world
+
+
+def test_the_shadow_knows_what_was_known(past, tmp_path):
+    total = "SELECT sum(cost) / 1e6 AS cost, count(*) AS hours FROM delivery"
+    with Shadow.of(past.warehouse, tmp_path, since=NOW - timedelta(days=9), start=START) as shadow:
+        (then,) = shadow.query(total).to_pylist()
+        assert then == {"cost": 6 * 24 * 10, "hours": 6 * 24}
+        shadow.advance(START + timedelta(hours=1))
+        assert shadow.query(total).to_pylist() == [{"cost": 6 * 240 + 10, "hours": 6 * 24 + 1}]
+        shadow.advance(NOW)
+        (now,) = shadow.query(total).to_pylist()
+        assert now == {"cost": 9 * 240 + 5 * 20, "hours": 9 * 24}
+        assert [m.data_as_of for m in shadow.watermarks() if m.stream == "delivery"] == [NOW]
+        with pytest.raises(ValueError, match="cannot go back"):
+            shadow.advance(START)
+    # The original is as it was.
+    assert past.warehouse.query("SELECT count(*) AS n FROM delivery")["n"][0].as_py() == len(past.rows)
+
+
+def test_restated_hours_are_as_they_were_until_they_were_restated(past, tmp_path):
+    of = "SELECT conversions FROM delivery WHERE hour = $at"
+    before, since = NOW - timedelta(hours=11), NOW - timedelta(days=9)
+    with Shadow.of(past.warehouse, tmp_path, since=since, start=before) as shadow:
+        assert shadow.query(of, {"at": RESTATED})["conversions"][0].as_py() == 1
+        shadow.advance(NOW - timedelta(hours=10))
+        assert shadow.query(of, {"at": RESTATED})["conversions"][0].as_py() == 4
+
+
+def test_what_a_rule_would_have_fired_beside_an_edited_one(past):
+    present = Rule.model_validate(RULE)
+    edited = Rule.model_validate(RULE | {"condition": {**RULE["condition"], "above": 40}})
+    held = Rule.model_validate(RULE | {"for": timedelta(hours=2)})
+    done = []
+    found = backtest(
+        past.warehouse,
+        {"present": present, "edited": edited, "held": held},
+        start=START,
+        end=NOW,
+        every=EVERY,
+        routing=Routing(),
+        progress=done.append,
+    )
+    assert (found.steps, found.asleep) == (72, 0)
+    assert done[-1] == 1
+    replay = found.replays["present"]
+    # The hours that began 52 to 48 hours ago are known an hour later each: it fires from 51 to 47 hours ago.
+    (episode,) = replay.episodes
+    assert (episode.labels.campaign, episode.start) == ("brand", NOW - timedelta(hours=51))
+    assert episode.end == NOW - timedelta(hours=46)
+    assert (replay.reviewed.fires, replay.reviewed.hours) == (1, pytest.approx(5))
+    assert replay.by_day == {date(2026, 11, 8): 1}
+    assert replay.messages == 2  # its beginning and its end
+    assert found.replays["edited"].reviewed.fires == 0
+    # Held for two hours: from the third hour over 20 on.
+    (late,) = found.replays["held"].episodes
+    assert late.start == NOW - timedelta(hours=49)
+
+
+def test_hours_at_which_nobody_polled_are_not_judged(past):
+    found = backtest(
+        past.warehouse,
+        {"present": Rule.model_validate(RULE)},
+        start=START,
+        end=NOW + timedelta(hours=10),
+        every=EVERY,
+        routing=Routing(),
+    )
+    # The last poll was at NOW: from two hours later on nobody polls any more.
+    assert (found.steps, found.asleep) == (82, 9)
+    assert found.polled_since == START
