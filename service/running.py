@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from alerts import records
 from alerts.notify import book as notify_book
 from alerts.notify.channels import build, buttons
-from metrics import notes, proposals, saved_views
+from metrics import history, notes, proposals, reviews, saved_views, usage
 from service import experiments, in_force, settings
 from service.alerting import Alerting
 from service.backfill import Backfill
@@ -42,6 +42,9 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     notes.CHAPTER,
     saved_views.CHAPTER,
     proposals.CHAPTER,
+    usage.CHAPTER,
+    reviews.CHAPTER,
+    history.CHAPTER,
     records.CHAPTER,
     notify_book.CHAPTER,
 )

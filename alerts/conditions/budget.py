@@ -20,6 +20,7 @@ class Budget(Condition):
     """The day's spend is `side` of its plan now and will be tonight, by at least `floor` of money."""
 
     measures: ClassVar[Unit] = "money"
+    reads: ClassVar[tuple[str, ...]] = ("metric spend", "table budget")
 
     kind: Literal["budget"] = "budget"
     side: Literal["over", "under"]

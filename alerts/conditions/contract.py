@@ -72,11 +72,13 @@ class Scope(Part):
 class Condition(Part):
     """One kind of condition with its parameters; a subclass is a file in this folder.
 
-    measures: the unit of `seen` and `expected`. mutes_account: while it fires, an account's numbers mean
+    measures: the unit of `seen` and `expected`. reads: what it is judged by, as the catalogue names it, where it
+    takes no metric. mutes_account: while it fires, an account's numbers mean
     nothing. by_clock: it is about time passing, and judged though nothing was polled.
     """
 
     measures: ClassVar[Unit] = "count"
+    reads: ClassVar[tuple[str, ...]] = ("view delivery",)
     mutes_account: ClassVar[bool] = False
     by_clock: ClassVar[bool] = False
 

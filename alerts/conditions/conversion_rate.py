@@ -26,6 +26,7 @@ class ConversionRate(Condition):
     """Settled conversions of `window` under `below` of what the week before promises, with p < `chance`."""
 
     measures: ClassVar[Unit] = "count"
+    reads: ClassVar[tuple[str, ...]] = ("metric conversion_rate",)
 
     kind: Literal["conversion_rate"] = "conversion_rate"
     window: Hours = 24

@@ -20,6 +20,7 @@ class Freshness(Condition):
     """Three polls of delivery missed in a row (see Scene.overdue)."""
 
     measures: ClassVar[Unit] = "count"
+    reads: ClassVar[tuple[str, ...]] = ()
     mutes_account: ClassVar[bool] = True
     by_clock: ClassVar[bool] = True
 

@@ -23,6 +23,7 @@ class LostToBudget(Condition):
     """More than `share` of impressions lost to budget on the last known day, in a week on target."""
 
     measures: ClassVar[Unit] = "percent"
+    reads: ClassVar[tuple[str, ...]] = ("view auction", "metric roas", "metric cpa")
 
     kind: Literal["lost_to_budget"] = "lost_to_budget"
     share: Annotated[float, Field(gt=0, lt=1)] = 0.2

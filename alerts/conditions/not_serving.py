@@ -29,6 +29,7 @@ class NotServing(Condition):
     """An enabled campaign of which its source says something that matches `words`."""
 
     measures: ClassVar[Unit] = "count"
+    reads: ClassVar[tuple[str, ...]] = ("table campaign",)
 
     kind: Literal["not_serving"] = "not_serving"
     words: Annotated[str, Field(min_length=1), AfterValidator(_pattern)] = (

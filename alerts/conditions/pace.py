@@ -34,6 +34,7 @@ class Pace(Condition):
     """Any of `windows` (each a list that must hold as a whole), and a day that will end over `projected`."""
 
     measures: ClassVar[Unit] = "money"
+    reads: ClassVar[tuple[str, ...]] = ("metric spend", "table budget")
 
     kind: Literal["pace"] = "pace"
     windows: tuple[tuple[Window, ...], ...] = (

@@ -20,6 +20,7 @@ class SpendWithoutConversions(Condition):
     """No conversion in `window`, which chance alone explains with p < `chance`, and over `floor` spent."""
 
     measures: ClassVar[Unit] = "count"
+    reads: ClassVar[tuple[str, ...]] = ("metric spend", "metric conversions")
 
     kind: Literal["spend_without_conversions"] = "spend_without_conversions"
     window: Hours = 72

@@ -34,6 +34,7 @@ class Tracking(Condition):
     """An account's arrivals over `window` under `below` of what was expected, with p under `chance`."""
 
     measures: ClassVar[Unit] = "count"
+    reads: ClassVar[tuple[str, ...]] = ("metric conversions_by_arrival", "metric clicks")
 
     kind: Literal["tracking"] = "tracking"
     window: Hours = 3

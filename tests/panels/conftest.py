@@ -11,7 +11,7 @@ import pytest
 import streamlit as st
 
 from connectors.contract import AccountRow, Budget, Campaign, Delivery, Rate, Row, Window, to_batch
-from metrics import notes, proposals, saved_views
+from metrics import history, notes, proposals, reviews, saved_views, usage
 from panels import _maturity, _slot
 from warehouse.book import Book
 from warehouse.duck import DuckWarehouse
@@ -30,7 +30,8 @@ def running(tmp_path: Path) -> Iterator[SimpleNamespace]:
     st.cache_data.clear()
     _maturity.learned.clear()
     warehouse = DuckWarehouse.open(tmp_path / "w.duckdb")
-    book = Book.open(tmp_path / "book.sqlite", [notes.CHAPTER, proposals.CHAPTER, saved_views.CHAPTER])
+    rooms = (notes, proposals, saved_views, usage, reviews, history)
+    book = Book.open(tmp_path / "book.sqlite", [room.CHAPTER for room in rooms])
     state = {"version": 1, "status": {"budgets": [], "failing_accounts": [], "problems": []}}
     _slot.process_slot()["process"] = _slot.Process(
         warehouse=warehouse,
