@@ -111,6 +111,7 @@ def _shown(service: Service) -> _slot.Process:
         providers=service.setup.entrance.providers,
         dashboards=service.dashboards,
         changes=service.changes,
+        catalog=service.catalog,
     )
 
 

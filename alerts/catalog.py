@@ -1,23 +1,65 @@
-"""Rules as entries of the catalogue, and the whole catalogue of a workspace."""
+"""Rules as entries of the catalogue, and the catalogue of a workspace as it is in force."""
 
 from __future__ import annotations
 
 import inspect
+import threading
 from typing import TYPE_CHECKING
 
 import yaml
 
-from metrics import catalog
+from metrics import catalog, history, reviews
 from metrics.catalog import Catalog, Entry, Ref
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from alerts.rules import Rule
     from metrics.dashboards import Dashboard
     from metrics.model import Metric
+    from warehouse.book import Book
 
-__all__ = ["entries", "whole"]
+__all__ = ["Current", "entries", "whole"]
+
+
+class Current:
+    """The catalogue of a workspace, made anew when a definition changes; safe from any thread.
+
+    What changed is noted in the book (metrics.history), and the reviews in the book set its dates.
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        *,
+        metrics: Callable[[], Mapping[str, Metric]],
+        dashboards: Callable[[], Sequence[Dashboard]],
+        sources: Iterable[str],
+        rules: Callable[[], Sequence[Rule]] = tuple,
+    ) -> None:
+        self._book = book
+        self._metrics, self._dashboards, self._rules = metrics, dashboards, rules
+        self._sources = tuple(sources)
+        self._lock = threading.Lock()
+        self._seen: tuple[object, ...] = ()
+        self._filed = Catalog(())
+
+    def __call__(self, now: datetime) -> Catalog:
+        """As of now, with each entry's last and next review."""
+        return Catalog(reviews.dated(self.filed(now).entries.values(), reviews.latest(self._book)))
+
+    def filed(self, now: datetime) -> Catalog:
+        """As the files have it."""
+        with self._lock:
+            metrics, dashboards, rules = self._metrics(), self._dashboards(), self._rules()
+            seen = (metrics, dashboards, rules)
+            # What is in force is made anew as a whole, so that the same one has not changed.
+            if len(self._seen) != len(seen) or any(a is not b for a, b in zip(seen, self._seen, strict=True)):
+                self._filed = whole(metrics, dashboards, self._sources, rules)
+                self._seen = seen
+                history.note(self._book, self._filed, now)
+            return self._filed
 
 
 def whole(
@@ -46,7 +88,7 @@ def _rule(degrees: Sequence[Rule]) -> Entry:
     # As it is written, figures and all; what was left out of the file is said with its usual value.
     written = [rule.model_dump(mode="json", by_alias=True, exclude_none=True) for rule in degrees]
     text = yaml.safe_dump(written, sort_keys=False, allow_unicode=True)
-    metric = {str(rule.condition.metric) for rule in degrees if hasattr(rule.condition, "metric")}
+    metric = {str(name) for rule in degrees if (name := getattr(rule.condition, "metric", None))}
     reads = [Ref("metric", name) for name in sorted(metric)] or [
         Ref.of(name) for kind in kinds for name in kind.reads
     ]

@@ -1,4 +1,4 @@
-"""The catalogue: every definition that stands somewhere as a file, as one entry of one form, and who reads whom.
+"""The catalogue: every definition that stands somewhere as a file is an entry; and who reads whom.
 
 Nothing is written for the catalogue. An entry is made of what its file says already: a metric's header, a
 view's columns, a row type's and a connector's docstrings, a dashboard's entry. Rules come from above
@@ -58,17 +58,17 @@ class Ref(NamedTuple):
         kind, _, name = text.partition(" ")
         if kind not in KINDS or not name:
             raise ValueError(f"{text!r} is no entry: write such as 'metric cpa'")
-        return cls(kind, name)  # type: ignore[arg-type]  # one of KINDS
+        return cls(kind, name)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One definition.
 
-    means: what it is, in words. formula: as it is written, in `language`. how: what is done to the data on the
-    way. limits: what not to conclude. reads: what it is made of. reviewed, review: the last and the next date.
-    changes: its own log, newest first, as `version date what-changed`. parts: its pieces with their words:
-    columns, panels, streams. facts: what else its file says. text: the definition itself, to tell a change by.
+    means: what it is, in words. formula: as it is written, in `language`. how: what is done to the data on
+    the way. limits: what not to conclude. reads: what it is made of. reviewed, review: the last and the next
+    date. changes: its own log, newest first, as `version date what-changed`. parts: its pieces with their
+    words: columns, panels, streams. facts: what else its file says. text: by which a change is told.
     """
 
     ref: Ref
@@ -142,10 +142,10 @@ class Catalog:
                     waiting.append(there)
 
     def search(self, asked: str) -> list[Entry]:
-        """Entries in which every word of `asked` stands, best first: by name, title, owner, formula, the rest."""
-        wanted = asked.casefold().split()
+        """Entries in which every word of `asked` stands, best first: by name, title, owner, then the rest."""
+        whole, wanted = asked.casefold().strip(), asked.casefold().split()
         found = [
-            (min(_place(one, wanted), default=0), KINDS[::-1].index(one.ref.kind), one.title, one)
+            (_place(one, whole, wanted), KINDS[::-1].index(one.ref.kind), one.title, one)
             for one in self.entries.values()
             if all(any(word in text for text in _texts(one)) for word in wanted)
         ]
@@ -154,20 +154,23 @@ class Catalog:
 
 def _texts(one: Entry) -> tuple[str, ...]:
     """What is searched, by weight."""
-    rest = (one.means, one.formula, one.limits, one.how, one.audience, *one.parts, *one.changes)
-    return tuple(text.casefold() for text in (one.ref.name, one.title, one.owner, " ".join(rest)))
+    rest = " ".join((one.limits, one.how, one.audience, *one.parts, *one.changes))
+    weighed = (one.ref.name, one.title, one.owner, one.means, one.formula, rest)
+    return tuple(text.casefold() for text in weighed)
 
 
-def _place(one: Entry, wanted: Sequence[str]) -> Iterator[int]:
-    """How well the entry answers each word: 0 is named so, 1 begins so, then by what holds the word."""
+def _place(one: Entry, whole: str, wanted: Sequence[str]) -> int:
+    """How well the entry answers: 0 is called so, 1 begins so, 2 has a word for its name, then by where."""
     texts = _texts(one)
-    for word in wanted:
-        if word in texts[:2]:
-            yield 0
-        elif any(text.startswith(word) for text in texts[:2]):
-            yield 1
-        else:
-            yield 2 + next(n for n, text in enumerate(texts) if word in text)
+    names = texts[:2]
+    if whole in names:
+        return 0
+    if any(name.startswith(whole) for name in names):
+        return 1
+    if any(word in names for word in wanted):
+        return 2
+    places = (next(n for n, text in enumerate(texts) if word in text) for word in wanted)
+    return 3 + max(places, default=0)
 
 
 def entries(
@@ -230,7 +233,9 @@ def _span(span: timedelta) -> str:
 def _table(row: type[Row], keeper: str) -> Entry:
     means, how = base(row.__doc__)
     columns = {
-        f.name: str(f.type) + (", may be unknown" if f.nullable else "") + (", key" if f.name in row.key else "")
+        f.name: str(f.type)
+        + (", may be unknown" if f.nullable else "")
+        + (", key" if f.name in row.key else "")
         for f in schema(row)
     }
     bringing = [
@@ -330,4 +335,3 @@ def _dashboard(one: Dashboard) -> Entry:
         parts={panel: ", ".join(names) for panel, names in one.panels.items()},
         facts={"Section": one.section, "Open to": ", ".join(who) or "everybody"},
     )
-

@@ -1,7 +1,7 @@
 """When a definition became another: noted by the process, whoever changed the file and by whatever way.
 
-A metric's header has its own log. Rules, dashboards and sources have none, and a log can be forgotten: so each
-start, and each reload, compares what is in force with what was last seen, and keeps what differs.
+A metric's header has its own log. Rules, dashboards and sources have none, and a log can be forgotten: so
+each start, and each reload, compares what is in force with what was last seen, and keeps what differs.
 """
 
 from __future__ import annotations

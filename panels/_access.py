@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
 from panels import _format as f
+from panels import _pages
 from panels._slot import Process, process
 from warehouse.access import LOCAL, Actor, Denied, Permission, local
 from warehouse.audit import Audit
@@ -82,9 +83,7 @@ def enter(of: Process) -> bool:
 
 def visible(of: Process, path: str) -> bool:
     """Whether a page is open to the visitor."""
-    dashboards = of.dashboards()
-    shown = next((one for one in dashboards if one.id == path), dashboards[0])
-    return shown.open_to.admits(actor())
+    return _pages.shown(of, path).open_to.admits(actor())
 
 
 def refused(of: Process, page: Page) -> None:

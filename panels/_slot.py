@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
+    from alerts.catalog import Current
     from alerts.engine import Engine
     from metrics.dimensions import Convention
     from metrics.effect import MetricEffect
@@ -104,7 +105,7 @@ class Process:
     alerts: the engine that watches; None where nothing does.
     metrics: those in force, by name.
     access: who is what. providers: by which to log in; () where nobody has to.
-    dashboards: those in force, in the navigation's order.
+    dashboards: those in force, in the navigation's order. catalog: every definition, as of a moment.
     changes: proposals and what they do; None where files are changed by hand alone.
     """
 
@@ -119,6 +120,7 @@ class Process:
     providers: tuple[str, ...] = ()
     dashboards: Callable[[], tuple[Dashboard, ...]] = field(default=shipped, repr=False)
     changes: Changes | None = field(default=None, repr=False)
+    catalog: Current | None = field(default=None, repr=False)
 
 
 @st.cache_resource(show_spinner=False)

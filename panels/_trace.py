@@ -10,10 +10,14 @@ from datetime import datetime
 import pyarrow as pa
 import streamlit as st
 
+from metrics.catalog import Ref
+from metrics.in_words import in_words
 from metrics.model import Metric
 from metrics.trace import Trace, trace
 from panels import _format as f
+from panels import _seen
 from panels._asked import ask, asked
+from panels._catalog import open_entry
 from panels._slot import Process, process
 from panels._view import View
 
@@ -47,6 +51,7 @@ def _dialog(name: str, view: View) -> None:
     if metric is None:
         st.error(f"There is no metric `{name}` any more: somebody removed its definition.")
         return
+    _seen.entry(of, Ref("metric", name))
     now = datetime.now(of.workspace.timezone)
     try:
         found = trace(of.warehouse, metric, view.windows, view.where, as_of=view.as_of, currency=view.convert)
@@ -90,9 +95,14 @@ def _freshness(of: Process, found: Trace, view: View, now: datetime) -> str:
 
 
 def _definition(metric: Metric) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f.plain(in_words(metric)), width="stretch")
+        if st.button("In the catalogue", key=f"catalogue_{metric.name}", icon=":material/menu_book:"):
+            open_entry(Ref("metric", metric.name))
     st.code(metric.sql, language="sql", wrap_lines=True)
     facts = {
         "Version": str(metric.version),
+        "Changed": metric.changes[0].split(" ", 2)[1] if metric.changes else "",
         "Owner": metric.owner,
         "Approved by": metric.approved,
         "Reviewed": f"{metric.reviewed:%-d %b %Y}",

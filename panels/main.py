@@ -7,7 +7,7 @@ from streamlit.material_icon_names import ALL_MATERIAL_ICONS
 from streamlit.navigation.page import Page
 
 from metrics.dashboards import Dashboard, shipped
-from panels import _access, _live, _look, _saved, _wall
+from panels import _access, _live, _look, _pages, _saved, _seen, _wall
 from panels._slot import process
 
 st.set_page_config(page_title="Paceline", page_icon="📈", layout="wide")
@@ -22,10 +22,9 @@ if WALL:
 def _page(one: Dashboard, *, first: bool) -> Page:
     """A page, listed only for whom it is open; who comes by its address is told whom to ask."""
     of = process()
-    own = None if of is None else of.workspace.folder / "panels" / one.file
     icon = one.icon if one.icon in ALL_MATERIAL_ICONS else "dashboard"
     return st.Page(
-        own if own is not None and own.exists() else one.file,
+        _pages.file(of, one),
         title=one.title,
         icon=f":material/{icon}:",
         url_path=None if first else one.id,
@@ -51,6 +50,8 @@ elif inside:
         _access.who(of)
         _saved.popover({p.url_path: p for pages in PAGES.values() for p in pages}, page.url_path)
     if _access.visible(of, page.url_path):
+        if not WALL:
+            _seen.page(of, page.url_path)
         page.run()
         _live.listen()
     else:

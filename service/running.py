@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from alerts import records
+from alerts.catalog import Current
 from alerts.notify import book as notify_book
 from alerts.notify.channels import build, buttons
 from metrics import history, notes, proposals, reviews, saved_views, usage
@@ -115,6 +116,13 @@ class Service:
             currency=self.setup.settings.currency,
             clock=clock,
             changed=self.versions.bump,
+        )
+        self.catalog = Current(
+            self.book,
+            metrics=lambda: self.in_force.now.metrics,
+            dashboards=self.dashboards,
+            sources=self.setup.sources,
+            rules=lambda: self.in_force.now.rules,
         )
         self.digests = DigestClock(self.alerting.digests, clock=clock, ready=self._present)
         self.buttons = buttons(self.setup.channels, self.book, self._pressed, clock)

@@ -72,8 +72,8 @@ class Scope(Part):
 class Condition(Part):
     """One kind of condition with its parameters; a subclass is a file in this folder.
 
-    measures: the unit of `seen` and `expected`. reads: what it is judged by, as the catalogue names it, where it
-    takes no metric. mutes_account: while it fires, an account's numbers mean
+    measures: the unit of `seen` and `expected`. reads: what it is judged by, as the catalogue names it,
+    where it takes no metric. mutes_account: while it fires, an account's numbers mean
     nothing. by_clock: it is about time passing, and judged though nothing was polled.
     """
 

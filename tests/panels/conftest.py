@@ -10,14 +10,18 @@ from zoneinfo import ZoneInfo
 import pytest
 import streamlit as st
 
+from alerts.catalog import Current
 from connectors.contract import AccountRow, Budget, Campaign, Delivery, Rate, Row, Window, to_batch
 from metrics import history, notes, proposals, reviews, saved_views, usage
+from metrics.dashboards import shipped
+from metrics.model import load
 from panels import _maturity, _slot
 from warehouse.book import Book
 from warehouse.duck import DuckWarehouse
 from warehouse.store import Fetch, Slice
 
 ROOT = Path(__file__).resolve().parents[2]
+METRICS = load()
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 """Pages read the clock, so the data reaches to it."""
 ASKED = datetime.now(UTC)
@@ -46,6 +50,9 @@ def running(tmp_path: Path) -> Iterator[SimpleNamespace]:
         ),
         status=lambda: state["status"],
         data_version=lambda: state["version"],
+        catalog=Current(
+            book, metrics=lambda: METRICS, dashboards=shipped, sources=["google_ads", "meta_ads"]
+        ),
     )
 
     def write(source: str, account: str, rows: list[Row], *, seen_at: datetime = ASKED) -> None:
