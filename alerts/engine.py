@@ -107,8 +107,13 @@ class Engine:
         """The series that have a state, by the rule's name: of these FALSE must be told too."""
         return self.records.watched()
 
-    def take(self, findings: Mapping[str, Finding], now: datetime) -> datetime | None:
-        """Take in what the rules found, by their names; when `tick` is due."""
+    def take(
+        self, findings: Mapping[str, Finding], now: datetime, *, asked: datetime | None = None
+    ) -> datetime | None:
+        """Take in what the rules found, by their names; when `tick` is due.
+
+        asked: when the data that they judged were asked for, from which a new incident waits for company.
+        """
         with self.records.book.write():
             before = self.records.instances()
             after = dict(before)
@@ -119,7 +124,7 @@ class Engine:
                 finding = findings.get(rule.name)
                 if finding is not None:
                     self._step(rule, finding, known.get(name, set()), after, now)
-            due = self._notify(before, after, now)
+            due = self._notify(before, after, now, asked=asked)
         self.outbox.wake()
         return due
 
@@ -155,9 +160,16 @@ class Engine:
                 after[key] = made
 
     def _notify(
-        self, before: Mapping[Key, Instance], after: dict[Key, Instance], now: datetime
+        self,
+        before: Mapping[Key, Instance],
+        after: dict[Key, Instance],
+        now: datetime,
+        *,
+        asked: datetime | None = None,
     ) -> datetime | None:
         records, routing = self.records, self.routing
+        passed = now - asked if asked is not None else timedelta(0)
+        wait = min(max(routing.group_wait - passed, timedelta(0)), routing.group_wait)
         instances = [
             calm(one if (key.rule, key.severity) in self.rules else _orphan(one, now), now)
             for key, one in after.items()
@@ -167,9 +179,7 @@ class Engine:
         policy = pipeline.chain(
             pipeline.silence(silences, self._owners),
             pipeline.inhibit(self._stale_rules),
-            pipeline.group(
-                self._group, incidents, itertools.count(records.next_number()), routing.group_wait
-            ),
+            pipeline.group(self._group, incidents, itertools.count(records.next_number()), wait),
             pipeline.deduplicate(routing.group_interval, routing.repeat),
             pipeline.escalate(routing.escalation),
             pipeline.route(routing, self._defaults),

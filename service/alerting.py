@@ -83,6 +83,8 @@ class Alerting:
         self._began = clock()
         self._woken, self._stopping = threading.Event(), threading.Event()
         self._dirty = threading.Event()
+        self._asked: datetime | None = None
+        self._asked_lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
         self._fault = ""
         self._took = 0.0
@@ -118,6 +120,12 @@ class Alerting:
         if self._thread.is_alive():
             self._thread.join(5)
         self.dispatcher.stop()
+
+    def brought(self, took: timedelta) -> None:
+        """A fetch that took so long has just ended: new incidents wait for company since it was asked."""
+        at = self._clock() - took
+        with self._asked_lock:
+            self._asked = at if self._asked is None else min(at, self._asked)
 
     def data_came(self) -> None:
         """Something was stored, or failed: judge it. Returns at once."""
@@ -196,6 +204,9 @@ class Alerting:
     def evaluate(self, now: datetime, *, by_clock: bool = False) -> datetime | None:
         """One pass over the data as they are; when the engine wants to be called next."""
         began = monotonic()
+        with self._asked_lock:
+            asked = None if by_clock else self._asked
+            self._asked = self._asked if by_clock else None
         scene = Scene(
             self._warehouse,
             now,
@@ -206,7 +217,7 @@ class Alerting:
             memory=self._memory,
         )
         chosen = [rule for rule in self.rules if rule.condition.by_clock or not by_clock]
-        due = self.engine.take(judge(scene, chosen, self.engine.watched()), now)
+        due = self.engine.take(judge(scene, chosen, self.engine.watched()), now, asked=asked)
         if not by_clock:
             self._took = monotonic() - began
         return due

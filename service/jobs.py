@@ -219,12 +219,14 @@ class Poller:
         if self._scheduler.get_job(job) is not None:
             return
         seconds = int(interval.total_seconds())
+        # Jitter is added to the time since the last poll, which must not become longer than was promised.
+        jitter = min(10, seconds // 20)
         self._scheduler.add_job(
             self.line.offer,
             "interval",
             args=(task,),
-            seconds=seconds,
-            jitter=min(30, seconds // 10),
+            seconds=seconds - jitter,
+            jitter=jitter,
             id=job,
             replace_existing=True,
         )

@@ -108,6 +108,7 @@ class Service:
             young=self._young,
             changed=self.versions.bump,
         )
+        self.poller.listen(lambda result: self.alerting.brought(timedelta(milliseconds=result.fetch.took_ms)))
         self.changes = Changes(
             workspace,
             self.book,

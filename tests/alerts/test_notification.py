@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from alerts.engine import Refused
+from alerts.engine import Finding, Refused
+from alerts.observation import Observation
 from alerts.routes import Receiver, Routing, Step
-from tests.alerts.timeline import FALSE, NODATA, PEOPLE, STALE, START, TRUE, Timeline, minutes, rule
+from tests.alerts.timeline import FALSE, NODATA, PEOPLE, STALE, START, TRUE, Timeline, labels, minutes, rule
 from warehouse.access import local
 
 QUIET = Routing(people=PEOPLE, second="Sam", manager="Max", escalation=())
@@ -439,3 +440,14 @@ def test_a_rule_that_is_gone_resolves(one):
     line.play(2)
     line.rules = []
     line.restart(3).want(5.5, 5.5, "all_resolved", to="slack").play(60)
+
+
+def test_a_new_incident_waits_for_company_since_its_data_were_asked_for(tmp_path):
+    line = Timeline(tmp_path, [rule("spend", "critical")])
+    found = line._findings(0, ("a",), {"spend": TRUE})
+    # Asked for 20 s before they were judged: 10 s of the 30 are left, and none of them after a minute.
+    due = line.engine.take(found, START, asked=START - timedelta(seconds=20))
+    assert due == START + timedelta(seconds=10)
+    late = {labels("b/c1"): Observation(labels("b/c1"), TRUE, START, said="spend")}
+    line.engine.take({"spend/critical": Finding(late)}, START, asked=START - timedelta(minutes=1))
+    assert [m.incident[-2:] for _, channel, m in line.messages() if channel == "slack"] == ["-2"]
