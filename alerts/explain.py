@@ -20,6 +20,7 @@ from metrics.changes import edits
 from metrics.compare import Comparison
 from metrics.explain import explain
 from metrics.links import entity_url, screen
+from metrics.site import payers
 from metrics.words import figure, money
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ _LOG = logging.getLogger(__name__)
 
 _MOST_MEMBERS: Final = 10
 _MOST_CHANGES: Final = 3
+_MOST_PAYERS: Final = 5
 _BEFORE: Final = timedelta(hours=3)
 """How long before an alert a change may have caused it."""
 
@@ -142,11 +144,25 @@ class Words:
             return facts
         if notice.reason is Reason.FLAPPING:
             facts.append(Fact("From now on", "told in the digest only, until an hour was quiet"))
+        facts += self._paid_for(rule, lead, currency, now)
         facts += self._why(rule, told)
         facts += self._changed(lead, now)
         if rule is not None and rule.runbook:
             facts.append(Fact("What to do", rule.runbook))
         return facts
+
+    def _paid_for(self, rule: Rule | None, lead: Instance, currency: str, now: datetime) -> list[Fact]:
+        """The ads that lead to a page that is down, and what they cost an hour."""
+        if rule is None or rule.condition.kind != "landing_page":
+            return []
+        labels = lead.key.labels
+        paying = [
+            f"{payer.name}, {payer.ads} ad{'s' if payer.ads != 1 else ''}, {money(payer.an_hour, currency)}/h"
+            for payer in payers(self._warehouse, now).get(labels.part, ())
+            if (payer.source, payer.account) == (labels.source, labels.account)
+        ]
+        more = [f"and {len(paying) - _MOST_PAYERS} more"] if len(paying) > _MOST_PAYERS else []
+        return [Fact("Paid for by", "; ".join(paying[:_MOST_PAYERS] + more))] if paying else []
 
     def _why(self, rule: Rule | None, told: Observation) -> list[Fact]:
         """Which factor moved, against the same hours of the days before."""

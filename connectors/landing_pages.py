@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -41,6 +43,7 @@ class LandingPagesSettings(BaseModel):
     tag: a text that every page must hold, such as the id of the tag manager's container ("GTM-…").
     pages: more URLs. allow: host names that may lie at private addresses (`*` matches).
     connect_to: "host pattern": "address:port" to connect to instead, for a staging server.
+    again: seconds after which a page that failed is looked at once more, in the same poll; 0: not at all.
     most: pages a poll looks at; those beyond are left out, and said to be.
     """
 
@@ -50,6 +53,7 @@ class LandingPagesSettings(BaseModel):
     pages: list[str] = Field(default_factory=list)
     timeout: float = Field(default=15, gt=0, le=60)
     at_once: int = Field(default=8, ge=1, le=64)
+    again: float = Field(default=10, ge=0, le=30)
     most: int = Field(default=500, ge=1)
     allow: list[str] = Field(default_factory=list)
     connect_to: dict[str, str] = Field(default_factory=dict)
@@ -94,7 +98,15 @@ class LandingPages(Connector):
         del account
         if window.end >= self.now - timedelta(hours=1):
             # A window does not hold its end: the look is put down a second before it.
-            yield self._look(self.urls(), min(self.now, window.end - timedelta(seconds=1)))
+            at = min(self.now, window.end - timedelta(seconds=1))
+            found = self._look(self.urls(), at)
+            failed = [one.url for one in found if one.failure and one.failure != "blocked"]
+            if failed and self.settings.again:
+                # What failed twice within a poll is no hiccup: nobody need wait for the next poll to know.
+                time.sleep(self.settings.again)
+                found = [replace(one, checked=at - timedelta(seconds=self.settings.again)) for one in found]
+                found += self._look(failed, at)
+            yield found
 
     def _look(self, urls: list[str], at: datetime) -> list[PageCheck]:
         from connectors import _page_probe as probe  # noqa: PLC0415  # a settings check needs no HTTP client

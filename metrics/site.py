@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +27,7 @@ __all__ = [
     "minutes",
     "money_at_risk",
     "pages",
+    "payers",
 ]
 
 _DAY: Final = timedelta(days=1)
@@ -36,8 +37,8 @@ _DAY: Final = timedelta(days=1)
 class Payer:
     """A campaign whose running ads lead to a page.
 
-    an_hour: what it pays for that, in units of `currency`. reported: the same in the reporting currency, by
-    the day's rate; None where there is none.
+    ads: how many of its running ads do. an_hour: what it pays for that, in units of `currency`. reported: the
+    same in the reporting currency, by the day's rate; None where there is none.
     """
 
     source: str
@@ -45,8 +46,9 @@ class Payer:
     campaign: str
     name: str
     currency: str
+    ads: int
     an_hour: float
-    reported: float | None
+    reported: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ def pages(warehouse: Warehouse, now: datetime, currency: str) -> list[Page]:
         HAVING max(checked) >= (SELECT max(checked) - INTERVAL 30 MINUTE FROM page_check)""",
         {"since": now - _DAY},
     ).to_pylist()
-    led = _payers(warehouse, now, currency) if rows else {}
+    led = _reported(warehouse, payers(warehouse, now), currency, now.date()) if rows else {}
     found = [Page(**row, payers=led.get(row["url"], ())) for row in rows]
     return sorted(found, key=lambda p: (not p.broken, -sum(x.reported or 0.0 for x in p.payers), p.url))
 
@@ -162,39 +164,50 @@ def money_at_risk(found: Sequence[Page], currency: str) -> dict[str, float]:
     return dict(sorted(total.items()))
 
 
-def _payers(warehouse: Warehouse, now: datetime, currency: str) -> Mapping[str, tuple[Payer, ...]]:
-    """By page: a campaign's spend an hour over its last day with delivery, in equal shares of its ads.
+def payers(warehouse: Warehouse, now: datetime) -> dict[str, tuple[Payer, ...]]:
+    """By page: a campaign's spend an hour over its account's last day, in equal shares of its ads.
 
-    The sources give no spend by ad and hour, so that an ad's share is an estimate.
+    The sources give no spend by ad and hour, so that an ad's share is an estimate. The largest come first.
     """
     rows = warehouse.query(
         """WITH reach AS (
           SELECT source, account, max(hour) FILTER (WHERE cost > 0) AS newest FROM delivery
-          GROUP BY source, account
+          WHERE hour < $now GROUP BY source, account
         ), spent AS (
           SELECT source, account, campaign, sum(cost) / 1e6 / 24 AS an_hour
           FROM delivery JOIN reach USING (source, account)
-          WHERE hour > newest - INTERVAL 24 HOUR GROUP BY source, account, campaign
+          WHERE hour > newest - INTERVAL 24 HOUR AND hour < $now GROUP BY source, account, campaign
         )
         SELECT ad.source, ad.account, ad.campaign, c.name, a.currency, ad.final_url,
           coalesce(s.an_hour, 0) AS an_hour
         FROM ad JOIN campaign AS c USING (source, account, campaign)
         JOIN account AS a USING (source, account)
         LEFT JOIN spent AS s USING (source, account, campaign)
-        WHERE ad.status = 'enabled' AND c.status = 'enabled' AND ad.final_url <> ''"""
+        WHERE ad.status = 'enabled' AND c.status = 'enabled' AND ad.final_url <> ''""",
+        {"now": now},
     ).to_pylist()
-    ads = Counter((r["source"], r["account"], r["campaign"]) for r in rows)
-    factors = _factors(warehouse, {r["currency"] for r in rows}, currency, now.date())
+    running = Counter((r["source"], r["account"], r["campaign"]) for r in rows)
     found: dict[str, dict[tuple[str, ...], Payer]] = defaultdict(dict)
     for row in rows:
         key = (row["source"], row["account"], row["campaign"])
-        payers = found[page_of(row["final_url"])]
-        sofar = payers[key].an_hour if key in payers else 0.0
-        an_hour = sofar + row["an_hour"] / ads[key]
-        factor = factors.get(row["currency"])
-        reported = None if factor is None else an_hour * factor
-        payers[key] = Payer(*key, row["name"], row["currency"], an_hour, reported)
+        led = found[page_of(row["final_url"])]
+        ads, sofar = (led[key].ads, led[key].an_hour) if key in led else (0, 0.0)
+        share = row["an_hour"] / running[key]
+        led[key] = Payer(*key, row["name"], row["currency"], ads + 1, sofar + share)
     return {url: tuple(sorted(p.values(), key=lambda one: -one.an_hour)) for url, p in found.items()}
+
+
+def _reported(
+    warehouse: Warehouse, led: Mapping[str, tuple[Payer, ...]], currency: str, day: date
+) -> dict[str, tuple[Payer, ...]]:
+    """The same with what it is in the reporting currency, the largest first."""
+    factors = _factors(warehouse, {p.currency for paying in led.values() for p in paying}, currency, day)
+
+    def priced(payer: Payer) -> Payer:
+        factor = factors.get(payer.currency)
+        return replace(payer, reported=None if factor is None else payer.an_hour * factor)
+
+    return {url: tuple(priced(payer) for payer in paying) for url, paying in led.items()}
 
 
 def _factors(warehouse: Warehouse, currencies: set[str], to: str, day: date) -> dict[str, float]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
+from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from alerts.conditions.contract import Condition, Moments, Scope, Watched
 from alerts.observation import Labels, Observation, Range, Result
-from connectors.landing_pages import page_of
+from metrics import site
 from metrics.model import Unit
 
 if TYPE_CHECKING:
     from alerts.scene import Scene
+
+_ROOM = 34
+"""Characters that leave room for the money on a lock screen."""
 
 _SOURCE = ("landing_pages", "pages")
 
@@ -65,26 +68,18 @@ class LandingPage(Condition):
                         seen=float(sum(map(bool, last))),
                         expected=Range(0.0, 0.0, 0.0),
                         at_risk=risk,
-                        said=f"Landing page down, {row['words']}"[:34] if down else "",
+                        said=shorten(f"Page down: {row['words']}", _ROOM, placeholder=" …") if down else "",
                     )
                 )
         return found
 
 
 def _led_to(scene: Scene) -> dict[str, dict[tuple[str, str], float]]:
-    """Which accounts pay for each page, and how much an hour: a campaign's spend in shares of its ads."""
-    rows = scene.ask(
-        """SELECT source, account, campaign, final_url
-        FROM ad JOIN campaign AS c USING (source, account, campaign)
-        WHERE ad.status = 'enabled' AND c.status = 'enabled' AND final_url <> ''""",
-        {},
-    )
-    place = {one[:3]: i for i, one in enumerate(scene.campaigns.labels)}
-    ads = Counter((r["source"], r["account"], r["campaign"]) for r in rows)
+    """Which accounts pay for each page, and how much an hour, in the account's currency."""
     found: dict[str, dict[tuple[str, str], float]] = {}
-    for row in rows:
-        campaign = (row["source"], row["account"], row["campaign"])
-        spend = float(scene.spend[place[campaign], :24].sum()) / 24 if campaign in place else 0.0
-        payers = found.setdefault(page_of(row["final_url"]), {})
-        payers[campaign[:2]] = payers.get(campaign[:2], 0.0) + spend / ads[campaign]
+    for url, paying in site.payers(scene.warehouse, scene.now).items():
+        by_account = found.setdefault(url, {})
+        for payer in paying:
+            key = (payer.source, payer.account)
+            by_account[key] = by_account.get(key, 0.0) + payer.an_hour
     return found

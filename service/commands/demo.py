@@ -224,6 +224,7 @@ def write_workspace(
             "connect_to": {"*.example": said["sites"].removeprefix("https://")},
             "ca_file": said["ca_file"],
             "timeout": 5,
+            "again": 2,
         },
     }
     template["alerts"] = _alerts(said)
