@@ -21,7 +21,7 @@ import certifi
 from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.contract import Account, Batch, Connector, PageCheck, Window, stream
-from connectors.errors import Unexpected
+from connectors.errors import Unavailable, Unexpected
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -99,7 +99,13 @@ class LandingPages(Connector):
         if window.end >= self.now - timedelta(hours=1):
             # A window does not hold its end: the look is put down a second before it.
             at = min(self.now, window.end - timedelta(seconds=1))
-            found = self._look(self.urls(), at)
+            urls = self.urls()
+            if not urls:
+                raise Unavailable(
+                    "no page is known yet: the ads name them, and come with their own poll",
+                    mend="without sources of ads, list the pages under sources.landing_pages.pages",
+                )
+            found = self._look(urls, at)
             failed = [one.url for one in found if one.failure and one.failure != "blocked"]
             if failed and self.settings.again:
                 # What failed twice within a poll is no hiccup: nobody need wait for the next poll to know.

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from scipy import stats
 
@@ -28,21 +27,26 @@ LOST: Final = 0.75
 _CHANCE: Final = 0.001
 _NOW: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
+_FRESH: Final = timedelta(minutes=20)
+_SILENT: Final = 0.25
+"""Of the usual visits of an hour: fewer are no quiet hour."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """A step of the funnel: how often it was reached. kept: as a share of the step before, None at the first.
 
-    usual: that share in the seven days before the last one.
+    usual: that share in the seven days before the last one. expected: how often it would usually be reached
+    from the step before; at the first one of the present hour, at this hour of the day.
     """
 
     name: str
     reached: int
     kept: float | None
     usual: float | None
+    expected: float | None
     breaks: bool
-    """Whether so few would go on in one of a thousand sound periods at most."""
+    """Whether so few would be in one of a thousand sound periods at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +71,8 @@ class Funnel:
     @property
     def lost(self) -> float:
         """How many more would have got through the step at which it breaks, by its usual share."""
-        told = list(self.now or self.day)
-        for before, step in pairwise(told):
-            if step.breaks and step.usual is not None:
-                return before.reached * step.usual - step.reached
-        return 0.0
+        step = self.broken
+        return 0.0 if step is None or step.expected is None else step.expected - step.reached
 
 
 def funnels(warehouse: Warehouse, now: datetime) -> list[Funnel]:
@@ -81,28 +82,38 @@ def funnels(warehouse: Warehouse, now: datetime) -> list[Funnel]:
           sum(sessions) FILTER (WHERE hour >= $day)::BIGINT AS day,
           sum(sessions) FILTER (WHERE hour < $day)::BIGINT AS before,
           sum(events) FILTER (WHERE hour < $day)::BIGINT AS events_before,
+          sum(events) FILTER (
+            WHERE hour < $day AND date_part('hour', hour) = date_part('hour', $half::TIMESTAMPTZ)
+          ) / 7 AS at_this_hour,
           sum(sessions) FILTER (WHERE hour >= $day AND page = $withheld)::BIGINT AS withheld
         FROM web WHERE hour >= $week GROUP BY ALL""",
-        {"day": now - _DAY, "week": now - 8 * _DAY, "withheld": WITHHELD},
+        {"day": now - _DAY, "week": now - 8 * _DAY, "half": now - _NOW / 2, "withheld": WITHHELD},
     ).to_pylist()
-    told: dict[tuple[str, str], dict[str, dict[str, int]]] = defaultdict(dict)
+    told: dict[tuple[str, str], dict[str, dict[str, float]]] = defaultdict(dict)
     for row in rows:
         told[row["source"], row["account"]][row["step"]] = {
-            name: row[name] or 0 for name in ("day", "before", "events_before", "withheld")
+            name: row[name] or 0 for name in ("day", "before", "events_before", "at_this_hour", "withheld")
         }
     lately = _lately(warehouse, now)
     listed = warehouse.query("SELECT source, account, name FROM account").to_pylist()
     names = {(r["source"], r["account"]): r["name"] for r in listed}
     found = []
     for key in {**told, **lately}:
-        counts = told.get(key, {})
+        counts: Mapping[str, Mapping[str, Any]] = told.get(key, {})
         order = SHOP if any(name in {*counts, *lately.get(key, {})} for name in SHOP[2:]) else LEADS
         start = counts.get(order[0], {"day": 0, "withheld": 0})
         found.append(
             Funnel(
                 *key,
                 name=names.get(key, key[1]),
-                now=_steps(order, lately.get(key, {}), {s: c["events_before"] for s, c in counts.items()}),
+                now=_steps(
+                    order,
+                    lately[key],
+                    {s: c["events_before"] for s, c in counts.items()},
+                    counts.get(order[0], {}).get("at_this_hour"),
+                )
+                if key in lately
+                else [],
                 day=_steps(
                     order,
                     {s: c["day"] for s, c in counts.items()},
@@ -115,22 +126,33 @@ def funnels(warehouse: Warehouse, now: datetime) -> list[Funnel]:
 
 
 def _lately(warehouse: Warehouse, now: datetime) -> dict[tuple[str, str], dict[str, int]]:
-    """Events of the last hour by site and step."""
+    """Events of the last hour by step, of each site that was asked just now: only theirs is silence."""
+    found: dict[tuple[str, str], dict[str, int]] = {
+        (m.source, m.account): {}
+        for m in warehouse.watermarks()
+        if m.stream == "steps" and not m.error and m.polled_at is not None and now - m.polled_at < _FRESH
+    }
     rows = warehouse.query(
         """SELECT source, account, step, sum(events)::BIGINT AS events FROM web_step
         WHERE minute >= $since GROUP BY ALL""",
         {"since": now - _NOW},
     ).to_pylist()
-    found: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
     for row in rows:
-        found[row["source"], row["account"]][row["step"]] = row["events"]
+        if (row["source"], row["account"]) in found:
+            found[row["source"], row["account"]][row["step"]] = row["events"]
     return found
 
 
-def _steps(order: Sequence[str], counts: Mapping[str, int], before: Mapping[str, int]) -> list[Step]:
-    """A step that is usual and was not reached counts as reached by nobody; [] where none was reached."""
-    if not any(counts.get(name) for name in order):
-        return []
+def _steps(
+    order: Sequence[str],
+    counts: Mapping[str, int],
+    before: Mapping[str, float],
+    visits: float | None = None,
+) -> list[Step]:
+    """A step that is usual and was not reached counts as reached by nobody; [] where nothing is known.
+
+    visits: how often the first is usually reached.
+    """
     found: list[Step] = []
     last = ""
     for name in order:
@@ -139,9 +161,17 @@ def _steps(order: Sequence[str], counts: Mapping[str, int], before: Mapping[str,
         reached = counts.get(name, 0)
         kept = reached / counts[last] if last and counts.get(last) else None
         usual = before.get(name, 0) / before[last] if last and before.get(last) else None
-        breaks = False
-        if kept is not None and usual and kept < LOST * usual:
-            breaks = bool(stats.poisson.cdf(reached, counts[last] * usual) < _CHANCE)
-        found.append(Step(name, reached, kept, usual, breaks))
+        expected = counts.get(last, 0) * usual if usual is not None else None
+        if not last and visits:
+            expected = visits
+            # Days differ: half of the usual is taken as what a quiet one may bring.
+            breaks = reached < _SILENT * visits and _few(reached, visits / 2)
+        else:
+            breaks = expected is not None and reached < LOST * expected and _few(reached, expected)
+        found.append(Step(name, reached, kept, usual, expected, breaks))
         last = name
     return found
+
+
+def _few(reached: int, expected: float) -> bool:
+    return bool(stats.poisson.cdf(reached, expected) < _CHANCE)

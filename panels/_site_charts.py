@@ -102,16 +102,19 @@ def active(minutes: Sequence[Minute], zone: ZoneInfo) -> Spec:
 def funnel(steps: Sequence[tuple[str, Step]]) -> Spec:
     """How often each step was reached, with the share that went on; a tick where the usual would be."""
     values = []
-    last = 0
     for title, step in steps:
         said = f"{step.reached:,}"
         if step.kept is not None:
             said += f" · {step.kept:.0%} go on"
-        usual = None if step.usual is None else last * step.usual
         values.append(
-            {"step": title, "reached": step.reached, "broken": step.breaks, "said": said, "usual": usual}
+            {
+                "step": title,
+                "reached": step.reached,
+                "broken": step.breaks,
+                "said": said,
+                "usual": step.expected,
+            }
         )
-        last = step.reached
     y = {
         "field": "step",
         "type": "nominal",

@@ -127,7 +127,7 @@ def cards(of: Process, shown: site.Site, now: datetime) -> None:
 
 def converts(shown: site.Site) -> None:
     """Of how many sites the funnel passes people on as usual."""
-    told = [one for one in shown.funnels if any(s.usual is not None for s in one.now or one.day)]
+    told = [one for one in shown.funnels if any(s.expected is not None for s in one.now or one.day)]
     broken = [one for one in told if one.broken is not None]
     step = broken[0].broken if broken else None
     card(
@@ -293,12 +293,17 @@ def steps(told: Sequence[Step], title: str, about: str, empty: str) -> None:
         _site_charts.funnel([(WORDS.get(s.name, s.name), s) for s in told]), alt="Steps of the funnel"
     )
     broken = next((s for s in told if s.breaks), None)
-    if broken is not None:
+    if broken is not None and broken.kept is None:
+        st.markdown(
+            f"{Status.act.value.icon} Visitors stay away, or nothing counts them: {broken.reached:,} came, "
+            f"{broken.expected:,.0f} are usual at this hour."
+        )
+    elif broken is not None:
         st.markdown(
             f"{Status.act.value.icon} It breaks at **{WORDS.get(broken.name, broken.name)}**: "
             f"{f.percent(broken.kept)} go on, usually {f.percent(broken.usual)}."
         )
-    elif any(s.usual is not None for s in told):
+    elif any(s.expected is not None for s in told):
         st.markdown(f"{Status.good.value.icon} Every step passes on its usual share.")
     else:
         st.markdown(":material/hourglass_empty: What is usual is known after a day.")

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from connectors import _page_guard as guard
 from connectors import _page_probe as probe
 from connectors.contract import Account, Window
-from connectors.errors import Unexpected
+from connectors.errors import Unavailable, Unexpected
 from connectors.landing_pages import LandingPages, LandingPagesSettings, page_of
 from sandbox import http, sites, tls
 from sandbox.clock import SandboxClock
@@ -221,7 +221,7 @@ def shops(tmp_path_factory):
 
 
 def checked(settings, *urls, now=AT):
-    connector = LandingPages(LandingPagesSettings(**settings, ads=list(urls)), now=now)
+    connector = LandingPages(LandingPagesSettings(**{"again": 0, **settings}, ads=list(urls)), now=now)
     (stream,) = connector.streams()
     batches = list(connector.fetch(stream, PAGES, Window(now - timedelta(minutes=5), now)))
     return pa.Table.from_batches(batches).to_pylist()
@@ -291,6 +291,27 @@ def test_a_past_window_is_not_made_up(shops):
     connector = LandingPages(LandingPagesSettings(**settings), now=AT)
     past = Window(AT - timedelta(days=3), AT - timedelta(days=2))
     assert list(connector.fetch(connector.streams()[0], PAGES, past)) == []
+
+
+def test_what_failed_is_looked_at_once_more(shops):
+    """The look that counts is the last; those that came are left in peace."""
+    world, settings = shops
+    advertiser = world.advertisers("google_ads", at=AT)[-1]
+    url = world.ads(advertiser.id, at=AT)[0].final_url
+    settings = {**settings, "again": 1}
+    found = checked(settings, url, "https://other.example/")
+    assert [(row["url"], AT - row["checked"] - timedelta(seconds=1)) for row in found] == [
+        (url, timedelta(seconds=1)),
+        ("https://other.example/", timedelta(seconds=1)),
+        ("https://other.example/", timedelta(0)),
+    ]
+
+
+def test_without_any_page_it_is_asked_again_soon(shops):
+    """The ads, which name the pages, come with the same poll: nobody waits five minutes for the next."""
+    _, settings = shops
+    with pytest.raises(Unavailable, match="no page is known yet"):
+        checked(settings)
 
 
 def test_check_names_the_page_that_fails(shops):

@@ -38,6 +38,16 @@ def put(running, source: str, account: str, rows: list[Row]) -> None:
     running.state["version"] += 1
 
 
+def put_steps(running, rows: list[Row]) -> None:
+    """A complete reply of the realtime reports; it may be empty."""
+    at = now()
+    window = Window(at - timedelta(hours=3), at + timedelta(seconds=1))
+    fetch = Fetch("ga4", "7", "steps", window, at, 5, "ok")
+    piece = Slice("ga4", "7", "steps", WebStep, window)
+    running.warehouse.write(piece, [to_batch(WebStep, rows)], seen_at=at, vouched=at, fetch=fetch)
+    running.state["version"] += 1
+
+
 def look(url: str, ago: float, failure: str = "", *, ms: int = 400, days: int = 60) -> PageCheck:
     """A look so many minutes ago."""
     return PageCheck(
@@ -172,9 +182,10 @@ def test_few_are_no_proof_and_an_hour_without_any_is(shop):
     put(shop, "ga4", "7", [web(step, 48, n) for step, n in usual.items()])
     shop.write("ga4", "7", [AccountRow("shop.example", "", "Europe/Berlin")])
     at = now().replace(second=0)
-    put(shop, "ga4", "7", [WebStep(at - timedelta(minutes=5), "begin_checkout", 40)])
+    came = WebStep(at - timedelta(minutes=5), "session_start", 200)
+    put_steps(shop, [came, WebStep(at - timedelta(minutes=5), "begin_checkout", 40)])
     assert funnels(shop.warehouse, now())[0].broken is None
-    put(shop, "ga4", "7", [WebStep(at - timedelta(minutes=4), "begin_checkout", 40)])
+    put_steps(shop, [WebStep(at - timedelta(minutes=4), "begin_checkout", 40)])
     (found,) = funnels(shop.warehouse, now())
     assert (found.broken.name, found.broken.reached, found.lost) == ("purchase", 0, 8)
     app = opened()
@@ -182,8 +193,37 @@ def test_few_are_no_proof_and_an_hour_without_any_is(shop):
     assert {m.label: m.value for m in app.metric}["Sites that convert as usual"] == "0 of 1"
     assert "Breaks at purchase" in text(app)
     assert r"shop\.example" in text(app)
-    put(shop, "ga4", "7", [WebStep(at - timedelta(minutes=61), "purchase", 9)])  # of the hour before
+    put_steps(shop, [WebStep(at - timedelta(minutes=61), "purchase", 9)])  # of the hour before
     assert funnels(shop.warehouse, now())[0].broken is not None
+
+
+def test_a_site_that_falls_silent_is_told_and_one_that_nobody_asked_is_not(shop):
+    """700 visits came at this hour in seven days; of the last hour's 100 there are none, or nothing is known."""
+    put(shop, "ga4", "7", [web("session_start", 24 * n, 100) for n in range(1, 8)])
+    assert funnels(shop.warehouse, now())[0].now == []
+    half = timedelta(minutes=30)
+    hour = (now() - half).replace(minute=0, second=0)
+    rows = [
+        Web(
+            "Email",
+            "/",
+            "session_start",
+            hour - timedelta(days=n),
+            (hour - timedelta(days=n)).date(),
+            *[100] * 5,
+        )
+        for n in range(2, 9)
+    ]
+    put(shop, "ga4", "7", rows)
+    put_steps(shop, [])
+    (found,) = funnels(shop.warehouse, now())
+    (visits,) = found.now
+    assert (visits.reached, visits.breaks) == (0, True)
+    assert visits.expected == pytest.approx(100, rel=0.2)  # the eighth day may lie outside the week
+    app = opened()
+    assert "Visitors stay away, or nothing counts them: 0 came" in text(app)
+    put_steps(shop, [WebStep(now() - timedelta(minutes=5), "session_start", 40)])
+    assert funnels(shop.warehouse, now())[0].broken is None
 
 
 def test_what_google_withholds_is_said(shop):

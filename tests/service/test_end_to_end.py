@@ -228,6 +228,7 @@ def test_an_empty_page_in_the_middle_loses_nothing(team):
         assert_equal(team.stored(source, account), team.truth(account, team.now))
 
 
+@pytest.mark.timeout(300)
 def test_a_full_disk_stops_all_and_is_made_up_for(team, monkeypatch):
     """The kernel's own refusals at any moment of a write: tests/warehouse/test_full_disk.py."""
     team.advance(minutes=61)
