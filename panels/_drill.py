@@ -8,7 +8,7 @@ import streamlit as st
 
 from metrics.entities import Entity
 
-__all__ = ["KEYS", "PAGE", "address", "link", "open_campaign", "open_entity"]
+__all__ = ["KEYS", "PAGE", "address", "link", "open_campaign", "open_entity", "open_proposal"]
 
 PAGE = "campaign.py"
 
@@ -46,3 +46,8 @@ def link(label: str, query: dict[str, str], *, icon: str | None = None, about: s
 def open_campaign(source: str, account: str, campaign: str, adset: str = "", ad: str = "") -> NoReturn:
     """Go to the page of a campaign, or of one of its ad groups (ad sets) or ads."""
     open_entity(Entity(source, account, campaign, adset, ad))
+
+
+def open_proposal(path: str) -> NoReturn:
+    """Go to where a change of one of the workspace's files is proposed."""
+    st.switch_page("proposals.py", query_params={"part": "propose", "file": path})

@@ -10,8 +10,11 @@ import streamlit as st
 
 from alerts.engine import Engine
 from panels import _format as f
+from panels._access import may
+from panels._drill import open_proposal
 from panels._status import Status
 from panels._table import About, Column, Pill, table
+from warehouse.access import Permission
 
 __all__ = ["table_of"]
 
@@ -75,4 +78,13 @@ def table_of(engine: Engine, now: datetime) -> None:
         empty="No rule is written: see docs/write-a-rule.md.",
         rows=16,
     )
-    st.caption("Rules are written in `rules.yaml` of the workspace; docs/write-a-rule.md says how.")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption("Rules are written in `rules.yaml` of the workspace; docs/write-a-rule.md says how.")
+        if may(Permission.PROPOSE) and st.button(
+            "Propose a change",
+            key="propose_rule",
+            type="tertiary",
+            icon=":material/rate_review:",
+            help="Somebody else approves it; then it watches at once.",
+        ):
+            open_proposal("rules.yaml")

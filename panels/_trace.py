@@ -16,10 +16,13 @@ from metrics.model import Metric
 from metrics.trace import Trace, trace
 from panels import _format as f
 from panels import _seen
+from panels._access import may
 from panels._asked import ask, asked
 from panels._catalog import open_entry
+from panels._drill import open_proposal
 from panels._slot import Process, process
 from panels._view import View
+from warehouse.access import Permission
 
 __all__ = ["info_button"]
 
@@ -100,6 +103,14 @@ def _definition(metric: Metric) -> None:
         if st.button("In the catalogue", key=f"catalogue_{metric.name}", icon=":material/menu_book:"):
             open_entry(Ref("metric", metric.name))
     st.code(metric.sql, language="sql", wrap_lines=True)
+    if may(Permission.PROPOSE) and st.button(
+        "Propose a change",
+        key="propose_change",
+        type="tertiary",
+        icon=":material/rate_review:",
+        help="With its effect on the last 28 days; somebody else approves it.",
+    ):
+        open_proposal(f"metrics/{metric.name}.sql")
     facts = {
         "Version": str(metric.version),
         "Changed": metric.changes[0].split(" ", 2)[1] if metric.changes else "",

@@ -1,0 +1,119 @@
+"""The Proposals page: a change is proposed with its effect, and approved by somebody else alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from connectors.contract import AccountRow
+from metrics import proposals
+from panels import _access, _slot
+from service.changes import Changes
+from service.in_force import InForce
+from service.settings import load
+from service.workspace import Workspace
+from tests.panels.conftest import ROOT, hours
+from tests.panels.test_pages import text
+from warehouse.access import Actor, Role
+
+EMIL = Actor("emil@example.com", Role.EDITOR, proven=True)
+ADA = Actor("ada@example.com", Role.ADMIN, proven=True)
+VERA = Actor("vera@example.com", Role.VIEWER, proven=True)
+
+
+@pytest.fixture
+def desk(running, tmp_path):
+    """One account with a conversion and 10 € an hour; the desk on a workspace beside it."""
+    running.write("google_ads", "1", [AccountRow("Account 1", "EUR", "UTC")])
+    running.write("google_ads", "1", hours("c1"))
+    (tmp_path / "paceline.yaml").write_text("sources: {fx: }\n")
+    workspace = Workspace(tmp_path)
+
+    def clock():
+        return datetime.now(UTC)
+
+    routing = load(tmp_path).settings.alerts
+    force = InForce(workspace, routing, running.book, clock=clock)
+    made = Changes(workspace, running.book, running.warehouse, force, currency="EUR", clock=clock)
+    held = _slot.process_slot()
+    held["process"] = replace(held["process"], changes=made, metrics=lambda: force.now.metrics)
+    return made
+
+
+def opened(monkeypatch, who=None, **query):
+    if who is not None:
+        monkeypatch.setattr(_access, "actor", lambda _said="": who)
+        monkeypatch.setattr(_access, "logged_in", lambda: True)
+    app = AppTest.from_file(str(ROOT / "panels" / "main.py"), default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    app = app.switch_page("proposals.py")
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception, app.exception
+    return app
+
+
+def halved(desk, by):
+    shown = desk.text("metrics/cpa.sql").replace("sum(conversions)", "(sum(conversions) / 2)")
+    return desk.propose("metrics/cpa.sql", shown, why="Half of them are tests", by=by)
+
+
+def test_where_nobody_logs_in_a_change_is_proposed_and_not_approved(desk, running, monkeypatch):
+    app = opened(monkeypatch, part="propose", file="metrics/cpa.sql")
+    area = next(one for one in app.text_area if one.label == "The file as it should be")
+    assert "nullif(sum(conversions), 0)" in area.value
+    area.set_value(area.value.replace("sum(conversions)", "(sum(conversions) / 2)"))
+    app.text_input(key="propose_why").set_value("Half of them are tests")
+    app.text_input(key="propose_name").set_value("Emil")
+    next(b for b in app.button if b.label == "Propose").click().run()
+    assert not app.exception
+    (found,) = proposals.read(running.book)
+    assert (found.author, found.proven, found.state) == ("Emil", False, "open")
+
+    app = opened(monkeypatch)
+    assert "Half of them are tests" in text(app)
+    # 10 € an hour over one conversion an hour; over half of one it is 20 €
+    assert r"€10\.00 → **€20\.00** \(\+100\.0 %\)" in text(app)
+    diff = next(one.value for one in app.code if one.language == "diff")
+    assert "+sum(cost) / 1e6 / nullif((sum(conversions) / 2), 0)" in diff
+    assert [b.key for b in app.button if (b.key or "").startswith("approve_")] == []
+    assert "nobody else can approve" in text(app)
+
+
+@pytest.mark.parametrize(
+    ("who", "keys"), [(ADA, {"approve_1", "reject_1"}), (EMIL, {"withdraw_1"}), (VERA, set())]
+)
+def test_each_is_offered_what_they_may(desk, monkeypatch, who, keys):
+    halved(desk, EMIL)
+    app = opened(monkeypatch, who)
+    found = {b.key for b in app.button if (b.key or "").endswith("_1")}
+    assert found & {"approve_1", "reject_1", "withdraw_1"} == keys
+
+
+def test_an_approval_is_in_force(desk, running, monkeypatch):
+    halved(desk, EMIL)
+    app = opened(monkeypatch, ADA)
+    app.button(key="approve_1").click().run()
+    assert not app.exception
+    assert "Nothing waits for a decision" in text(app)
+    assert _slot.process().metrics()["cpa"].version == 2
+    app = opened(monkeypatch, ADA, part="decided")
+    assert "approved by ada" in text(app)
+    app.button(key="revert_1").click().run()
+    assert proposals.find(running.book, 2).reverts == 1
+
+
+def test_what_is_wrong_is_said_in_words(desk, running, monkeypatch):
+    app = opened(monkeypatch, EMIL, part="propose", file="metrics/cpa.sql")
+    area = next(one for one in app.text_area if one.label == "The file as it should be")
+    area.set_value(area.value.replace("conversions", "conversoins"))
+    app.text_input(key="propose_why").set_value("A slip")
+    next(b for b in app.button if b.label == "Propose").click().run()
+    assert "conversoins" in app.error[0].value
+    assert proposals.read(running.book) == []
