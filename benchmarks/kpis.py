@@ -46,10 +46,11 @@ sum(conversion_value) / 1e6 / nullif(sum(clicks), 0)
 """
 
 
-def build(path: Path, campaigns: int, hours: int, *, silent: bool) -> None:
+def build(path: Path, campaigns: int, hours: int, *, silent: bool, start: datetime = START) -> None:
     """A warehouse of that many campaigns and hours in 20 accounts, in time order as polling leaves it.
 
-    silent: the even accounts are of a source that gives conversions by the day only.
+    start: the first hour, a midnight. silent: the even accounts are of a source that gives conversions by the
+    day only.
     """
     DuckWarehouse.open(path, min_free=0).close()
     source = "CASE WHEN (c % 20) % 2 = 0 THEN 'meta_ads' ELSE 'google_ads' END" if silent else "'google_ads'"
@@ -66,13 +67,14 @@ def build(path: Path, campaigns: int, hours: int, *, silent: bool) -> None:
                 SELECT {source}, 'a' || (c % 20), 'c' || c, moment, CAST(moment AS DATE), hour(moment),
                     r % 900, r // 1000 % 40, r // 7 % 90000000,
                     CASE WHEN {known} THEN r // 11 % 5 END, CASE WHEN {known} THEN r // 13 % 400000000 END
-                FROM (SELECT c, h, TIMESTAMPTZ '{START:%Y-%m-%d} 00:00:00+00' + to_hours(h) AS moment,
+                FROM (SELECT c, h,
+                        TIMESTAMPTZ '{start:%Y-%m-%d} 00:00:00+00' + to_hours(h) AS moment,
                         CAST(hash(c * 1000003 + h * 7919) % 1000000007 AS BIGINT) AS r
                     FROM range({hours}) s(h), range({campaigns}) t(c) ORDER BY h, c)"""
         )
         con.execute(
             f"""INSERT INTO day_totals SELECT {source}, 'a' || (c % 20), 'c' || c, 'buy',
-                    DATE '{START:%Y-%m-%d}' + CAST(d AS INTEGER), 'purchase', true, hash(c + d * 31) % 60,
+                    DATE '{start:%Y-%m-%d}' + CAST(d AS INTEGER), 'purchase', true, hash(c + d * 31) % 60,
                     CAST(hash(c + d * 37) % 5000000000 AS BIGINT)
                 FROM range({hours // 24}) s(d), range({campaigns}) t(c) ORDER BY d, c"""
         )

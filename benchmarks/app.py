@@ -1,0 +1,313 @@
+"""The app under load: 1,000 campaigns over ten million rows, the real server, sessions over its websocket.
+
+    python -m benchmarks.app [--campaigns 1000] [--hours 10000] [--sessions 50] [--minutes 2] [--reruns 1000]
+
+The whole app is started on a workspace of its own. A session is what a browser tab is to the server: it sends
+the messages that Streamlit's page sends and reads what comes back until the script has ended. Every minute a
+poll stores something new, and every session redraws its numbers, as an open tab does. A rerun's cost is CPU
+time of the server's process; memory is its resident set. The switch of a page is timed in a real browser.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import requests
+from playwright.sync_api import sync_playwright
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.sync.client import ClientConnection, connect
+
+from benchmarks.kpis import build
+from service import settings
+from service.commands import serve
+from service.workspace import Workspace
+
+TOKEN = "a-token-of-the-senders"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+LIMITS = {
+    "rerun_cpu_ms": 150,
+    "switch_ms": 500,
+    "sessions_p95_ms": 1000,
+    "sessions_core": 0.5,
+    "growth_mb": 20,
+}
+
+
+class Session:
+    """A tab: one websocket, on which a script is run and read to its end."""
+
+    def __init__(self, port: int, query: str = "") -> None:
+        origin = f"http://127.0.0.1:{port}"
+        self._query = query
+        self._held = ExitStack()
+        self._socket: ClientConnection = self._held.enter_context(
+            connect(
+                f"ws://127.0.0.1:{port}/_stcore/stream",
+                subprotocols=["streamlit"],  # type: ignore[list-item]  # a plain string to websockets
+                origin=origin,  # type: ignore[arg-type]
+                max_size=None,
+            )
+        )
+        self._parts: Counter[str] = Counter()
+
+    def run(self, fragment: str = "") -> float:
+        """Run the page, or its numbers alone; seconds until the script has ended."""
+        message = BackMsg()
+        message.rerun_script.query_string = self._query
+        message.rerun_script.fragment_id = fragment
+        began = time.perf_counter()
+        self._socket.send(message.SerializeToString())
+        while True:
+            found = ForwardMsg()
+            found.ParseFromString(self._socket.recv(timeout=120))  # type: ignore[arg-type]
+            kind = found.WhichOneof("type")
+            if kind == "delta" and found.delta.fragment_id:
+                self._parts[found.delta.fragment_id] += 1
+            if kind == "script_finished":
+                return time.perf_counter() - began
+
+    @property
+    def numbers(self) -> str:
+        """The fragment that holds the page's numbers: by far the largest."""
+        return self._parts.most_common(1)[0][0]
+
+    def close(self) -> None:
+        """Close the tab."""
+        self._held.close()
+
+
+def filled(workspace: Workspace, campaigns: int, hours: int) -> None:
+    """A year of delivery up to the present hour, every account polled just now."""
+    now = datetime.now(UTC)
+    start = (now - timedelta(hours=hours)).replace(hour=0, minute=0, second=0, microsecond=0)
+    path = workspace.database
+    path.parent.mkdir(parents=True, exist_ok=True)
+    build(path, campaigns, int((now - start) / timedelta(hours=1)), silent=False, start=start)
+    as_of = now.replace(minute=0, second=0, microsecond=0)
+    with duckdb.connect(str(path)) as con:
+        con.execute("SET TimeZone = 'UTC'")
+        con.execute(
+            """INSERT INTO campaign SELECT DISTINCT source, account, campaign, 'Campaign ' || campaign,
+               'enabled', '', 'search', '', '', NULL, NULL, '' FROM delivery"""
+        )
+        con.execute(
+            """INSERT INTO budget SELECT source, account, 'b' || campaign, campaign, '', campaign, 1000000000,
+               'daily', 'campaign', false, DATE '2020-01-01', NULL FROM campaign"""
+        )
+        con.execute(
+            """INSERT INTO watermark SELECT source, account, 'delivery', ?, ?, ?, 'ok', '', '', '', NULL
+               FROM account""",
+            [as_of, now, now],
+        )
+
+
+@contextmanager
+def running(workspace: Workspace, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """The whole app."""
+    setup = settings.load(workspace.folder)
+    with (workspace.folder / "app.log").open("ab") as log:
+        app = subprocess.Popen(
+            serve.command(setup, port=port, address="127.0.0.1"),
+            cwd=workspace.folder,
+            env={**os.environ, **serve.environment(workspace)},
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            try:
+                if requests.get(f"http://127.0.0.1:{port}/healthz", timeout=2).status_code == 200:
+                    break
+            except requests.RequestException:
+                time.sleep(0.1)
+        else:
+            raise TimeoutError((workspace.folder / "app.log").read_text(encoding="utf-8"))
+        yield app
+    finally:
+        app.terminate()
+        app.wait()
+
+
+def cpu(pid: int) -> float:
+    """CPU seconds of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident(pid: int) -> float:
+    """Resident megabytes of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def poll(port: int, workspace: Workspace) -> None:
+    """Store something new: an event is collected, and counted by a poll."""
+    base = f"http://127.0.0.1:{port}"
+    event = {
+        "id": str(uuid.uuid4()),
+        "name": "page_view",
+        "at": datetime.now(UTC).isoformat(),
+        "session": "s",
+    }
+    sent = requests.post(
+        f"{base}/collect", json={"events": [event]}, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10
+    )
+    sent.raise_for_status()
+    asked = requests.post(
+        f"{base}/api/poll", headers={"Authorization": f"Bearer {workspace.token()}"}, timeout=60
+    )
+    asked.raise_for_status()
+
+
+def version(port: int, workspace: Workspace) -> int:
+    """The data version of the app."""
+    told = requests.get(
+        f"http://127.0.0.1:{port}/api/status",
+        headers={"Authorization": f"Bearer {workspace.token()}"},
+        timeout=10,
+    )
+    return int(told.json()["data_version"])
+
+
+def alone(pid: int, port: int, reruns: int) -> dict[str, float]:
+    """One session: the first draw, warm reruns of the Overview, and what many of them leave in memory."""
+    tab = Session(port)
+    first = tab.run()
+    for _ in range(5):
+        tab.run()
+    begun, took = cpu(pid), [tab.run() for _ in range(50)]
+    whole = (cpu(pid) - begun) / 50
+    begun = cpu(pid)
+    for _ in range(50):
+        tab.run(tab.numbers)
+    numbers = (cpu(pid) - begun) / 50
+    for _ in range(100):
+        tab.run()
+    before = resident(pid)
+    for _ in range(reruns):
+        tab.run()
+    after = resident(pid)
+    tab.close()
+    return {
+        "first_ms": first * 1e3,
+        "rerun_cpu_ms": whole * 1e3,
+        "rerun_ms": statistics.median(took) * 1e3,
+        "numbers_cpu_ms": numbers * 1e3,
+        "resident_mb": after,
+        "growth_mb": after - before,
+    }
+
+
+def together(pid: int, port: int, workspace: Workspace, sessions: int, minutes: float) -> dict[str, float]:
+    """Many sessions, a poll a minute: each redraws its numbers when the data change, as an open tab does."""
+    tabs = [Session(port) for _ in range(sessions)]
+    for tab in tabs:
+        tab.run()
+    took: list[float] = []
+    begun, start = cpu(pid), time.monotonic()
+    number = version(port, workspace)
+    polls = 0
+    while time.monotonic() < start + 60 * minutes:
+        poll(port, workspace)
+        polls += 1
+        while version(port, workspace) == number:
+            time.sleep(0.05)
+        number = version(port, workspace)
+        threads = [threading.Thread(target=lambda tab=tab: took.append(tab.run(tab.numbers))) for tab in tabs]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        time.sleep(max(0.0, start + 60 * polls - time.monotonic()))
+    core = (cpu(pid) - begun) / (time.monotonic() - start)
+    for tab in tabs:
+        tab.close()
+    took.sort()
+    return {
+        "sessions_median_ms": statistics.median(took) * 1e3,
+        "sessions_p95_ms": took[int(len(took) * 0.95)] * 1e3,
+        "sessions_core": core,
+    }
+
+
+def switched(port: int) -> dict[str, float]:
+    """The switch between two pages in a browser, from the click until the new page's numbers stand there."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    took = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.get_by_text("Spend pacing", exact=True).wait_for(timeout=120_000)
+        for turn in range(12):
+            link, there = (("Acquisition", "Clicks"), ("Overview", "Spend pacing"))[turn % 2]
+            page.get_by_text("Monitor", exact=True).first.click()
+            target = page.get_by_role("menuitem", name=re.compile(link)).first
+            target.wait_for()
+            begun = time.perf_counter()
+            target.click()
+            page.get_by_text(there, exact=True).first.wait_for(timeout=60_000)
+            if turn >= 2:
+                took.append(time.perf_counter() - begun)
+            page.wait_for_timeout(1500)
+        browser.close()
+    return {"switch_ms": statistics.median(took) * 1e3}
+
+
+def main() -> None:
+    """Print what was measured; end with 1 where a limit is passed."""
+    words = argparse.ArgumentParser()
+    words.add_argument("--campaigns", type=int, default=1000)
+    words.add_argument("--hours", type=int, default=10_000)
+    words.add_argument("--sessions", type=int, default=50)
+    words.add_argument("--minutes", type=float, default=2)
+    words.add_argument("--reruns", type=int, default=1000)
+    words.add_argument("--port", type=int, default=18791)
+    asked = words.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        workspace = Workspace(Path(place))
+        (workspace.folder / ".streamlit").mkdir()
+        workspace.settings_file.write_text("currency: EUR\ntimezone: UTC\nsources:\n  events: {}\n")
+        (workspace.folder / ".streamlit/secrets.toml").write_text(f'[events]\ntoken = "{TOKEN}"\n')
+        filled(workspace, asked.campaigns, asked.hours)
+        with running(workspace, asked.port) as app:
+            found = alone(app.pid, asked.port, asked.reruns)
+            found |= switched(asked.port)
+            found |= together(app.pid, asked.port, workspace, asked.sessions, asked.minutes)
+    print(json.dumps({name: round(value, 2) for name, value in found.items()}, indent=2))
+    missed = [
+        f"{name} {found[name]:.2f} (at most {most})" for name, most in LIMITS.items() if found[name] > most
+    ]
+    if missed:
+        print("missed: " + ", ".join(missed))
+    sys.exit(bool(missed))
+
+
+if __name__ == "__main__":
+    main()
