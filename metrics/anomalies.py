@@ -21,7 +21,18 @@ from metrics import watch
 from metrics.cohorts import curves
 from metrics.forecasts import METHODS, Method
 from metrics.reference import HISTORY_DAYS, RECENT_HOURS, Hours, Reference, learn
-from metrics.stored_hours import Facts, Seen, arrivals, came, clock, local_day, newest
+from metrics.stored_hours import (
+    RESTATED,
+    Facts,
+    Older,
+    Seen,
+    arrivals,
+    came,
+    clock,
+    joined,
+    local_day,
+    newest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +49,9 @@ Bools = npt.NDArray[np.bool_]
 
 _REACH: Final = timedelta(hours=RECENT_HOURS + 49)
 """Of the looks that say what could have arrived by now."""
+
+_COUNTED: Final = 3
+"""Days whose conversions the tests of the newest hours look at, the present one apart."""
 
 _DAY: Final = timedelta(days=1)
 
@@ -80,10 +94,14 @@ class Judged:
 
 @dataclass(slots=True)
 class _Usual:
-    """An account's reference, the campaigns that its rows are, and the expectations of past days."""
+    """An account's reference for a day (None: it delivered nothing), the campaigns that its rows are, hours
+    that were read before, and the expectations of past days.
+    """
 
+    day: date | None = None
     campaigns: tuple[str, ...] = ()
     reference: Reference | None = None
+    older: Older | None = None
     expected: dict[int, Floats] = field(default_factory=dict)
 
 
@@ -112,16 +130,14 @@ def judge(
     """
     until = {key: end for key, end in until.items() if key in known}
     days = {key: local_day(end, known[key].timezone) for key, end in until.items()}
-    due = {
-        key
-        for key, day in days.items()
-        if (kept := memory.usual.get(key)) is None or _day_of(kept) != day.toordinal()
-    }
+    due = {key for key, day in days.items() if (kept := memory.usual.get(key)) is None or kept.day != day}
     if due:
         _learn(warehouse, known, {key: days[key] for key in due}, memory, now=now, as_of=as_of, method=method)
     usual = {key: memory.usual[key] for key in until if memory.usual[key].reference is not None}
     cells = {key: newest(known[key].timezone, until[key]) for key in usual}
-    facts = Facts(warehouse, known, cells, as_of)
+    older = {key: kept.older.before(cells[key]) if kept.older else None for key, kept in usual.items()}
+    read = {key: one.cut(slice(-RESTATED, None)) if older[key] else one for key, one in cells.items()}
+    facts = Facts(warehouse, read, as_of, counted=_COUNTED)
     seen = Seen(warehouse, now, _REACH)
     lags = {key: kept.reference.lag for key, kept in usual.items() if kept.reference is not None}
     arrived = arrivals(warehouse, known, lags, now)
@@ -129,7 +145,13 @@ def judge(
     for key, kept in usual.items():
         reference = kept.reference
         assert reference is not None  # of `usual`
-        hours = _of(method, facts.hours(key, kept.campaigns, reference.lag, seen))
+        hours = facts.hours(key, kept.campaigns, reference.lag, seen)
+        if (past := older[key]) is not None:
+            born = cells[key].born(reference.lag)
+            looked = seen.last(key, reference.lag, born)
+            hours = joined(past, hours, cells[key], born=born, looked=looked)
+        kept.older = Older(hours.start, hours.clicks, hours.spend)
+        hours = _of(method, hours)
         look = seen.of(key, reference.lag)
         if look is None:
             continue
@@ -166,7 +188,7 @@ def _learn(
     cells = {
         key: clock(known[key].timezone, day - HISTORY_DAYS * _DAY, day - _DAY) for key, day in days.items()
     }
-    facts = Facts(warehouse, known, cells, as_of)
+    facts = Facts(warehouse, cells, as_of)
     lags = _lags(warehouse, known, days)
     seen = Seen(warehouse, now, HISTORY_DAYS * _DAY + _REACH)
     for key, day in days.items():
@@ -174,7 +196,7 @@ def _learn(
         campaigns = facts.campaigns(key)
         if campaigns != kept.campaigns:
             kept.expected.clear()
-        kept.campaigns, kept.reference = campaigns, None
+        kept.day, kept.campaigns, kept.reference, kept.older = day, campaigns, None, None
         if campaigns and key in lags:
             hours = _of(method, facts.hours(key, campaigns, lags[key], seen))
             kept.reference = learn(
@@ -206,7 +228,3 @@ def _lags(
     for moment, keys in begins.items():
         found |= curves(warehouse, {key: known[key] for key in keys}, moment)
     return found
-
-
-def _day_of(kept: _Usual) -> int:
-    return kept.reference.day if kept.reference is not None else -1

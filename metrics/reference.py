@@ -58,7 +58,7 @@ NEEDED_RATE_DAYS: Final = 7
 NEEDED_AFTER_PAUSE: Final = 3
 _PAUSE_DAYS: Final = 3
 _NEEDED_ERRORS: Final = 240
-"""Hours of past errors without which their spread is unknown."""
+"""Hours of past errors without which their spread is its account's."""
 _NEEDED_CONVERSIONS: Final = 15.0
 
 _LEAST_SPREAD: Final = {"spend": 0.08, "cpc": 0.05}
@@ -294,8 +294,17 @@ def _learn_spend(
     each = valid.reshape(campaigns, -1)
     use = np.concatenate([each, np.any(each, axis=0, keepdims=True)])
     spread = baseline.spread(errors * weight, use[None], _LEAST_SPREAD["spend"])
-    spread = np.where(use.sum(1)[None] >= _NEEDED_ERRORS, spread, np.nan)
-    return expected[:, -2:], usual, spread
+    return expected[:, -2:], usual, _borrowed(spread, use.sum(1)[None])
+
+
+def _borrowed(spread: Floats, hours: Ints) -> Floats:
+    """Spreads of past errors, shape (windows, entities); those of few hours are no less than their account's
+    widest. hours: how many, of the same shape.
+    """
+    own = np.where(hours >= _NEEDED_ERRORS, spread, -np.inf)
+    widest = own.max(1, keepdims=True)
+    found = np.where(np.isfinite(own), own, np.maximum(spread, widest))
+    return np.asarray(np.where(np.isfinite(widest), found, np.nan))
 
 
 def residuals(spend: Floats, expected: Floats, usual: Floats, price: Floats) -> tuple[Floats, Floats]:
@@ -325,7 +334,7 @@ def _learn_cpc(hours: Hours, spend: Floats, first: int, length: Floats) -> tuple
     residual, weight = baseline.cpc_residuals(seen_cost, seen_clicks, past)
     use = (weight > 0) & np.isfinite(past)[None]
     spread = baseline.spread(residual * weight, use, _LEAST_SPREAD["cpc"])
-    return usual[-1], np.where(use.sum(-1) >= _NEEDED_ERRORS, spread, np.nan)
+    return usual[-1], _borrowed(spread, use.sum(-1))
 
 
 def _learn_conversions(

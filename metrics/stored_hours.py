@@ -23,14 +23,27 @@ from metrics.reference import RECENT_HOURS, Hours
 from warehouse import ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
     from connectors.contract import Account
     from metrics.windows import AccountKey
     from warehouse.store import Warehouse
 
-__all__ = ["Cells", "Facts", "News", "Seen", "arrivals", "came", "clock", "local_day", "newest"]
+__all__ = [
+    "RESTATED",
+    "Cells",
+    "Facts",
+    "News",
+    "Older",
+    "Seen",
+    "arrivals",
+    "came",
+    "clock",
+    "joined",
+    "local_day",
+    "newest",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -41,6 +54,9 @@ _STREAMS: Final = {"hour": "delivery", "day": "day_totals"}
 
 _FRESH: Final = 2.0
 """Hours after a cohort began within which its first look brings news; later, it brings history."""
+
+RESTATED: Final = 50
+"""Newest hours that are read at every poll; what is older is read once a day."""
 
 _DAY: Final = timedelta(days=1)
 
@@ -57,6 +73,10 @@ class Cells:
     day: Ints
     hour_of_day: Ints
     midnight: Floats
+
+    def born(self, lag: Curve) -> Floats:
+        """When the cohort of each began, from which the ages of a lag curve count."""
+        return self.start if lag.cohort == "hour" else self.midnight
 
     def cut(self, cells: slice) -> Cells:
         """Some of them."""
@@ -80,6 +100,22 @@ def clock(zone: ZoneInfo, first: date, last: date) -> Cells:
     end = datetime.combine(day, time(), zone).timestamp() / 3600
     start, days, hours, midnights_ = np.array(rows).T
     return Cells(start, np.diff(start, append=end), days.astype(int), hours.astype(int), midnights_)
+
+
+@dataclass(frozen=True, slots=True)
+class Older:
+    """Hours as they were read before: their starts, and what campaigns did then, shape (campaigns, hours)."""
+
+    start: Floats
+    clicks: Floats
+    spend: Floats
+
+    def before(self, cells: Cells) -> Older | None:
+        """Those of the cells that need not be read again; None where they all must be."""
+        first, last = np.searchsorted(self.start, (cells.start[0], cells.start[-RESTATED]))
+        if last >= len(self.start) or not np.array_equal(self.start[first:last], cells.start[:-RESTATED]):
+            return None
+        return Older(self.start[first:last], self.clicks[:, first:last], self.spend[:, first:last])
 
 
 def newest(zone: ZoneInfo, until: datetime) -> Cells:
@@ -119,22 +155,24 @@ class Seen:
 
 
 class Facts:
-    """Clicks, spend and conversions of accounts in cells of their clocks, asked of the warehouse at once."""
+    """Clicks, spend and conversions of accounts in cells of their clocks, asked of the warehouse at once.
+
+    counted: days, up to the newest, whose conversions are needed; None: all.
+    """
 
     def __init__(
         self,
         warehouse: Warehouse,
-        known: Mapping[AccountKey, Account],
         cells: Mapping[AccountKey, Cells],
         as_of: datetime | None,
+        counted: int | None = None,
     ) -> None:
-        self._cells = cells
-        self._rows: dict[AccountKey, dict[str, tuple[Floats, Floats]]] = {key: {} for key in cells}
-        self._days: dict[AccountKey, dict[tuple[str, int], float]] = {}
+        self._warehouse, self._cells, self._as_of, self._counted = warehouse, cells, as_of, counted
+        self._days: dict[AccountKey, tuple[list[str], Ints, Ints, Floats]] | None = None
+        self._rows: dict[AccountKey, tuple[list[str], Ints, Floats, Floats]] = {}
         if not cells:
             return
         table = warehouse.query(
-            # The parts put in are names of row types, and literals of our own making.
             f"""SELECT source, account, campaign, list(epoch(hour) / 3600) AS hour,
               list(clicks) AS clicks, list(cost) AS cost, list(CAST(conversions AS DOUBLE)) AS conversions
             FROM {_relation(Delivery, as_of)} AS delivery
@@ -144,40 +182,33 @@ class Facts:
                 "last": _moment(max(one.start[-1] + one.length[-1] for one in cells.values())),
             },
         )
-        lists = {name: _chunk(table, name) for name in ("hour", "clicks", "cost", "conversions")}
-        ends = lists["hour"].offsets.to_numpy()
-        hour = lists["hour"].flatten().to_numpy()
-        values = np.stack(
-            [
-                lists[name].flatten().to_numpy(zero_copy_only=False).astype(float)
-                for name in ("clicks", "cost", "conversions")
-            ]
-        )
-        for n, (key, campaign) in enumerate(_named(table)):
+        for key, campaigns, sizes, columns in _listed(table, ("hour", "clicks", "cost", "conversions")):
             if key in cells:
-                part = slice(ends[n], ends[n + 1])
-                self._rows[key][campaign] = hour[part], values[:, part]
-        self._known, self._warehouse, self._as_of = known, warehouse, as_of
+                hour, *measures = (one.to_numpy(zero_copy_only=False).astype(float) for one in columns)
+                self._rows[key] = campaigns, sizes, hour, np.stack(measures)
 
     def campaigns(self, key: AccountKey) -> tuple[str, ...]:
         """Those of an account that delivered, in order."""
-        return tuple(self._rows[key])
+        return tuple(self._rows[key][0]) if key in self._rows else ()
 
     def hours(self, key: AccountKey, campaigns: Sequence[str], lag: Curve, seen: Seen) -> Hours:
         """An account's cells, as its last look left them."""
         cells = self._cells[key]
-        born = cells.start if lag.cohort == "hour" else cells.midnight
-        figures = np.zeros((3, len(campaigns), len(cells.start)))
-        for row, campaign in enumerate(campaigns):
-            if (found := self._rows[key].get(campaign)) is None:
-                continue
-            hour, values = found
+        born = cells.born(lag)
+        shape = len(campaigns), len(cells.start)
+        clicks, cost, conversions = (np.zeros(shape) for _ in range(3))
+        if key in self._rows:
+            names, sizes, hour, measures = self._rows[key]
+            row = np.repeat(_rows(names, campaigns), sizes)
             place = np.searchsorted(cells.start, hour + 1e-6) - 1
-            inside = (place >= 0) & (hour < cells.start[-1] + cells.length[-1] - 1e-6)
-            for into, amount in zip(figures, values, strict=True):
-                into[row] = np.bincount(place[inside], amount[inside], len(cells.start))
-        clicks, cost, conversions = figures
-        known = np.nan_to_num(conversions) if lag.cohort == "hour" else self._by_day(key, campaigns, clicks)
+            inside = (row >= 0) & (place >= 0) & (hour < cells.start[-1] + cells.length[-1] - 1e-6)
+            flat = row[inside] * shape[1] + place[inside]
+            clicks, cost, conversions = (
+                np.bincount(flat, np.nan_to_num(one[inside]), shape[0] * shape[1])
+                .reshape(shape)
+                .astype(float)
+                for one in measures
+            )
         return Hours(
             start=cells.start,
             born=born,
@@ -187,44 +218,69 @@ class Facts:
             hour_of_day=cells.hour_of_day,
             clicks=clicks,
             spend=cost / 1e6,
-            known=known,
+            known=conversions if lag.cohort == "hour" else self._by_day(key, campaigns, clicks),
         )
 
     def _by_day(self, key: AccountKey, campaigns: Sequence[str], clicks: Floats) -> Floats:
         """Conversions that are known by the day only, spread over the day's hours as its clicks are."""
-        day = self._cells[key].day
-        of_day = self._totals().get(key, {})
-        out = np.zeros_like(clicks)
-        first = int(day[0])
-        for row, campaign in enumerate(campaigns):
-            total = np.array([of_day.get((campaign, n), 0.0) for n in range(first, int(day[-1]) + 1)])
-            bought = np.bincount(day - first, clicks[row], len(total))
-            out[row] = clicks[row] * (total / np.maximum(bought, 1.0))[day - first]
-        return out
+        day = self._cells[key].day - self._cells[key].day[0]
+        days = int(day[-1]) + 1
+        total = np.zeros((len(campaigns), days))
+        if (found := self._totals().get(key)) is not None:
+            names, sizes, on, count = found
+            row, place = np.repeat(_rows(names, campaigns), sizes), on - self._cells[key].day[0]
+            use = (row >= 0) & (place >= 0) & (place < days)
+            np.add.at(total, (row[use], place[use]), count[use])
+        bought = np.zeros_like(total)
+        np.add.at(bought.T, day, clicks.T)
+        return np.asarray(clicks * (total / np.maximum(bought, 1.0))[:, day])
 
-    def _totals(self) -> dict[AccountKey, dict[tuple[str, int], float]]:
+    def _totals(self) -> dict[AccountKey, tuple[list[str], Ints, Ints, Floats]]:
         """Conversions by account, campaign and day; asked when the first account needs them."""
-        if not self._days:
-            days = [one.day[at] for one in self._cells.values() for at in (0, -1)]
+        if self._days is None:
+            first = min(int(one.day[0]) for one in self._cells.values())
+            last = max(int(one.day[-1]) for one in self._cells.values())
+            if self._counted is not None:
+                first = max(first, min(int(one.day[-1]) for one in self._cells.values()) - self._counted)
             table = self._warehouse.query(
-                f"""SELECT source, account, campaign, day, CAST(sum(conversions) AS DOUBLE) AS conversions
-                FROM {_relation(DayTotal, self._as_of)} AS day_totals
-                WHERE "primary" AND day BETWEEN $first AND $last GROUP BY ALL""",  # noqa: S608
-                {"first": date.fromordinal(min(days)), "last": date.fromordinal(max(days))},
+                f"""SELECT source, account, campaign, list(day) AS day, list(conversions) AS conversions
+                FROM (SELECT source, account, campaign, day,
+                    CAST(sum(conversions) AS DOUBLE) AS conversions
+                  FROM {_relation(DayTotal, self._as_of)} AS day_totals
+                  WHERE "primary" AND day BETWEEN $first AND $last GROUP BY ALL)
+                GROUP BY ALL ORDER BY source, account, campaign""",  # noqa: S608
+                {"first": date.fromordinal(first), "last": date.fromordinal(last)},
             )
-            self._days = {key: {} for key in self._cells}
-            columns = (table["day"].to_pylist(), table["conversions"].to_pylist())
-            for (key, campaign), on, count in zip(_named(table), *columns, strict=True):
-                if key in self._days:
-                    self._days[key][campaign, on.toordinal()] = count
+            self._days = {
+                key: (campaigns, sizes, _ordinals(day), count.to_numpy())
+                for key, campaigns, sizes, (day, count) in _listed(table, ("day", "conversions"))
+            }
         return self._days
+
+
+def joined(older: Older, newer: Hours, cells: Cells, *, born: Floats, looked: Floats) -> Hours:
+    """All cells, of which the older ones were read before; their conversions are left at zero."""
+    return Hours(
+        start=cells.start,
+        born=born,
+        looked=looked,
+        length=cells.length,
+        day=cells.day,
+        hour_of_day=cells.hour_of_day,
+        clicks=np.concatenate([older.clicks, newer.clicks], axis=1),
+        spend=np.concatenate([older.spend, newer.spend], axis=1),
+        known=np.concatenate([np.zeros_like(older.clicks), newer.known], axis=1),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Conversions as looks brought them: of which campaign, which cohort, when seen, and how many."""
+    """Conversions as looks brought them: of these campaigns so many each, then one element for each of them:
+    when its cohort began, whether the look was the first at it, when that was, how many there were.
+    """
 
-    campaign: list[str]
+    campaigns: list[str]
+    sizes: Ints
     born: Floats
     first: Bools
     seen: Floats
@@ -237,34 +293,37 @@ def arrivals(
     lags: Mapping[AccountKey, Curve],
     now: datetime,
 ) -> dict[AccountKey, News]:
-    """What looks of the last day and an hour brought, by account; `first`: by the first at that time."""
+    """What looks of the last two days brought, by account."""
     params = {"since": now - timedelta(hours=watch.ARRIVAL_HOURS + 24), "now": now}
     found = {}
-    for kind, name in (("hour", "hour"), ("day", "day")):
+    for kind, stream in _STREAMS.items():
         keys = {key for key, lag in lags.items() if lag.cohort == kind}
         if not keys:
             continue
         table = warehouse.query(
-            f"""SELECT source, account, campaign, {name} AS born, seen_from IS NULL AS first,
-              epoch(seen_to) / 3600 AS seen, CAST(sum(conversions) AS DOUBLE) AS count
-            FROM {_STREAMS[kind]}_ledger
-            WHERE seen_to > $since AND seen_to <= $now AND conversions > 0
-            {'AND "primary"' if kind == "day" else ""}
-            GROUP BY ALL ORDER BY source, account""",  # noqa: S608
+            f"""SELECT source, account, campaign,
+              list(born) AS born, list(first) AS first, list(seen) AS seen, list(count) AS count
+            FROM (SELECT source, account, campaign, {kind} AS born, seen_from IS NULL AS first,
+                epoch(seen_to) / 3600 AS seen, CAST(sum(conversions) AS DOUBLE) AS count
+              FROM {stream}_ledger
+              WHERE seen_to > $since AND seen_to <= $now AND conversions > 0
+                {'AND "primary"' if kind == "day" else ""}
+              GROUP BY ALL)
+            GROUP BY ALL ORDER BY source, account, campaign""",  # noqa: S608
             params,
         )
-        for key, part in _by_account(table, keys).items():
+        for key, campaigns, sizes, (begun, first, seen, count) in _listed(
+            table, ("born", "first", "seen", "count")
+        ):
+            if key not in keys:
+                continue
             if kind == "hour":
-                born = part["born"].cast(pa.int64()).to_numpy() / 3.6e9
+                born = begun.cast(pa.int64()).to_numpy() / 3.6e9
             else:
-                born = midnights(part["born"].to_pylist(), known[key].timezone)
-            found[key] = News(
-                part["campaign"].to_pylist(),
-                born,
-                part["first"].to_numpy(zero_copy_only=False).astype(bool),
-                part["seen"].to_numpy(),
-                part["count"].to_numpy(),
-            )
+                days, place = np.unique(_ordinals(begun), return_inverse=True)
+                born = midnights([date.fromordinal(int(day)) for day in days], known[key].timezone)[place]
+            fresh = first.to_numpy(zero_copy_only=False).astype(bool)
+            found[key] = News(campaigns, sizes, born, fresh, seen.to_numpy(), count.to_numpy())
     return found
 
 
@@ -275,8 +334,7 @@ def came(
     edges = float(look.at.max()) - np.arange(watch.ARRIVAL_HOURS, -1, -1.0)
     count = np.zeros((len(campaigns), watch.ARRIVAL_HOURS))
     if news is not None:
-        place = {campaign: n for n, campaign in enumerate(campaigns)}
-        row = np.array([place.get(one, -1) for one in news.campaign], dtype=np.int64)
+        row = np.repeat(_rows(news.campaigns, campaigns), news.sizes)
         at = np.ceil(news.seen - edges[0] - 1e-9).astype(np.int64) - 1
         fresh = ~news.first | (news.seen - news.born <= _FRESH)
         use = (row >= 0) & (at >= 0) & (at < watch.ARRIVAL_HOURS) & fresh
@@ -306,18 +364,34 @@ def _moment(hours: float) -> datetime:
     return datetime.fromtimestamp(hours * 3600, UTC)
 
 
-def _chunk(table: pa.Table, name: str) -> pa.ListArray:
-    found = table[name].combine_chunks()
-    return found.chunk(0) if isinstance(found, pa.ChunkedArray) else found
+def _rows(names: Sequence[str], campaigns: Sequence[str]) -> Ints:
+    """Where each of the names stands among the campaigns, -1 for nowhere."""
+    place = {campaign: n for n, campaign in enumerate(campaigns)}
+    return np.array([place.get(name, -1) for name in names], dtype=np.int64)
 
 
-def _named(table: pa.Table) -> list[tuple[AccountKey, str]]:
-    columns = (table[name].to_pylist() for name in ("source", "account", "campaign"))
-    return [((source, account), campaign) for source, account, campaign in zip(*columns, strict=True)]
+def _ordinals(days: pa.Array) -> Ints:
+    """`date.toordinal()` of each."""
+    epoch = date(1970, 1, 1).toordinal()
+    return np.asarray(days.cast(pa.int32()).to_numpy().astype(np.int64) + epoch)
 
 
-def _by_account(table: pa.Table, keys: Collection[AccountKey]) -> dict[AccountKey, pa.Table]:
-    """The rows of each of the accounts; the table is in their order."""
+def _listed(
+    table: pa.Table, columns: Sequence[str]
+) -> Iterator[tuple[AccountKey, list[str], Ints, list[pa.Array]]]:
+    """Each account of a table in the order of source, account and campaign: its campaigns, how many values
+    each of them has, and the values of its list columns end to end.
+    """
     owner = list(zip(table["source"].to_pylist(), table["account"].to_pylist(), strict=True))
+    campaigns = table["campaign"].to_pylist()
+    lists = []
+    for name in columns:
+        found = table[name].combine_chunks()
+        lists.append(found.chunk(0) if isinstance(found, pa.ChunkedArray) else found)
+    ends = lists[0].offsets.to_numpy() if owner else np.zeros(1, dtype=np.int64)
+    values = [one.values for one in lists]
     edges = [n for n in range(len(owner)) if n == 0 or owner[n] != owner[n - 1]] + [len(owner)]
-    return {owner[low]: table.slice(low, high - low) for low, high in pairwise(edges) if owner[low] in keys}
+    for low, high in pairwise(edges):
+        part = slice(int(ends[low]), int(ends[high]))
+        sizes = np.diff(ends[low : high + 1]).astype(np.int64)
+        yield owner[low], campaigns[low:high], sizes, [one[part] for one in values]

@@ -47,7 +47,7 @@ MATTERS: Final = {"conversions": 0.6, "drift": drift.LEAST_RATIO, "spend": 1.8, 
 """Effects that matter: seen over expected, at most for conversions, at least for money."""
 
 LIMITS: Final[dict[Metric, tuple[float, float]]] = {
-    "conversions by click": (4e-5, 5e-5),
+    "conversions by click": (1e-4, 5e-5),
     "conversions by arrival": (1e-5, 1.5e-4),
     "spend": (1e-4, 1e-4),
     "cpc": (5e-5, 5e-5),
