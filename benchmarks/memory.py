@@ -22,6 +22,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from service.commands import serve
+from service.commands.ask import running_app
 from service.commands.demo import write_workspace
 from service.workspace import Workspace
 from tests.contract.sandbox import running
@@ -72,17 +73,18 @@ class Watch(threading.Thread):
 
 @contextlib.contextmanager
 def app(workspace: Workspace) -> Iterator[int]:
-    """The app on the workspace, once it answers: its process id."""
+    """The app on the workspace, once it knows the account: its process id."""
     process = subprocess.Popen(
         [sys.executable, "-m", "service.cli", "up", "--workspace", str(workspace.folder), "--port", "0"],
         env=serve.environment(),
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         end = time.monotonic() + START_WITHIN
-        while workspace.running() is None:
+        while not ((answering := running_app(workspace)) and answering.get("/api/status")["live_accounts"]):
             assert process.poll() is None, "the app has ended"
-            assert time.monotonic() < end, "the app does not start"
+            assert time.monotonic() < end, "the app has nothing to show"
             time.sleep(0.5)
         yield process.pid
     finally:
