@@ -555,12 +555,15 @@ def _arrow(hint: Any) -> tuple[pa.DataType, bool]:
     return _ARROW[hint], nullable
 
 
+_schemas: dict[type[Row], pa.Schema] = {}
+
+
 def schema(row: type[Row]) -> pa.Schema:
     """The Arrow schema of a row type, in field order; `X | None` is nullable, all else is not."""
-    hints = get_type_hints(row, include_extras=True)
-    return pa.schema(
-        [pa.field(f.name, *_arrow(hints[f.name])) for f in fields(row)],
-    )
+    if row not in _schemas:  # reading the type hints takes a millisecond, each batch asks
+        hints = get_type_hints(row, include_extras=True)
+        _schemas[row] = pa.schema([pa.field(f.name, *_arrow(hints[f.name])) for f in fields(row)])
+    return _schemas[row]
 
 
 def to_batch(row: type[Row], batch: Batch) -> pa.RecordBatch:

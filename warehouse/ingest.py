@@ -73,9 +73,8 @@ def store(cursor: DuckDBPyConnection, piece: Slice, reply: pa.Table, *, seen_at:
     writing = _Writing(cursor, piece, describe(piece.row), seen_at)
     newest = writing.newest()
     writing.narrow()
-    {"fact": writing.facts, "attribute": writing.attributes, "event": writing.events}[piece.row.kind]()
-    changed: int = writing.run("SELECT count(*) FROM changed")[0][0]
-    return Written(reply.num_rows, changed, newest)
+    kinds = {"fact": writing.facts, "attribute": writing.attributes, "event": writing.events}
+    return Written(reply.num_rows, kinds[piece.row.kind](), newest)
 
 
 class _Writing:
@@ -142,7 +141,8 @@ class _Writing:
             self.cursor.unregister("reply")
             self.run("CREATE TEMP VIEW reply AS FROM spoken")
 
-    def facts(self) -> None:
+    def facts(self) -> int:
+        """How many rows changed; so do the other kinds say."""
         table, values, known = self.table, self.table.values, self.table.known()
         labels = (*table.key, *table.derived)
         # A row that the reply lacks is restated to zero; what was unknown stays so.
@@ -174,15 +174,19 @@ class _Writing:
         )
         # Stored keys are unique. So if as many rows of the reply as of the table found their counterpart,
         # none of them came twice: four counts instead of a second look at every key.
-        [(fresh, keys, gone)] = self.run(
-            f"""SELECT count(*) FILTER (fresh), count(DISTINCT ({columns(table.key)})) FILTER (fresh),
-                count(*) FILTER (gone) FROM changed"""
+        [(found, fresh, keys, gone, said, kept)] = self.run(
+            f"""SELECT count(*), count(*) FILTER (fresh),
+                count(DISTINCT ({columns(table.key)})) FILTER (fresh), count(*) FILTER (gone),
+                (SELECT count(*) FROM reply), (SELECT count(*) {stored}) FROM changed"""
         )
-        [(said, kept)] = self.run(f"SELECT (SELECT count(*) FROM reply), (SELECT count(*) {stored})")
         if fresh != keys or said - fresh != kept - gone:
             self.refuse_doubles()
-        same = " AND ".join(f"{quoted('+' + m)} = 0" for m in values)
-        self.run(f"DELETE FROM changed WHERE gone AND {same}")
+        if gone:
+            same = " AND ".join(f"{quoted('+' + m)} = 0" for m in values)
+            [(nothing,)] = self.run(f"DELETE FROM changed WHERE gone AND {same}")
+            found -= nothing
+        if not found:
+            return 0
         self.run(f"DELETE FROM {quoted(table.name)} WHERE rowid IN (SELECT place FROM changed)")
         self.insert("changed")
         noted = (*labels, *values, *(f"{m}_known" for m in known))
@@ -207,8 +211,9 @@ class _Writing:
             SELECT $source, $account, {taken}, looks.seen_from, $seen_at
             FROM changed c LEFT JOIN looks ON looks.t = c.{at} ORDER BY c.{at}"""
         )
+        return int(found)
 
-    def attributes(self) -> None:
+    def attributes(self) -> int:
         table, match, names = self.table, self.table.match, (*self.table.types,)
         self.refuse_doubles()
         history = quoted(table.history)
@@ -216,7 +221,7 @@ class _Writing:
         chosen = [f"coalesce(r.{quoted(c)}, s.{quoted(c)}) AS {quoted(c)}" for c in match]
         chosen += [f"r.{quoted(c)}" for c in others]
         differs = " OR ".join(f"r.{quoted(c)} IS DISTINCT FROM s.{quoted(c)}" for c in others)
-        self.run(
+        [(found,)] = self.run(
             f"""CREATE OR REPLACE TEMP TABLE changed AS
             WITH r AS (SELECT true AS here, $account AS account, * FROM reply),
                  s AS (SELECT true AS here, * FROM {history}
@@ -224,6 +229,8 @@ class _Writing:
             SELECT r.here AS here, {", ".join(chosen)} FROM r FULL JOIN s ON {_same("r", "s", match)}
             WHERE r.here IS NULL OR s.here IS NULL OR {differs or "false"}"""
         )
+        if not found:
+            return 0
         self.run("CREATE OR REPLACE TEMP TABLE present AS SELECT * FROM changed WHERE here")
         same = _same("h", "c", match)
         mine = "h.source = $source AND h.account = $account"
@@ -242,8 +249,9 @@ class _Writing:
             f"""INSERT INTO {history} (source, account, {columns(names)}, valid_from)
             SELECT $source, $account, {columns(names)}, $seen_at FROM present"""
         )
+        return int(found)
 
-    def events(self) -> None:
+    def events(self) -> int:
         self.refuse_doubles()
         names, name = columns(self.table.types), quoted(self.table.name)
         self.run(
@@ -252,10 +260,11 @@ class _Writing:
                  s AS (SELECT * FROM {name} WHERE source = $source AND account = $account AND {self.where})
             SELECT r.* FROM r ANTI JOIN s ON {_same("r", "s", self.table.key)}"""
         )
-        self.run(
+        [(found,)] = self.run(
             f"""INSERT INTO {name} (source, account, {names}, seen_at)
             SELECT $source, $account, {names}, $seen_at FROM changed ORDER BY {quoted(self.table.time)}"""
         )
+        return int(found)
 
     def insert(self, rows: str) -> None:
         """Add the rows of a temporary table to the current state, in the order of time."""

@@ -95,7 +95,7 @@ _described: dict[type[Row], Table] = {}
 
 def describe(row: type[Row]) -> Table:
     """The table of a row type. Raises TypeError where the row type contradicts its kind."""
-    if row not in _described:  # reading the type hints takes a millisecond, each write asks several times
+    if row not in _described:  # each write asks several times
         _described[row] = _describe(row)
     return _described[row]
 
