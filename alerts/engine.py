@@ -253,6 +253,11 @@ class Engine:
             found[address] = None
         return list(found)
 
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels that are set up."""
+        return tuple(self._defaults)
+
     def address(self, receiver: Receiver, owner: str) -> Address | None:
         """Where a receiver is reached, if anywhere."""
         return self.routing.resolve(receiver, owner, self._defaults)
@@ -276,7 +281,7 @@ class Engine:
             chart=said.chart,
             chart_text=said.chart_text,
             test=self._test,
-            actions=notice.reason is not Reason.ALL_RESOLVED,
+            actions=notice.reason is not Reason.ALL_RESOLVED and not self._test,
         )
 
     def _tell_of_turns(

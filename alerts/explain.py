@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from alerts.engine import Described
 from alerts.incident import Alert, Notice
@@ -106,7 +106,9 @@ class Words:
         name = names[lead.key] + (f" + {len(told) - 1} more" if len(told) > 1 else "")
         match notice.reason:
             case Reason.ALL_RESOLVED:
-                return " · ".join(filter(None, [f"Resolved: {what}", f"after {since}", name]))
+                return " · ".join(
+                    filter(None, [what, f"after {since}", name])
+                )  # channels say that it is resolved
             case Reason.REPEAT:
                 parts = [what, cost, f"for {since}", name]
             case Reason.ESCALATION:
@@ -248,7 +250,7 @@ class Words:
         for member in members:
             labels = member.key.labels
             name = known.get(labels[:3]) or labels.campaign or labels.account
-            found[member.key] = f"{name}, {labels.part}" if labels.part else name
+            found[member.key] = f"{name}, {_short(labels.part)}" if labels.part else name
         return found
 
     def _currency(self, labels: Labels) -> str:
@@ -266,6 +268,12 @@ def view(labels: Labels, at: datetime) -> str:
         shown = {"source": labels.source, "account": labels.account, "campaign": labels.campaign}
         return f"/campaign?{urlencode({**shown, 'at': moment})}"
     return f"/?{urlencode({'scope': f'{labels.source}/{labels.account}', 'at': moment})}"
+
+
+def _short(part: str) -> str:
+    """A page as people say it, its host and path: the whole address would fill a lock screen."""
+    parts = urlsplit(part)
+    return (parts.netloc + parts.path.rstrip("/")).removeprefix("www.") if parts.netloc else part
 
 
 def _risk(members: Sequence[Instance]) -> float:

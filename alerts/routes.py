@@ -104,6 +104,7 @@ class Routing(Part):
     the first message. group_interval: the time between looks at what has changed in it. repeat: how often
     what goes on is told again, by severity; a severity that is not there is told once. escalation: of
     critical incidents. heartbeat: local time of the daily sign of life; heartbeat_to: who gets it.
+    drill_every: how often all rules are drilled by themselves, at working hours; None: only on demand.
     """
 
     people: tuple[Person, ...] = ()
@@ -116,6 +117,7 @@ class Routing(Part):
     escalation: tuple[Step, ...] = _ESCALATION
     heartbeat: time = time(8)
     heartbeat_to: tuple[Written, ...] = ()
+    drill_every: Duration | None = None
 
     def person(self, name: str) -> Person | None:
         """The person of that name."""

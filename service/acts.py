@@ -219,6 +219,22 @@ def _review(alerting: Alerting, asked: Mapping[str, Any], _actor: Actor, now: da
     }
 
 
+def _drill(alerting: Alerting, asked: Mapping[str, Any], by: Actor, now: datetime) -> dict[str, Any]:
+    """Begin a drill of a rule, or of all; `drilled` says what came of it."""
+    allow(alerting.engine.records.book, by, Permission.ALERTS, "drill", now=now)
+    name = asked.get("rule")
+    chosen = [rule for rule in alerting.rules if name in (None, rule.id, rule.name)]
+    if not chosen:
+        raise ValueError(f"there is no rule {name!r}; there are {', '.join(r.name for r in alerting.rules)}")
+    alerting.drills.start(chosen, now, by=by.name)
+    return {"rules": len(chosen), "at": now.isoformat()}
+
+
+def _drilled(alerting: Alerting, _asked: Mapping[str, Any], _by: Actor, _now: datetime) -> dict[str, Any]:
+    """The last drill that ended, and whether one is under way."""
+    return {"running": alerting.drills.running, "last": alerting.drills.last()}
+
+
 ACTS: Mapping[str, Callable[[Alerting, Mapping[str, Any], Actor, datetime], dict[str, Any]]] = {
     "ack": _ack,
     "snooze": _snooze,
@@ -229,5 +245,7 @@ ACTS: Mapping[str, Callable[[Alerting, Mapping[str, Any], Actor, datetime], dict
     "test": _test,
     "digest": _digest,
     "review": _review,
+    "drill": _drill,
+    "drilled": _drilled,
 }
 """Every act by its name in the API: `POST /api/alerts/NAME`."""

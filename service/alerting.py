@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from alerts.drill import Ground
 from alerts.engine import Engine
 from alerts.explain import Words
 from alerts.judge import judge
@@ -20,6 +21,7 @@ from alerts.outbox import Dispatcher, Inbox
 from alerts.routes import INBOX
 from alerts.scene import DELIVERY, Memory, Scene, Target
 from service.digests import digests
+from service.drills import Drills
 
 if TYPE_CHECKING:
     from alerts.digest.send import Digests
@@ -79,6 +81,8 @@ class Alerting:
         self.engine = Engine(book, self.rules, settings.alerts, defaults, self._words())
         self.digests = self._made()
         self.dispatcher = Dispatcher(self.engine.outbox, {INBOX: Inbox(), **notifiers}, clock)
+        self._notifiers = dict(notifiers)
+        self.drills = Drills(self.engine, self._ground)
         self._memory = Memory()
         self._began = clock()
         self._woken, self._stopping = threading.Event(), threading.Event()
@@ -97,9 +101,28 @@ class Alerting:
         self.digests = self._made()
         self.data_came()
 
-    def _words(self) -> Words:
+    def _ground(self) -> Ground:
+        return Ground(
+            warehouse=self._warehouse,
+            routing=self.engine.routing,
+            defaults=self._defaults,
+            notifiers=self._notifiers,
+            every=self._every,
+            targets=self._targets,
+            metrics=self._metrics,
+            describe=self._words,
+            clock=self._clock,
+        )
+
+    def _words(self, warehouse: Warehouse | None = None) -> Words:
         settings = self._setup.settings
-        return Words(self._warehouse, self.rules, self._metrics, settings.timezone, _address(settings.server))
+        return Words(
+            warehouse or self._warehouse,
+            self.rules,
+            self._metrics,
+            settings.timezone,
+            _address(settings.server),
+        )
 
     def _made(self) -> Digests:
         app = _address(self._setup.settings.server)
@@ -179,6 +202,8 @@ class Alerting:
                     due = self.engine.tick(now)
                 if beat is None or now >= beat:
                     beat = self.engine.heartbeat(now, self._zone)
+                if self.drills.due(now, self._zone):
+                    self.drills.start(self.rules, now, by="the calendar")
                 self._fault = ""
             except Exception as error:  # noqa: BLE001  # shown; the next turn tries again
                 _LOG.exception("alerts could not be judged")

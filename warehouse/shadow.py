@@ -20,7 +20,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import astuple, fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from connectors.contract import ROWS
 from warehouse import ledger
@@ -29,6 +29,7 @@ from warehouse.store import Watermark
 from warehouse.tables import OWNER, columns, describe, layout, quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import duckdb
@@ -78,6 +79,21 @@ class Shadow(DuckWarehouse):
             self._mark(cursor, to)
         self.now = to
         self.data_version += 1
+
+    def change(self, sql: str, params: Mapping[str, Any] | None = None) -> None:
+        """Make something different from what it was: an INSERT, UPDATE or DELETE on the tables' names."""
+        with self._transaction() as cursor:
+            cursor.execute(sql, params or {}).fetchall()
+        self.data_version += 1
+
+    def reset(self) -> None:
+        """As if nothing had been changed."""
+        at = self.now
+        with self._transaction() as cursor:
+            for name in [name for row in ROWS for name in layout(row)] + ["journal", "watermark"]:
+                cursor.execute(f"DELETE FROM {quoted(name)}").fetchall()
+        self.now = _EVER
+        self.advance(at)
 
     def _moves(self, stored: str, to: datetime) -> bool:
         """Whether anything of a table changes by then."""

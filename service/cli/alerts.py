@@ -115,6 +115,21 @@ def backtest_(
     backtest.run(workspace, rule, days=days, changes=change or ())
 
 
+@app.command("drill")
+def drill_(
+    rule: Annotated[str, typer.Argument(help="The rule's id, or id/severity.", show_default=False)] = "",
+    workspace: Folder = None,
+    *,
+    all_rules: Annotated[bool, typer.Option("--all", help="Every rule.")] = False,
+) -> None:
+    """Make a rule's known condition in a copy of the data, and see that it is heard, marked as a test."""
+    from service.commands import alerts  # noqa: PLC0415
+
+    if bool(rule) == all_rules:
+        raise typer.BadParameter("name a rule, or say --all")
+    alerts.drill(workspace, rule or None)
+
+
 @app.command("review")
 def review_(
     workspace: Folder = None,

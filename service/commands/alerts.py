@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -18,9 +19,10 @@ from service.workspace import find
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["ask", "review", "show", "test"]
+__all__ = ["ask", "drill", "review", "show", "test"]
 
 _DELIVERED_WITHIN = 30.0
+_DRILLED_WITHIN = 600.0
 
 
 def show(folder: Path | None) -> None:
@@ -71,6 +73,34 @@ def review(folder: Path | None, days: int) -> None:
         )
         table.add_row(*(Text(str(cell)) for cell in cells))
     Console(width=None if Console().is_terminal else 10_000).print(table)
+
+
+def drill(folder: Path | None, rule: str | None) -> None:
+    """Hold a drill and say what came of it. Ends with 1 where it fails."""
+    app = _app(folder)
+    began = _post(app, "drill", {"rule": rule} if rule else {})["at"]
+    with Console(stderr=True).status("The drill is under way …"):
+        end = time.monotonic() + _DRILLED_WITHIN
+        while (said := _post(app, "drilled", {}))["running"] and time.monotonic() < end:
+            time.sleep(0.5)
+    last = said["last"]
+    if last is None or datetime.fromisoformat(last["at"]) < datetime.fromisoformat(began):
+        typer.echo("✗ the drill has not ended: see the log", err=True)
+        raise typer.Exit(1)
+    done = json.loads(last["detail"])
+    failed = bool(done["fault"])
+    for one in done["rules"]:
+        faults = [f for f in (one["fault"], *(d["fault"] for d in one["delivered"])) if f]
+        failed = failed or bool(faults)
+        heard = ", ".join(
+            f"{d['channel']} {d['to']} {d['how']} after {d['seconds']} s"
+            for d in one["delivered"]
+            if not d["fault"]
+        )
+        said_of = one["skipped"] or "; ".join(faults) or heard
+        typer.echo(f"{'✗' if faults else '–' if one['skipped'] else '✓'} {one['rule']}: {said_of}")
+    if failed:
+        raise typer.Exit(1)
 
 
 def ask(folder: Path | None, act: str, asked: dict[str, Any]) -> None:

@@ -1,0 +1,241 @@
+"""A fire drill: the known condition is made in a shadow of the data, and must be heard on the real channel.
+
+    shadow -> provoke -> judge -> state -> pipeline -> outbox -> channel -> read back
+
+All of it is the installation's own code; only the data and the book are copies, and every message is marked
+as a test. What was sent is looked up where the channel can be asked (Slack, Twilio); a mail counts once its
+server has taken it. At the end the incident is ended, which people see too, and the copies are gone.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from alerts.backtest import LOOK_BACK
+from alerts.engine import Describer, Engine, Finding
+from alerts.judge import judge
+from alerts.notify.contract import NotifyError, unpack
+from alerts.observation import Labels, Observation, Result
+from alerts.outbox import Dispatcher, Inbox
+from alerts.provoke import Unprovoked, provoke
+from alerts.records import CHAPTER
+from alerts.routes import INBOX
+from alerts.scene import Scene
+from warehouse.book import Book
+from warehouse.shadow import Shadow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from alerts.notify.contract import Notifier
+    from alerts.outbox import Outbox
+    from alerts.routes import Routing
+    from alerts.rules import Rule
+    from alerts.scene import Target
+    from metrics.model import Metric
+    from warehouse.store import Warehouse
+
+__all__ = ["Delivered", "Drilled", "Ground", "drill"]
+
+_CANDIDATES: Final = 5
+"""Campaigns that are tried, the largest first: not every one has a target, a plan, or conversions to lose."""
+_WITHIN: Final = 60.0
+"""Seconds in which a message must have gone out."""
+_RETRY: Final = 0.5
+_ASKED: Final = ("slack", "sms")
+"""Channels that can be asked what they hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """One message of a drill. fault: "" where it arrived. how: read back, accepted, or shown in the app.
+
+    seconds: from the condition to the channel's word that it has the message.
+    """
+
+    channel: str
+    to: str
+    how: str
+    seconds: float
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drilled:
+    """What came of one rule. on: the series that it fired on. skipped: why there was no drill, or ""."""
+
+    rule: str
+    on: Labels | None
+    delivered: tuple[Delivered, ...] = ()
+    fault: str = ""
+    skipped: str = ""
+
+    @property
+    def well(self) -> bool:
+        """Whether it fired and was heard, or nobody could try."""
+        return not self.fault and all(not one.fault for one in self.delivered)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a drill works with: the installation's own parts.
+
+    every: time between polls, by source. describe: makes the words for what a warehouse holds.
+    """
+
+    warehouse: Warehouse
+    routing: Routing
+    defaults: Mapping[str, str]
+    notifiers: Mapping[str, Notifier]
+    every: Mapping[str, timedelta]
+    targets: Sequence[Target]
+    metrics: Mapping[str, Metric]
+    describe: Callable[[Warehouse], Describer]
+    clock: Callable[[], datetime]
+
+
+def drill(ground: Ground, rules: Sequence[Rule]) -> list[Drilled]:
+    """Drill some rules; what came of each.
+
+    Rules of one degree are told together, as they would be, so that all of them make a handful of messages.
+    """
+    began, now = time.monotonic(), ground.clock()
+    with tempfile.TemporaryDirectory(prefix="paceline-drill-") as name:
+        folder = Path(name)
+        with Shadow.of(ground.warehouse, folder, since=now - LOOK_BACK, start=now) as shadow:
+            done: dict[str, Drilled] = {}
+            found: dict[str, tuple[Rule, Observation]] = {}
+            for rule in rules:
+                try:
+                    hit = _provoked(shadow, ground, rule, now)
+                except Unprovoked as why:
+                    done[rule.name] = Drilled(rule.name, None, skipped=str(why))
+                    continue
+                if hit is None:
+                    done[rule.name] = Drilled(
+                        rule.name, None, fault="the rule did not fire on its known condition"
+                    )
+                else:
+                    found[rule.name] = (rule, hit)
+                    done[rule.name] = Drilled(rule.name, hit.labels)
+            shadow.reset()
+            groups: dict[tuple[str, bool], list[str]] = {}
+            for key, (rule, _) in found.items():
+                groups.setdefault((str(rule.severity), rule.condition.mutes_account), []).append(key)
+            for number, names in enumerate(groups.values()):
+                book = Book.open(folder / f"{number}.sqlite", [CHAPTER])
+                heard = _told(book, shadow, ground, [found[n] for n in names], now=now, began=began)
+                book.close()
+                for key in names:
+                    fault = "" if heard else "it fired, and nobody was to hear of it"
+                    done[key] = replace(done[key], delivered=heard, fault=fault)
+    return [done[rule.name] for rule in rules]
+
+
+def _provoked(shadow: Shadow, ground: Ground, rule: Rule, now: datetime) -> Observation | None:
+    """The rule's observation of its known condition; None where it does not see it on any candidate."""
+    scene = _scene(shadow, ground, now)
+    spend = scene.spend.sum(1)
+    chosen = scene.selected(rule.scope) & (scene.spend[:, :24].sum(1) > 0)
+    order = [int(i) for i in spend.argsort()[::-1] if chosen[i]][:_CANDIDATES]
+    for place in order:
+        on = scene.campaigns.labels[place]
+        shadow.reset()
+        provoke(shadow, rule.condition, on, scene.until[on.source, on.account])
+        told = judge(_scene(shadow, ground, now), [rule], {})[rule.name].told.values()
+        hit = next((o for o in told if o.result is Result.TRUE and _about(o.labels, on)), None)
+        if hit is not None:
+            return hit
+    return None
+
+
+def _about(labels: Labels, on: Labels) -> bool:
+    """Whether a series is the campaign's, or its account's; a page may be anybody's."""
+    mine = labels[:2] == on[:2] and labels.campaign in ("", on.campaign)
+    return mine or bool(labels.part)
+
+
+def _scene(shadow: Shadow, ground: Ground, now: datetime) -> Scene:
+    return Scene(
+        shadow,
+        now,
+        every=ground.every,
+        started=now - timedelta(days=2),
+        targets=ground.targets,
+        metrics=ground.metrics,
+    )
+
+
+def _told(
+    book: Book,
+    shadow: Shadow,
+    ground: Ground,
+    found: Sequence[tuple[Rule, Observation]],
+    *,
+    now: datetime,
+    began: float,
+) -> tuple[Delivered, ...]:
+    """Tell of what fired, look up what arrived, and end it."""
+    at_once = {"hold": timedelta(0), "keep_firing_for": timedelta(0)}
+    rules = [rule.model_copy(update=at_once) for rule, _ in found]
+    second = timedelta(seconds=1)
+    routing = ground.routing.model_copy(
+        update={"group_wait": timedelta(0), "group_interval": second, "escalation": ()}
+    )
+    engine = Engine(book, rules, routing, ground.defaults, ground.describe(shadow), test=True)
+    sender = _Sender(engine.outbox, {INBOX: Inbox(), **ground.notifiers}, ground.clock, began)
+    engine.take({rule.name: Finding({o.labels: o}) for rule, o in found}, now)
+    heard = sender.deliver()
+    over = [(rule, replace(o, result=Result.FALSE, at=o.at + second)) for rule, o in found]
+    engine.take({rule.name: Finding({o.labels: o}) for rule, o in over}, now + 2 * second)
+    return (*heard, *(one for one in sender.deliver() if one.fault))
+
+
+class _Sender:
+    """Sends what an outbox holds, and says of each message how its channel has it."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        channels: Mapping[str, Notifier],
+        clock: Callable[[], datetime],
+        began: float,
+    ) -> None:
+        self._outbox, self._channels, self._began = outbox, channels, began
+        self._dispatcher = Dispatcher(outbox, channels, clock)
+        self._seen = 0
+
+    def deliver(self) -> list[Delivered]:
+        """What became of the messages since the last call."""
+        end = time.monotonic() + _WITHIN
+        while time.monotonic() < end and self._outbox.counts().keys() & {"pending", "sending"}:
+            turns = [self._dispatcher.turn(name, notifier) for name, notifier in self._channels.items()]
+            if not any(turns):
+                time.sleep(_RETRY)
+        rows = self._outbox.book.read(
+            "SELECT id, channel, recipient, status, error, message FROM outbox WHERE id > ? ORDER BY id",
+            [self._seen],
+        )
+        self._seen = max((row["id"] for row in rows), default=self._seen)
+        return [self._looked_up(row) for row in rows]
+
+    def _looked_up(self, row: Mapping[str, Any]) -> Delivered:
+        channel = row["channel"]
+        how = fault = ""
+        if row["status"] != "sent":
+            fault = row["error"] or "not sent in time"
+        else:
+            try:
+                held = self._channels[channel].find(unpack(row["message"]))
+            except NotifyError as error:
+                fault = f"sent, and not to be looked up: {error.cause}"
+            else:
+                how = "shown in the app" if channel == INBOX else "read back" if held else "accepted"
+                if held is None and channel in _ASKED:
+                    fault = "sent, and not to be found"
+        return Delivered(channel, row["recipient"], how, time.monotonic() - self._began, fault)

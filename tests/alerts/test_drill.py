@@ -1,0 +1,115 @@
+"""A drill from the known condition to the channels, which are the sandbox's, over the wire."""
+
+import time
+from datetime import timedelta
+
+import pytest
+
+from alerts.conditions import KINDS
+from alerts.drill import Ground, drill
+from alerts.explain import Words
+from alerts.notify.book import CHAPTER, Threads
+from alerts.notify.email import Email
+from alerts.notify.settings import EmailSettings, SlackSettings
+from alerts.notify.slack import Slack
+from alerts.provoke import PROVOKED
+from alerts.routes import Person, Routing
+from connectors.contract import PageCheck
+from metrics import model
+from service import rules as shipped
+from tests.alerts.channels_kit import CHANNEL, running
+from tests.alerts.conftest import BERLIN, EVERY, NOW, target
+from warehouse.book import Book
+
+METRICS = model.load()
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("channels")) as channels:
+        yield channels
+
+
+@pytest.fixture
+def ground(up, world, tmp_path):
+    world.campaign_of("brand", clicks=100, cost=20.0, conversions=5.0)
+    world.budget("brand", 500)
+    world.scene()
+    checked = [
+        PageCheck("https://shop.test/", NOW - timedelta(minutes=2), "", "", "https://shop.test/", 0, 200)
+    ]
+    world.reply("google_ads", "a", checked, seen_at=NOW)
+    book = Book.open(tmp_path / "book.sqlite", [CHAPTER])
+    began = time.monotonic()
+    host, port = up.at["smtp"].split(":")
+    keys, trusted = up.keys, {"ca_file": up.at["ca_file"]}
+    slack = SlackSettings(channel=CHANNEL, token=keys["slack"]["bot_token"], url=up.at["slack"], **trusted)
+    email = EmailSettings(
+        host=host, port=int(port), user=keys["smtp"]["user"], password=keys["smtp"]["password"],
+        sender="alerts@team.test", **trusted,
+    )  # fmt: skip
+    yield Ground(
+        world.warehouse,
+        Routing(people=(Person(name="marketing", email="dana@team.test"),)),
+        {"slack": CHANNEL, "email": ""},
+        {"slack": Slack(slack, Threads(book), sleep=lambda _s: None), "email": Email(email)},
+        EVERY,
+        [target("cpa", 10), target("roas", 0.1), target("cpl", 10)],
+        METRICS,
+        lambda warehouse: Words(warehouse, RULES, METRICS, BERLIN),
+        lambda: NOW + timedelta(seconds=time.monotonic() - began),
+    )
+    book.close()
+
+
+RULES = shipped.load(shipped.SHIPPED.parent, Routing(), METRICS)
+
+
+def rule(name):
+    return next(one for one in RULES if one.name == name)
+
+
+def test_it_is_heard_marked_as_a_test_looked_up_and_ended(up, ground):
+    before = len(up.slack())
+    (done,) = drill(ground, [rule("spend-pace/critical")])
+    assert done.well, done
+    assert done.on.campaign == "brand"
+    (heard,) = done.delivered
+    assert (heard.channel, heard.to, heard.how) == ("slack", CHANNEL, "read back")
+    parent, *replies = up.slack()[before:]
+    assert "TEST" in parent["text"]
+    assert "Spend" in parent["text"]
+    assert len(replies) == 1  # its end
+    # The real data are as they were: nothing spends forty times its pace.
+    most = ground.warehouse.query("SELECT max(cost) / 1e6 AS most FROM delivery")["most"][0].as_py()
+    assert most == 20
+
+
+def test_a_mail_counts_once_its_server_has_taken_it(up, ground):
+    (done,) = drill(ground, [rule("spend-pace/warning")])
+    assert [(one.channel, one.how, one.fault) for one in done.delivered] == [("email", "accepted", "")]
+    first, end = (dict(mail["headers"])["Subject"] for mail in up.mail("dana@team.test")[-2:])
+    assert first.startswith("TEST: Spend")
+    assert end.startswith("TEST: Resolved: Spend")
+
+
+def test_a_channel_that_refuses_is_a_failing_drill(up, ground):
+    up.fault("slack", "error", code="invalid_auth", only="chat.postMessage")
+    try:
+        (done,) = drill(ground, [rule("spend-pace/critical")])
+    finally:
+        up.calm()
+    assert not done.well
+    assert any(one.channel == "slack" and one.fault for one in done.delivered)
+
+
+def test_a_rule_that_does_not_see_its_condition_fails(ground):
+    blind = rule("spend-pace/critical").model_copy(
+        update={"scope": rule("spend-pace/critical").scope.model_copy(update={"campaign": "nothing*"})}
+    )
+    (done,) = drill(ground, [blind])
+    assert (done.well, done.fault) == (False, "the rule did not fire on its known condition")
+
+
+def test_every_kind_has_a_drill():
+    assert set(PROVOKED) >= set(KINDS)
