@@ -7,6 +7,7 @@ figure never depends on how often a poll ran.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from connectors._event_log import Event, EventLog
 from connectors.contract import Account, Batch, Connector, Web, WebMinute, WebStep, Window, schema, stream
@@ -34,8 +35,16 @@ _FIRST: Final = "session_start"
 _MINUTES: Final = timedelta(minutes=30)
 
 
+_HIDDEN: Final = {
+    "sasl.password": "kafka_password",
+    "ssl.key.password": "kafka_key_password",
+    "sasl.oauthbearer.client.secret": "kafka_client_secret",
+}
+"""Options of librdkafka that are secrets, by the setting that holds each."""
+
+
 class Kafka(BaseModel):
-    """A topic that brings the same events. options: of librdkafka, such as security.protocol."""
+    """A topic that brings the same events. options: of librdkafka, such as security.protocol; no secrets."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -44,12 +53,25 @@ class Kafka(BaseModel):
     group: str = "paceline"
     options: dict[str, str | int] = Field(default_factory=dict)
 
+    @field_validator("options")
+    @classmethod
+    def _no_secrets(cls, options: dict[str, str | int]) -> dict[str, str | int]:
+        for name in options:
+            if name in _HIDDEN:
+                raise ValueError(
+                    f"{name} is a secret: set {_HIDDEN[name]} of [events] in the secrets instead"
+                )
+            if re.search(r"password|secret|jaas|\.pem$", name):
+                raise ValueError(f"{name} is a secret, and no place is known for it: name a file instead")
+        return options
+
 
 class EventsSettings(BaseModel):
     """Who may send events, and what they mean.
 
     token: what senders show as their bearer token. site: the site's name for people. key_events: names of
     the events that the site is there for. folder: where the log lies, in the workspace. keep: how long.
+    kafka_password, kafka_key_password, kafka_client_secret: of SASL, of the client's key, of OAUTHBEARER.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,6 +83,23 @@ class EventsSettings(BaseModel):
     folder: Path = Path(".paceline/events")
     keep: Duration = Field(default=timedelta(days=14), ge=timedelta(days=5))
     kafka: Kafka | None = None
+    kafka_password: SecretStr = SecretStr("")
+    kafka_key_password: SecretStr = SecretStr("")
+    kafka_client_secret: SecretStr = SecretStr("")
+
+    @model_validator(mode="after")
+    def _whole_login(self) -> EventsSettings:
+        options = self.kafka.options if self.kafka else {}
+        if "sasl.username" in options and not self.kafka_password.get_secret_value():
+            raise ValueError("kafka_password is missing: kafka.options has a sasl.username")
+        return self
+
+    def consumer(self) -> dict[str, str | int]:
+        """The topic's options as librdkafka takes them, secrets included. Never to be logged."""
+        if self.kafka is None:
+            return {}
+        hidden = {option: getattr(self, field).get_secret_value() for option, field in _HIDDEN.items()}
+        return {**self.kafka.options, **{option: value for option, value in hidden.items() if value}}
 
 
 class Events(Connector):

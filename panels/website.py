@@ -109,20 +109,6 @@ def cards(of: Process, shown: site.Site, now: datetime) -> None:
             note="" if there else "send events to see them",
             about="Visitors who did something, averaged over the last five minutes that are over.",
         )
-    with grid.cell():
-        times = [h.p95 for h in shown.hours[-1:] if h.p95 is not None]
-        p95 = times[0] if times else None
-        slow = p95 is not None and p95 > SLOW
-        status = Status.none if stale or p95 is None else Status.watch if slow else Status.good
-        card(
-            "Page load, 95th percentile",
-            f"{p95 / 1000:.2f} s" if p95 is not None else f.NOTHING,
-            status,
-            old if status is Status.none else "Slow" if slow else "Fast enough",
-            note=f"limit {SLOW / 1000:.0f} s",
-            about="Time until the whole document had come, in this hour; 95 % of the looks were faster. "
-            "Images and scripts are not loaded.",
-        )
 
 
 def converts(shown: site.Site) -> None:
@@ -228,6 +214,13 @@ def over_time(of: Process, shown: site.Site) -> None:
         _site_charts.availability(shown.hours, of.workspace.timezone),
         alt="Availability of landing pages and their 95th percentile of load time, by the hour",
     )
+    p95 = shown.hours[-1].p95
+    if p95 is not None:
+        status, word = (Status.watch, "slow") if p95 > SLOW else (Status.good, "fast enough")
+        st.markdown(
+            f"{status.value.icon} In this hour 95 % of the looks had the whole document within "
+            f"**{p95 / 1000:.2f} s**: {word} (limit {SLOW / 1000:.0f} s)."
+        )
 
 
 def visitors(of: Process, shown: site.Site) -> None:

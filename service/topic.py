@@ -37,8 +37,17 @@ class Topic:
     would stand in the way of all that follow.
     """
 
-    def __init__(self, settings: Kafka, collector: Collector, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        settings: Kafka,
+        collector: Collector,
+        *,
+        clock: Callable[[], datetime],
+        options: Mapping[str, str | int] | None = None,
+    ) -> None:
+        """options: librdkafka's, secrets included; those of the settings where not given."""
         self._settings = settings
+        self._options = settings.options if options is None else options
         self._collector = collector
         self._clock = clock
         self._stopping = threading.Event()
@@ -57,7 +66,7 @@ class Topic:
         options = {
             "client.id": "paceline",
             "auto.offset.reset": "earliest",
-            **told.options,
+            **self._options,
             "bootstrap.servers": told.servers,
             "group.id": told.group,
             "enable.auto.commit": False,
@@ -101,4 +110,6 @@ def topic(
         return None
     settings = sources["events"].settings
     assert isinstance(settings, EventsSettings)
-    return Topic(settings.kafka, collector, clock=clock) if settings.kafka else None
+    if settings.kafka is None:
+        return None
+    return Topic(settings.kafka, collector, clock=clock, options=settings.consumer())

@@ -11,6 +11,7 @@ from confluent_kafka import Producer
 
 from connectors.events import EventLog, EventsSettings, Kafka
 from service.collect import Collector
+from service.settings import SettingsError, load
 from service.topic import Topic
 
 TOKEN = "a-token-of-the-senders"
@@ -91,3 +92,32 @@ def test_a_restart_goes_on_where_it_was(cluster, tmp_path):
         collector.close()
     (file,) = settings.folder.iterdir()
     assert file.read_text().count("r0") == 1  # not even written twice
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ("sasl.password", "set kafka_password of"),
+        ("ssl.key.password", "set kafka_key_password of"),
+        ("sasl.oauthbearer.client.secret", "set kafka_client_secret of"),
+        ("sasl.jaas.config", "name a file"),
+        ("ssl.key.pem", "name a file"),
+    ],
+)
+def test_a_secret_among_the_options_is_refused_and_not_repeated(option, says):
+    with pytest.raises(ValueError, match=says) as told:
+        Kafka(servers="b:1", topic="t", options={option: "hunter2"})
+    assert "hunter2" not in told.value.errors()[0]["msg"]
+
+
+def test_secrets_come_from_their_own_place(workspace):
+    file = workspace.folder / "paceline.yaml"
+    file.write_text(
+        "sources:\n  events:\n    kafka: {servers: 'b:1', topic: t, options: {sasl.username: paceline}}\n"
+    )
+    secret = {"PACELINE_EVENTS_TOKEN": TOKEN, "PACELINE_EVENTS_KAFKA_PASSWORD": "hunter2"}
+    settings = load(workspace.folder, secret).sources["events"].settings
+    assert settings.consumer() == {"sasl.username": "paceline", "sasl.password": "hunter2"}
+    assert "hunter2" not in repr(settings)
+    with pytest.raises(SettingsError, match="kafka_password is missing"):
+        load(workspace.folder, {"PACELINE_EVENTS_TOKEN": TOKEN})
