@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo
 
 from metrics.site import Hour, Minute
 from metrics.site_funnel import Step
+from panels._look import BEFORE, NOW
 
 __all__ = ["active", "availability", "funnel"]
 
 Spec = dict[str, Any]
 
-_BARS, _LINE, _GREY, _RED = "#93B4F5", "#1D4ED8", "#94A3B8", "#DC2626"
+_BARS, _RED = "#93B4F5", "#DC2626"
 
 
 def availability(hours: Sequence[Hour], zone: ZoneInfo) -> Spec:
@@ -58,7 +59,7 @@ def availability(hours: Sequence[Hour], zone: ZoneInfo) -> Spec:
                 },
             },
             {
-                "mark": {"type": "line", "color": _LINE, "strokeWidth": 2, "point": len(values) < 40},
+                "mark": {"type": "line", "color": NOW, "strokeWidth": 2, "point": len(values) < 40},
                 "encoding": {
                     "y": {
                         "field": "p95",
@@ -81,7 +82,7 @@ def active(minutes: Sequence[Minute], zone: ZoneInfo) -> Spec:
     return {
         "height": 220,
         "data": {"values": values},
-        "mark": {"type": "bar", "color": _LINE},
+        "mark": {"type": "bar", "color": NOW},
         "encoding": {
             "x": {
                 "field": "at",
@@ -122,7 +123,13 @@ def funnel(steps: Sequence[tuple[str, Step]]) -> Spec:
         "title": None,
         "axis": {"labelLimit": 150, "ticks": False, "domain": False},
     }
-    x = {"type": "quantitative", "title": None, "axis": {"format": "~s", "tickCount": 4}}
+    longest = max((max(s.reached, s.expected or 0) for _, s in steps), default=0)
+    x = {
+        "type": "quantitative",
+        "title": None,
+        "axis": {"format": "~s", "tickCount": 4},
+        "scale": {"domain": [0, 1.4 * max(longest, 1)]},  # room for the words behind the longest bar
+    }
     tooltip = [
         {"field": "step", "type": "nominal", "title": "Step"},
         {"field": "said", "type": "nominal", "title": "Reached"},
@@ -141,13 +148,13 @@ def funnel(steps: Sequence[tuple[str, Step]]) -> Spec:
                 },
             },
             {
-                "mark": {"type": "tick", "thickness": 3, "size": 20, "color": _GREY},
+                "mark": {"type": "tick", "thickness": 3, "size": 20, "color": BEFORE},
                 "encoding": {"x": {**x, "field": "usual"}},
             },
             {
-                "mark": {"type": "text", "align": "left", "dx": 6},
+                "mark": {"type": "text", "align": "left", "dx": 8, "color": BEFORE},
                 "encoding": {
-                    "x": {"datum": 0, "type": "quantitative"},
+                    "x": {**x, "field": "words_at"},
                     "text": {"field": "said", "type": "nominal"},
                 },
             },

@@ -10,7 +10,7 @@ import streamlit as st
 from metrics import site
 from metrics.site_funnel import Step
 from panels import _format as f
-from panels import _live, _site_charts, _wall
+from panels import _live, _look, _site_charts, _wall
 from panels._address import kept
 from panels._blocks import head
 from panels._drill import open_campaign
@@ -210,7 +210,7 @@ def over_time(of: Process, shown: site.Site) -> None:
     if not shown.hours:
         st.markdown(":material/inbox: No page has been looked at yet.")
         return
-    st.vega_lite_chart(
+    _look.chart(
         _site_charts.availability(shown.hours, of.workspace.timezone),
         alt="Availability of landing pages and their 95th percentile of load time, by the hour",
     )
@@ -232,9 +232,7 @@ def visitors(of: Process, shown: site.Site) -> None:
             "Analytics: docs/website.md says how."
         )
         return
-    st.vega_lite_chart(
-        _site_charts.active(shown.minutes, of.workspace.timezone), alt="Active users by minute"
-    )
+    _look.chart(_site_charts.active(shown.minutes, of.workspace.timezone), alt="Active users by minute")
 
 
 def funnel_panels(shown: site.Site) -> None:
@@ -282,7 +280,7 @@ def steps(told: Sequence[Step], title: str, about: str, empty: str) -> None:
     if not told:
         st.markdown(f":material/inbox: {empty}")
         return
-    st.vega_lite_chart(
+    _look.chart(
         _site_charts.funnel([(WORDS.get(s.name, s.name), s) for s in told]), alt="Steps of the funnel"
     )
     broken = next((s for s in told if s.breaks), None)
