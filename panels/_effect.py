@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
+from alerts.backtest import Replay
+from alerts.effect import DAYS as RULE_DAYS
+from alerts.effect import MOST, RuleEffect
 from metrics.effect import DAYS, MetricEffect
 from metrics.proposals import Proposal
 from panels import _format as f
@@ -30,6 +34,9 @@ def _read(version: int, number: int, _found: Proposal) -> MetricEffect | str | N
 
 def show(of: Process, found: Proposal) -> None:
     """The effect of an open proposal, in figures and over time; nothing for files that compute none."""
+    if found.path == "rules.yaml":
+        _rules(of, found)
+        return
     told = _read(of.data_version(), found.id, found)
     if told is None:
         return
@@ -52,6 +59,55 @@ def show(of: Process, found: Proposal) -> None:
         width="stretch",
         key=f"effect_{found.id}",
     )
+
+
+def _rules(of: Process, found: Proposal) -> None:
+    """What the rules that differ would have fired: asked for, since it goes through weeks hour by hour."""
+    assert of.changes is not None
+    held = of.changes.replay(found.id, begin=False)
+    if held is None and st.button(
+        f"What would it have fired in {RULE_DAYS} days?",
+        key=f"replay_{found.id}",
+        icon=":material/replay:",
+        help="Goes through the past hour by hour, as it was known then; seconds to minutes.",
+    ):
+        held = of.changes.replay(found.id, begin=True)
+    if held is None:
+        return
+    if not held.over:
+        _waiting(found.id)
+    elif held.fault:
+        st.warning(f.plain(held.fault), icon=":material/warning:")
+    else:
+        st.markdown(f"**What it would have fired** · {RULE_DAYS} days")
+        _fired(held.found or [])
+
+
+@st.fragment(run_every=1)
+def _waiting(number: int) -> None:
+    of = process()
+    assert of is not None
+    assert of.changes is not None
+    held = of.changes.replay(number, begin=False)
+    if held is None or held.over:
+        st.rerun()
+    st.progress(min(held.share, 1.0), "Going through the past hour by hour …")
+
+
+def _fired(told: Sequence[RuleEffect]) -> None:
+    if not told:
+        st.caption("No rule differs in what it watches.")
+    for one in told:
+        st.markdown(f"{f.plain(one.title)} (`{one.name}`): {_replay(one.old)} → **{_replay(one.new)}**")
+    if len(told) == MOST:
+        st.caption(f"At most {MOST} rules of a proposal are gone through.")
+
+
+def _replay(one: Replay | None) -> str:
+    if one is None:
+        return "not watched"
+    times, hours = one.reviewed.fires, round(one.reviewed.hours)
+    return f"fires {times} time{'' if times == 1 else 's'}, {hours} h, {one.messages} messages"
 
 
 def _unit(found: Proposal) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from alerts.catalog import Current
+    from alerts.effect import Replaying
     from alerts.engine import Engine
     from metrics.dimensions import Convention
     from metrics.effect import MetricEffect
@@ -94,6 +95,9 @@ class Changes(Protocol):
 
     def effect(self, found: Proposal) -> MetricEffect | None:
         """What it does to a metric's figures. Raises ValueError."""
+
+    def replay(self, number: int, *, begin: bool) -> Replaying | None:
+        """What its rules would have fired, under way or found; None where nobody has begun."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ made good at the next start.
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import threading
@@ -18,6 +19,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
+from alerts.effect import Replaying, differing, effects
+from alerts.scene import DELIVERY, Target
 from metrics import lock, model, proposals
 from metrics.effect import MetricEffect, effect
 from metrics.header import DefinitionError, Problem
@@ -28,7 +31,9 @@ from service.in_force import METRICS, InForce
 from warehouse.access import Permission, allow
 
 if TYPE_CHECKING:
+    from alerts.rules import Rule
     from metrics.proposals import Proposal
+    from service.settings import Setup
     from service.workspace import Workspace
     from warehouse.access import Actor
     from warehouse.book import Book
@@ -38,6 +43,8 @@ __all__ = ["AT_START", "FILES", "Changes"]
 
 FILES: Final = (rules.FILE, dashboards.FILE, experiments.FILE, settings.FILE)
 """What can be proposed beside metrics/NAME.sql."""
+
+_LOG = logging.getLogger(__name__)
 
 AT_START: Final = (experiments.FILE, settings.FILE)
 """Files that take force when the service starts next."""
@@ -57,13 +64,17 @@ class Changes:
         warehouse: Warehouse,
         held: InForce,
         *,
-        currency: str,
+        setup: Setup,
         clock: Callable[[], datetime],
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._workspace, self._book, self._warehouse, self._in_force = workspace, book, warehouse, held
-        self._currency, self._clock, self._changed = currency, clock, changed
+        self._setup, self._clock, self._changed = setup, clock, changed
         self._lock = threading.Lock()
+        self._replays: dict[int, Replaying] = {}
+        self._replays_lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._stopping = threading.Event()
 
     def text(self, path: str) -> str | None:
         """A file as it is; of a metric that the workspace has not, the built-in one. Raises ValueError."""
@@ -156,7 +167,54 @@ class Changes:
         if not name:
             return None
         old, new = self._metric(name, self._was(found)), self._metric(name, found.after)
-        return effect(self._warehouse, old, new, now=self._clock(), currency=self._currency)
+        return effect(self._warehouse, old, new, now=self._clock(), currency=self._setup.settings.currency)
+
+    def replay(self, number: int, *, begin: bool) -> Replaying | None:
+        """What a proposal of rules.yaml would have fired in the last 28 days: under way, or found.
+
+        begin: whether to start it, where nobody has; it takes seconds to minutes, beside all else. None for
+        other files, and where nobody has. Raises KeyError.
+        """
+        found = proposals.find(self._book, number)
+        with self._replays_lock:
+            held = self._replays.get(number)
+            if held is None and begin and found.path == rules.FILE:
+                held = self._replays[number] = Replaying()
+                thread = threading.Thread(target=self._replay, args=(found, held), name=f"replay {number}")
+                self._threads.append(thread)
+                thread.start()
+        return held
+
+    def _replay(self, found: Proposal, into: Replaying) -> None:
+        def progress(done: float) -> None:
+            into.share = done
+            if self._stopping.is_set():
+                raise ValueError("Paceline was stopped meanwhile")
+
+        every = {name: source.every.get(DELIVERY) for name, source in self._setup.sources.items()}
+        try:
+            before, after = (self._rules(text) for text in (found.before, found.after))
+            into.found = effects(
+                self._warehouse,
+                differing(before, after),
+                now=self._clock(),
+                every={name: span for name, span in every.items() if span is not None},
+                routing=self._setup.settings.alerts,
+                targets=[Target(**target.model_dump()) for target in self._setup.settings.targets],
+                metrics=self._in_force.now.metrics,
+                progress=progress,
+            )
+        except ValueError as error:
+            into.fault = str(error)
+        except Exception as error:  # noqa: BLE001  # told to whoever waits for it
+            _LOG.exception("proposal %d could not be replayed", found.id)
+            into.fault = f"{type(error).__name__}, see the log"
+
+    def stop(self) -> None:
+        """End what is being replayed. At most some seconds."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(5)
 
     def recover(self) -> None:
         """Finish what a fall interrupted: approved, and perhaps not written."""
@@ -235,6 +293,16 @@ class Changes:
         proposals.applied(self._book, found.id, revision)
         self._in_force.look(who=f"{found.author}, approved by {found.decided_by}")
         self._changed()
+
+    def _rules(self, text: str | None) -> tuple[Rule, ...]:
+        """The rules of a file's text; None: those that Paceline ships."""
+        with TemporaryDirectory(prefix="paceline-") as made:
+            if text is not None:
+                (Path(made) / rules.FILE).write_text(text, encoding="utf-8")
+            try:
+                return rules.load(Path(made), self._setup.settings.alerts, self._in_force.now.metrics)
+            except settings.SettingsError as error:
+                raise ValueError("\n".join(map(str, error.problems))) from error
 
     def _metric(self, name: str, text: str | None) -> Metric | None:
         if text is None:

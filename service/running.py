@@ -114,7 +114,7 @@ class Service:
             self.book,
             self.warehouse,
             self.in_force,
-            currency=self.setup.settings.currency,
+            setup=self.setup,
             clock=clock,
             changed=self.versions.bump,
         )
@@ -148,6 +148,7 @@ class Service:
         """Stop polling and release the warehouse. At most some seconds; may be called twice."""
         self.versions.close()
         self.in_force.stop()
+        self.changes.stop()
         if self._backfill is not None:
             self._backfill.stop()
         self.digests.stop()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from alerts import effect
 from connectors.contract import AccountRow
 from metrics import proposals
 from panels import _access, _slot
@@ -24,23 +26,35 @@ ADA = Actor("ada@example.com", Role.ADMIN, proven=True)
 VERA = Actor("vera@example.com", Role.VIEWER, proven=True)
 
 
+RULE = """rules:
+  - id: dear
+    title: Too dear
+    owner: marketing
+    severity: info
+    condition: {kind: threshold, metric: cpa, window: 24h, of: target, above: 1.5}
+    review: 2027-02-01
+"""
+
+
 @pytest.fixture
 def desk(running, tmp_path):
     """One account with a conversion and 10 € an hour; the desk on a workspace beside it."""
     running.write("google_ads", "1", [AccountRow("Account 1", "EUR", "UTC")])
     running.write("google_ads", "1", hours("c1"))
-    (tmp_path / "paceline.yaml").write_text("sources: {fx: }\n")
+    (tmp_path / "paceline.yaml").write_text("sources: {fx: }\ntargets: [{metric: cpa, value: 8}]\n")
+    (tmp_path / "rules.yaml").write_text(RULE)
     workspace = Workspace(tmp_path)
 
     def clock():
         return datetime.now(UTC)
 
-    routing = load(tmp_path).settings.alerts
-    force = InForce(workspace, routing, running.book, clock=clock)
-    made = Changes(workspace, running.book, running.warehouse, force, currency="EUR", clock=clock)
+    setup = load(tmp_path)
+    force = InForce(workspace, setup.settings.alerts, running.book, clock=clock)
+    made = Changes(workspace, running.book, running.warehouse, force, setup=setup, clock=clock)
     held = _slot.process_slot()
     held["process"] = replace(held["process"], changes=made, metrics=lambda: force.now.metrics)
-    return made
+    yield made
+    made.stop()
 
 
 def opened(monkeypatch, who=None, **query):
@@ -117,3 +131,20 @@ def test_what_is_wrong_is_said_in_words(desk, running, monkeypatch):
     next(b for b in app.button if b.label == "Propose").click().run()
     assert "conversoins" in app.error[0].value
     assert proposals.read(running.book) == []
+
+
+def test_what_another_rule_would_have_fired(desk, monkeypatch):
+    # 10 € a conversion against a target of 8 €: 1.25 times, all the time
+    monkeypatch.setattr(effect, "DAYS", 2)
+    desk.propose("rules.yaml", RULE.replace("above: 1.5", "above: 1.2"), why="Earlier", by=EMIL)
+    app = opened(monkeypatch, ADA)
+    app.button(key="replay_1").click().run()
+    until = time.monotonic() + 60
+    while not desk.replay(1, begin=False).over:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    (told,) = desk.replay(1, begin=False).found
+    assert (told.name, told.old.reviewed.fires, told.new.reviewed.fires) == ("dear/info", 0, 1)
+    shown = text(opened(monkeypatch, ADA))
+    assert "fires 0 times, 0 h" in shown
+    assert "**fires 1 time, " in shown

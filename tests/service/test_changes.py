@@ -57,7 +57,7 @@ def team(workspace):
     force = InForce(
         workspace, load(workspace.folder).settings.alerts, book, clock=lambda: NOW, use=used.append
     )
-    changes = Changes(workspace, book, None, force, currency="EUR", clock=lambda: NOW)
+    changes = Changes(workspace, book, None, force, setup=load(workspace.folder), clock=lambda: NOW)
 
     def again():
         return InForce(workspace, load(workspace.folder).settings.alerts, book, clock=lambda: NOW)
