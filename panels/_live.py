@@ -2,48 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from panels._slot import process
 
-__all__ = ["PANELS", "listen", "wait"]
+__all__ = ["follow", "wait"]
 
-PANELS = "panels"
+_PANELS = "panels"
 """Key of the fragment that holds a page's numbers: only it reruns, so that open dialogs and drafts stay."""
 
 _listener = st.components.v2.component(
     "data_version_listener",
     js="""
 export default function ({ setTriggerValue, parentElement, data }) {
-  parentElement.seen = Math.max(parentElement.seen || 0, data.version);
+  parentElement.drawn = data.version;
   if (parentElement.source) return;
+  let newest = data.version;
+  // A page that nobody sees is not drawn; it catches up when it is looked at.
+  const look = () => {
+    if (document.hidden || newest === parentElement.drawn) return;
+    parentElement.drawn = newest;
+    setTriggerValue("version", newest);
+  };
   const source = new EventSource(data.url);
   parentElement.source = source;
-  source.onmessage = (event) => {
-    const version = Number(event.data);
-    if (version !== parentElement.seen) {
-      parentElement.seen = version;
-      setTriggerValue("version", version);
-    }
+  source.onmessage = (event) => { newest = Number(event.data); look(); };
+  document.addEventListener("visibilitychange", look);
+  return () => {
+    document.removeEventListener("visibilitychange", look);
+    source.close();
+    parentElement.source = null;
   };
-  return () => { source.close(); parentElement.source = null; };
 }
 """,
 )
 
 
-def listen() -> None:
-    """Redraw the page's numbers when the process says that stored data, or its freshness, has changed.
+def follow(draw: Callable[[], None]) -> Callable[[], None]:
+    """Make of `draw` the part of a page that changes with the data (a decorator; one on a page).
 
-    A replayed moment does not change: such a page stands still.
+    It is drawn again when the process says that stored data, or its freshness, has changed. The listener is
+    inside of it: what it asks for waits for a draw that is under way, where a rerun by a key would begin it
+    anew, and a slow draw would never end while data comes in. A replayed moment stands still.
     """
-    running = process()
-    if running is not None and "at" not in st.query_params:
-        _listener(
-            key="data_version",
-            data={"url": "/api/events", "version": running.data_version()},
-            on_version_change=lambda: st.rerun(PANELS),
-        )
+
+    @st.fragment(key=_PANELS)
+    def panels() -> None:
+        running = process()
+        if running is not None and "at" not in st.query_params:
+            with st.container(key="live"):
+                _listener(key="data_version", data={"url": "/api/events", "version": running.data_version()})
+        draw()
+
+    return panels
 
 
 @st.fragment(run_every=2)

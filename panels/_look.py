@@ -38,6 +38,9 @@ _STYLE = """<style>
   padding: .6rem 1rem; border-radius: 8px; border: 2px solid #7C3AED;
   background: repeating-linear-gradient(135deg, #7C3AED22 0 12px, #7C3AED11 12px 24px)
 }
+/* The listener for new data takes no room; a redraw fades what it replaces only where it is slow. */
+.st-key-live { position: absolute }
+[data-testid=stElementContainer][data-stale=true] { transition-delay: 3s }
 /* What is being read for the first time holds its place. */
 [data-testid=stSpinner] {
   min-height: 240px; padding: 1rem; border-radius: 8px;

@@ -125,7 +125,7 @@ def breakdown(title: str, found: list[Group], metric: Metric, names: Mapping[str
     chart(_plots.bars(told, metric), alt=title)
 
 
-@st.fragment(key=_live.PANELS)
+@_live.follow
 def panels() -> None:
     """Everything on the page that changes with the data."""
     of = process()

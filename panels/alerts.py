@@ -308,7 +308,7 @@ def delivery(engine: Engine, of: Process, now: datetime) -> None:
     _incident.letters(of, letters, now)
 
 
-@st.fragment(key=_live.PANELS)
+@_live.follow
 def panels() -> None:
     """Everything on the page that changes with the data."""
     of = process()

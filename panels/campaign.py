@@ -129,7 +129,7 @@ def target(of: Process, found: Described, account: Account, metric: str) -> floa
     return held[-1] if held else None
 
 
-@st.fragment(key=_live.PANELS)
+@_live.follow
 def panels() -> None:
     """Everything on the page that changes with the data."""
     of = process()

@@ -316,7 +316,7 @@ def write(of: Process) -> None:
                 st.toast("The note is on the charts.", icon=":material/check:")
 
 
-@st.fragment(key=_live.PANELS)
+@_live.follow
 def panels() -> None:
     """Everything on the page that changes with the data."""
     of = process()

@@ -135,7 +135,7 @@ def funnel(told: Facts) -> None:
     st.caption("What visitors do on the site between the click and the conversion is on the page Website.")
 
 
-@st.fragment(key=_live.PANELS)
+@_live.follow
 def panels() -> None:
     """Everything on the page that changes with the data."""
     of = process()

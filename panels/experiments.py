@@ -157,7 +157,7 @@ def closing(result: Result, arm: Group) -> list[dict[str, float]]:
     ]
 
 
-@st.fragment(key=_live.PANELS)
+@_live.follow
 def panels() -> None:
     """Everything on the page that changes with the data."""
     of = process()

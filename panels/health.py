@@ -49,7 +49,7 @@ def titled(stream: str) -> str:
     return STREAMS.get(stream, stream.replace("_", " ").capitalize())
 
 
-@st.fragment(key=_live.PANELS)
+@_live.follow
 def panels() -> None:
     """Everything on the page that changes with the data."""
     of = process()

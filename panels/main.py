@@ -53,7 +53,6 @@ elif inside:
         if not WALL:
             _seen.page(of, page.url_path)
         page.run()
-        _live.listen()
     else:
         _access.refused(of, page)
     if WALL:

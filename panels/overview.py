@@ -288,7 +288,7 @@ def plan(of: Process, shown: Figures) -> None:
     )
 
 
-@st.fragment(key=_live.PANELS)
+@_live.follow
 def panels() -> None:
     """Everything on the page that changes with the data."""
     of = process()

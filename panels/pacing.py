@@ -253,7 +253,7 @@ def how_to(shown: Plans, known: Mapping[AccountKey, Account]) -> None:
         st.code(example(shown.paces, known), language="yaml")
 
 
-@st.fragment(key=_live.PANELS)
+@_live.follow
 def panels() -> None:
     """Everything on the page that changes with the data."""
     of = process()

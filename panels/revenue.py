@@ -165,7 +165,7 @@ def change(line: Group, name: str) -> float | None:
     return now / before - 1 if now is not None and before else None
 
 
-@st.fragment(key=_live.PANELS)
+@_live.follow
 def panels() -> None:
     """Everything on the page that changes with the data."""
     of = process()

@@ -334,7 +334,7 @@ def failing(of: Process) -> None:
             st.warning(f"**{title}:** {f.plain(trouble.cause)}{mend}", icon=Status.watch.value.icon)
 
 
-@st.fragment(key=_live.PANELS)
+@_live.follow
 def panels() -> None:
     """Everything on the page that changes with the data."""
     of = process()

@@ -4,17 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["Versions"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["LEAST", "MOST", "Versions"]
+
+LEAST: Final = 1.5
+MOST: Final = 6.0
+"""Seconds between two numbers: as few after a single change, more and more in a burst of them."""
 
 
 class Versions:
-    """Bumped from any thread; awaited on the event loop that `attach` was called on."""
+    """Bumped from any thread; awaited on the event loop that `attach` was called on.
 
-    def __init__(self) -> None:
+    A change after a quiet time counts at once. Those of a burst (the accounts of one poll, a backfill) are
+    counted together: the first at once, then after 1.5 s, 3 s, 6 s, and 6 s again until it is over; the last
+    change always gets its number. Pages read nothing in between, and every visitor reads the same number.
+
+    clock: seconds that only go forward.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._number = 1
+        self._gap = LEAST
+        self._told = float("-inf")
+        self._pending = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._next: asyncio.Event | None = None
         self.closed = False
@@ -31,7 +51,15 @@ class Versions:
     def bump(self) -> None:
         """Something worth showing has changed."""
         with self._lock:
-            self._number += 1
+            if self._pending:
+                return
+            wait = self._told + self._gap - self._clock()
+            if wait > 0 and self._loop is not None:
+                with suppress(RuntimeError):  # the loop is closed already: nobody waits there
+                    self._loop.call_soon_threadsafe(self._loop.call_later, wait, self._late)
+                    self._pending = True
+                return
+            self._count()
         self._wake()
 
     def close(self) -> None:
@@ -49,6 +77,21 @@ class Versions:
             except TimeoutError:
                 return None
         return None if self.closed or self._number == number else self._number
+
+    def _late(self) -> None:
+        """Count what came while it was too early to count."""
+        with self._lock:
+            self._pending = False
+            self._count()
+        self._swap()
+
+    def _count(self) -> None:
+        """Count a change; the lock is held."""
+        now = self._clock()
+        quiet = now - self._told >= 2 * self._gap
+        self._gap = LEAST if quiet else min(2 * self._gap, MOST)
+        self._told = now
+        self._number += 1
 
     def _wake(self) -> None:
         if self._loop is not None:

@@ -147,6 +147,39 @@ def test_versions_are_heard_of_at_once_and_at_the_end():
     asyncio.run(asyncio.wait_for(timeline(), 4))
 
 
+def test_a_burst_of_changes_is_told_ever_more_rarely_and_to_its_end():
+    """A change each 0.1 s for 20 s: at 0, then after 1.5, 3, 6, 6 s, and once for the last one."""
+
+    class Loop:
+        def __init__(self):
+            self.now, self.due = 0.0, []
+
+        def call_soon_threadsafe(self, call, *args):
+            call(*args)
+
+        def call_later(self, seconds, call):
+            self.due.append((self.now + seconds, call))
+
+    loop = Loop()
+    versions = Versions(clock=lambda: loop.now)
+    versions._loop, versions._next = loop, asyncio.Event()
+    told = []
+    for tenth in range(601):
+        loop.now = tenth / 10
+        for at, call in [due for due in loop.due if due[0] <= loop.now + 1e-9]:
+            loop.due.remove((at, call))
+            call()
+            told.append((at, versions.current))
+        if tenth <= 200 or tenth == 600:
+            before = versions.current
+            versions.bump()
+            if versions.current > before:
+                told.append((loop.now, versions.current))
+    assert [number for _, number in told] == [2, 3, 4, 5, 6, 7, 8]
+    # the change at 20.0 s is told 6 s after 16.5; half a minute later one is told at once again
+    assert [at for at, _ in told] == pytest.approx([0, 1.5, 4.5, 10.5, 16.5, 22.5, 60.0])
+
+
 TOKENS = {role: role[0] * 40 for role in ("viewer", "editor", "admin")}
 
 
