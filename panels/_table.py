@@ -147,16 +147,17 @@ def table(
     drawn = [column for column in columns if column in chosen or column.kind == "name"]
     button = f"{key}_open" if opens is not None else ""
     cells = {column.name: _cells(column, data[column.name], button=bool(button)) for column in drawn}
-    st.dataframe(
-        pa.table(cells),
-        hide_index=True,
-        height=_ROW * (min(size, rows) + 1) + 3,
-        row_height=_ROW,
-        placeholder=f.NOTHING,
-        key=key,
-        alt=alt,
-        column_config={column.name: _config(column, data[column.name], button) for column in drawn},
-    )
+    with st.container(key=f"{key}_rows"):
+        st.dataframe(
+            pa.table(cells),
+            hide_index=True,
+            height=_ROW * (min(size, rows) + 1) + 3,
+            row_height=_ROW,
+            placeholder=f.NOTHING,
+            key=key,
+            alt=alt,
+            column_config={column.name: _config(column, data[column.name], button) for column in drawn},
+        )
 
 
 def _find(key: str, noun: str, names: Sequence[str], ids: Sequence[Id], opens: Callable[[Id], None]) -> None:

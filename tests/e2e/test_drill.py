@@ -2,140 +2,106 @@
 
 import csv
 import io
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.test_browser import browser, demo, shot
-
-__all__ = ["browser", "demo"]
+from tests.e2e.walk import PATIENCE, Demo, go, grid, idle, open_row, shot, whole
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(
-        "PACELINE_FULL" not in os.environ, reason="a demo and six walks: PACELINE_FULL=0 or 1"
-    ),
+    pytest.mark.timeout(400),
+    pytest.mark.xdist_group("demo"),
 ]
 
-ROW, HEADER = 35, 35
 
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1440, "height": 1600}, accept_downloads=True)
-    yield context.new_page()
-    context.close()
-
-
-def grid(page: Page) -> dict[str, float]:
-    """Where the first table is, once its rows are drawn."""
-    canvas = page.get_by_test_id("stDataFrame").first.locator("canvas").first
-    expect(canvas).to_be_visible(timeout=60_000)
-    drawn(page)
-    page.wait_for_timeout(1000)
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    assert box
-    return box
-
-
-def open_row(page: Page, row: int = 0) -> None:
-    """Click the name in a row."""
-    box = grid(page)
-    page.mouse.click(box["x"] + 50, box["y"] + HEADER + ROW * row + ROW / 2)
+@pytest.fixture(scope="module", autouse=True)
+def history(demo: Demo) -> None:
+    """Campaigns have their ads."""
+    demo.filled()
 
 
 def title(page: Page) -> str:
     return page.locator("h3").first.inner_text()
 
 
-def drawn(page: Page) -> None:
-    """Wait until the page has said all it has to say."""
-    page.wait_for_timeout(500)
-    expect(page.get_by_test_id("stApp")).to_have_attribute(
-        "data-test-script-state", "notRunning", timeout=60_000
-    )
-
-
 def at(page: Page, pattern: str) -> None:
-    page.wait_for_url(re.compile(pattern), timeout=60_000)
-    drawn(page)
-    expect(page.get_by_test_id("stMetric").first).to_be_visible(timeout=60_000)
+    """Wait until the page of an address is drawn."""
+    page.wait_for_url(re.compile(pattern), timeout=PATIENCE)
+    idle(page)
+    expect(page.get_by_test_id("stMetric").first).to_be_visible(timeout=PATIENCE)
 
 
-def query(page: Page) -> str:
-    return page.url.partition("?")[2]
-
-
-def first_campaign(page: Page, demo: SimpleNamespace) -> str:
+def first_campaign(page: Page, demo: Demo) -> str:
     """The address of the campaign that spent most; its kind has ads."""
-    page.goto(f"{demo.url}/campaign?q=prospecting")
-    open_row(page)
+    go(page, f"{demo.url}/campaign?q=prospecting")
+    open_row(page, "campaigns")
     at(page, r"/campaign\?.*campaign=\d+")
     return page.url
 
 
-def test_overview_to_campaign_to_ad_and_back(demo: SimpleNamespace, page: Page) -> None:
-    page.goto(demo.url)
-    expect(page.get_by_test_id("stMetric")).to_have_count(4, timeout=90_000)
-    box = grid(page)
-    page.mouse.click(box["x"] + 50, box["y"] + HEADER + ROW / 2)
+def back(page: Page, name: str) -> None:
+    page.go_back()
+    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=PATIENCE)
+    idle(page)
+
+
+def test_overview_to_campaign_to_ad_and_back(demo: Demo, page: Page) -> None:
+    go(page, demo.url)
+    open_row(page, "campaigns")
     at(page, r"/campaign\?source=\w+&account=\d+&campaign=\d+")
-    shot(page, "campaign")
+    page.go_back()
+    expect(page.get_by_text("Spend by campaign").first).to_be_visible(timeout=PATIENCE)
 
     found = first_campaign(page, demo)
     name = title(page)
-    open_row(page)
+    shot(page, "campaign_one")
+    whole(page)
+    open_row(page, "campaign_parts")
     at(page, "adset=")
     group = title(page)
-    open_row(page)
+    open_row(page, "ad_group_parts")
     at(page, "&ad=")
     shot(page, "ad")
+    whole(page)
     for step in ("All campaigns", name, group):
         expect(page.get_by_role("button", name=step, exact=True)).to_be_visible()
 
-    page.go_back()
-    expect(page.get_by_role("heading", name=group)).to_be_visible(timeout=30_000)
+    back(page, group)
     assert "&ad=" not in page.url
-    page.go_back()
-    expect(page.get_by_role("heading", name=name)).to_be_visible(timeout=30_000)
+    back(page, name)
     assert page.url == found
     page.get_by_role("button", name="All campaigns").click()
-    expect(page.get_by_role("heading", name="All campaigns")).to_be_visible(timeout=30_000)
-    drawn(page)
+    expect(page.get_by_role("heading", name="All campaigns")).to_be_visible(timeout=PATIENCE)
+    idle(page)
     assert "campaign=" not in page.url
-    page.go_back()
-    expect(page.get_by_role("heading", name=name)).to_be_visible(timeout=30_000)
+    back(page, name)
 
 
-def test_a_bar_opens_its_campaign_and_back_stays_back(demo: SimpleNamespace, page: Page) -> None:
-    page.goto(demo.url)
+def test_a_bar_opens_its_campaign_and_back_stays_back(demo: Demo, page: Page) -> None:
+    go(page, demo.url)
     bar = page.locator(".st-key-bars [aria-roledescription=bar]").first
-    expect(bar).to_be_visible(timeout=90_000)
-    drawn(page)
+    expect(bar).to_be_visible(timeout=PATIENCE)
+    idle(page)
     bar.click()
     at(page, r"/campaign\?source=\w+&account=\d+&campaign=\d+")
     page.go_back()
-    expect(page.get_by_text("Spend by campaign").first).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Spend by campaign").first).to_be_visible(timeout=PATIENCE)
     page.wait_for_timeout(3000)
     assert "/campaign" not in page.url
 
 
-def test_a_link_opens_exactly_this(demo: SimpleNamespace, page: Page, browser: Browser) -> None:
+def test_a_link_opens_exactly_this(demo: Demo, page: Page, browser: Browser) -> None:
     url = first_campaign(page, demo)
     page.get_by_test_id("stButtonGroup").first.get_by_text("7 days").click()
     at(page, "win=7d")
     name, spend = title(page), page.get_by_test_id("stMetricValue").first.inner_text()
     other = browser.new_context(viewport={"width": 1440, "height": 1600}, color_scheme="dark").new_page()
-    other.goto(page.url)
+    go(other, page.url)
     at(other, "win=7d")
     expect(other.get_by_role("heading", name=name)).to_be_visible()
     expect(other.get_by_test_id("stMetricValue").first).to_have_text(spend)
@@ -147,9 +113,9 @@ def test_a_link_opens_exactly_this(demo: SimpleNamespace, page: Page, browser: B
     assert url.partition("?")[2].split("&")[-1] in page.url
 
 
-def test_a_wrong_id_offers_near_ones(demo: SimpleNamespace, page: Page) -> None:
-    page.goto(f"{demo.url}/campaign?source=google_ads&account=1&campaign=brand")
-    expect(page.get_by_role("heading", name="No such campaign")).to_be_visible(timeout=60_000)
+def test_a_wrong_id_offers_near_ones(demo: Demo, page: Page) -> None:
+    go(page, f"{demo.url}/campaign?source=google_ads&account=1&campaign=brand")
+    expect(page.get_by_role("heading", name="No such campaign")).to_be_visible(timeout=PATIENCE)
     page.get_by_role("button", name=re.compile("Brand")).first.click()
     at(page, r"/campaign\?source=google_ads&account=\d{4,}&campaign=\d+")
 
@@ -162,9 +128,9 @@ def downloaded(page: Page, kind: str) -> tuple[str, bytes]:
     return begun.value.suggested_filename, Path(begun.value.path()).read_bytes()
 
 
-def test_exports_hold_what_the_table_shows(demo: SimpleNamespace, page: Page) -> None:
-    page.goto(f"{demo.url}/campaign")
-    grid(page)
+def test_exports_hold_what_the_table_shows(demo: Demo, page: Page) -> None:
+    go(page, f"{demo.url}/campaign")
+    grid(page, "campaigns")
     name, data = downloaded(page, "CSV")
     assert re.fullmatch(r"campaigns_today_as-of-\d{8}t\d{4}z\.csv", name)
     lines = data.decode("utf-8-sig").split("\r\n")
@@ -183,18 +149,18 @@ def test_exports_hold_what_the_table_shows(demo: SimpleNamespace, page: Page) ->
     expect(page.get_by_role("button", name="Download as CSV")).to_have_count(0)
 
 
-def test_a_view_is_saved_and_opened_from_another_page(demo: SimpleNamespace, page: Page) -> None:
+def test_a_view_is_saved_and_opened_from_another_page(demo: Demo, page: Page) -> None:
     first_campaign(page, demo)
-    name, address = title(page), query(page)
+    name, address = title(page), page.url.partition("?")[2]
     page.get_by_role("button", name="Views").click()
     page.get_by_role("textbox", name="Save this view as").fill("My campaign <b>")
     page.get_by_role("textbox", name="Your name").fill("Anna")
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_role("button", name="My campaign <b>")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("button", name="My campaign <b>")).to_be_visible(timeout=PATIENCE)
     shot(page, "views")
-    page.goto(f"{demo.url}/data-health")
-    expect(page.get_by_role("heading", name="Data health")).to_be_visible(timeout=60_000)
+    go(page, f"{demo.url}/data-health")
+    expect(page.get_by_role("heading", name="Data health")).to_be_visible(timeout=PATIENCE)
     page.get_by_role("button", name="Views").click()
     page.get_by_role("button", name="My campaign <b>").click()
-    expect(page.get_by_role("heading", name=name)).to_be_visible(timeout=60_000)
-    assert sorted(query(page).split("&")) == sorted(address.split("&"))
+    expect(page.get_by_role("heading", name=name)).to_be_visible(timeout=PATIENCE)
+    assert sorted(page.url.partition("?")[2].split("&")) == sorted(address.split("&"))
