@@ -9,7 +9,7 @@ import streamlit as st
 from metrics.pacing import Pace
 from panels import _format as f
 from panels._course import Course
-from panels._facts import Fact, Facts, Trend
+from panels._facts import PROVISIONAL, Fact, Facts, Trend
 from panels._freshness import Stale
 from panels._status import Status, by_target
 from panels._trace import info_button
@@ -25,9 +25,6 @@ PACE = {
     "unplanned": (Status.none, "No plan"),
 }
 """What each state of a pace looks like, and its word."""
-
-PROVISIONAL = 0.985
-"""Below this share of arrived conversions a figure that rests on them is provisional."""
 
 TOO_EARLY = 0.05
 """Below this share of arrived conversions a figure that rests on them says nothing."""

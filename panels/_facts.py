@@ -22,6 +22,7 @@ from panels._view import View
 from warehouse.store import Warehouse
 
 __all__ = [
+    "PROVISIONAL",
     "SETTLED",
     "Fact",
     "Facts",
@@ -95,6 +96,9 @@ SETTLED: Final = {
     "roas": "settled_roas",
 }
 """What a metric that rests on conversions will come to once all of them have arrived: the metric of that."""
+
+PROVISIONAL: Final = 0.985
+"""Below this share of arrived conversions a figure that rests on them is provisional."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,13 @@ from connectors.contract import Window
 from metrics import changes
 from metrics.changes import Suspect
 from metrics.compare import compare
+from metrics.compute import evaluate
 from metrics.explain import explain
 from metrics.explanation import Explanation
 from metrics.model import Metric
 from metrics.same_age import arrived
 from metrics.windows import AccountKey
+from panels._facts import PROVISIONAL, SETTLED
 from panels._maturity import learned
 from panels._slot import Process
 from panels._view import View
@@ -60,9 +62,13 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Reasons:
-    """Why a figure moved. window: the later one, over all accounts. suspects: the likeliest first."""
+    """Why a figure moved. window: the later one, over all accounts. suspects: the likeliest first.
+
+    so_far: the figure as it is known by now, where `found` is about what both sides come to once settled.
+    """
 
     found: Explanation
+    so_far: float | None
     suspects: tuple[Suspect, ...]
     context: tuple[Context, ...]
     window: Window
@@ -79,13 +85,21 @@ def dimensions(view: View, known: Mapping[AccountKey, Any]) -> dict[str, str]:
 
 
 def reasons(of: Process, metric: Metric, view: View, *, by: str = "campaign") -> Reasons:
-    """Why `metric` differs from what the view compares it with. Raises as `explain` does."""
+    """Why `metric` differs from what the view compares it with. Raises as `explain` does.
+
+    The baseline is the card's: while conversions are still to come, both sides are what they come to once
+    settled. A metric of the team's own that rests on conversions has no settled twin: its past is cut to the
+    age of its present.
+    """
     asked: dict[str, Any] = {"where": view.where, "currency": view.convert, "as_of": view.as_of}
     mature = learned(of.data_version(), view.as_of)
-    share = arrived(of.warehouse, mature.complete, view.windows, view.against)
+    defined = of.metrics()
+    twin = defined.get(SETTLED.get(metric.name, ""))
+    so_far, late = _so_far(of, metric, view, mature.relations) if twin else (None, False)
+    share = None if twin else arrived(of.warehouse, mature.complete, view.windows, view.against)
     found = explain(
         of.warehouse,
-        metric,
+        twin if twin and late else metric,
         view.windows,
         view.against,
         by=by,
@@ -102,17 +116,39 @@ def reasons(of: Process, metric: Metric, view: View, *, by: str = "campaign") ->
         for edit in changes.edits(of.warehouse, reach, view.where)
         if (edit.source, edit.account) in view.windows and (view.as_of is None or edit.at <= view.as_of)
     ]
-    defined = of.metrics()
     beside = [defined[name] for name in _CONTEXT if name in defined and name != metric.name]
     table = compare(of.warehouse, beside, view.windows, view.against, **asked).table.to_pylist()[0]
     return Reasons(
         found=found,
+        so_far=so_far if late else None,
         suspects=tuple(changes.suspects(found, edits, window)),
         context=tuple(
             Context(m, table[m.name], table[f"{m.name}__before"]) for m in beside if table[m.name] is not None
         ),
         window=window,
     )
+
+
+def _so_far(
+    of: Process, metric: Metric, view: View, relations: Mapping[str, Any]
+) -> tuple[float | None, bool]:
+    """The figure as it is known by now, and whether enough of its conversions are still to come to matter."""
+    defined = of.metrics()
+    counts = [defined[name] for name in ("conversions", "settled_conversions")]
+    chosen = {m.name: m for m in (metric, *counts)}
+    row = evaluate(
+        of.warehouse,
+        list(chosen.values()),
+        view.windows,
+        where=view.where,
+        as_of=view.as_of,
+        currency=view.convert,
+        relations=relations,
+    ).to_pylist()
+    if not row:
+        return None, False
+    known, coming = (row[0][m.name] or 0.0 for m in counts)
+    return row[0][metric.name], bool(coming) and known / coming < PROVISIONAL
 
 
 def _titled(found: Explanation, titles: Mapping[str, str]) -> Explanation:

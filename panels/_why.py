@@ -21,6 +21,7 @@ from metrics.links import entity_url, screen
 from panels import _format as f
 from panels._asked import ask, asked
 from panels._drill import open_campaign
+from panels._look import chart
 from panels._reasons import Reasons, dimensions, reasons
 from panels._slot import process
 from panels._table import About, Column, of_metric, table
@@ -120,6 +121,9 @@ def _dialog(name: str, view: View) -> None:
 def _headline(shown: Reasons, view: View, now: datetime) -> None:
     st.markdown(f"**{f.plain(shown.found.sentence)}**")
     note = f"{view.title}, {shown.found.label}. Vouched for until {f.clock(view.as_known, now)}."
+    if shown.so_far is not None:
+        known = f.plain(shown.found.shown(shown.so_far))
+        note += f" Both sides as they come to once settled, like on the card; so far {known}."
     if view.as_of is not None:
         note += f" As it was known {f.clock(view.as_of, now)}."
     if shown.found.view:
@@ -130,7 +134,7 @@ def _headline(shown: Reasons, view: View, now: datetime) -> None:
 def _factors(found: Explanation) -> None:
     st.markdown("**What moved it**")
     if found.effects:
-        st.vega_lite_chart(
+        chart(
             waterfall(found, theme=st.context.theme.type or "light"),
             alt=f.bare(found.sentence),
             key="why_waterfall",

@@ -66,7 +66,7 @@ def stopped(process: subprocess.Popen, log: Path) -> None:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A running demo, with ten days of history."""
+    """A running demo, with ten days of history that are there already."""
     if "PACELINE_DEMO" in os.environ:
         work = Path(os.environ["PACELINE_DEMO"])
         running = Workspace(work / ".paceline/demo").running()
@@ -82,7 +82,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     url = f"http://127.0.0.1:{port}"
     healthy(url, process, work / "demo.log")
     try:
-        yield Demo(url, work, work / "demo.log")
+        started = Demo(url, work, work / "demo.log")
+        started.filled()
+        yield started
     finally:
         stopped(process, work / "demo.log")
 

@@ -23,12 +23,6 @@ NO_NUMBERS = {"campaign", "changes", "alerts", "data-health", "experiments"}
 """Pages without cards."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def history(demo: Demo) -> None:
-    """What pages compare with is there before anybody looks."""
-    demo.filled()
-
-
 def test_the_first_paint_is_whole(demo: Demo, page: Page) -> None:
     page.goto(demo.url)
     expect(page.get_by_test_id("stMetric")).to_have_count(4, timeout=PATIENCE)
@@ -85,7 +79,9 @@ def test_a_wall_is_large_and_turns(demo: Demo, browser: Browser) -> None:
     idle(page)
     shot(page, "wall")
     expect(page.get_by_text("Data health")).to_have_count(0)
-    size = page.get_by_test_id("stMetricValue").first.evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
+    size = page.get_by_test_id("stMetricValue").first.evaluate(
+        "e => parseFloat(getComputedStyle(e).fontSize)"
+    )
     assert size > 60
     page.wait_for_url(re.compile("/acquisition.*mode=wall"), timeout=60_000)
     context.close()

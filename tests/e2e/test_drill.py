@@ -19,12 +19,6 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def history(demo: Demo) -> None:
-    """Campaigns have their ads."""
-    demo.filled()
-
-
 def title(page: Page) -> str:
     return page.locator("h3").first.inner_text()
 

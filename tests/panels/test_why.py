@@ -8,7 +8,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from connectors.contract import AccountRow, Campaign, Change, Delivery
-from tests.panels.conftest import NOW
+from tests.panels.conftest import NOW, ROOT
+from tests.panels.test_pages import EARLY
 
 DAY = timedelta(days=1)
 THEN = NOW - 50 * DAY
@@ -119,11 +120,18 @@ def test_where_nobody_changed_anything_it_says_so(filled):
     assert "Spend held at €480" in told
 
 
-def test_a_young_window_is_held_against_one_as_young(filled):
-    """The same conversions every hour: but of the last day's, more will come."""
-    told = shown(opened(later=0))
-    assert "at the same age" in told
-    assert "Cost per acquisition fell" in told
+@EARLY
+def test_a_young_window_is_told_as_it_will_settle_like_on_the_card(filled):
+    """The same conversions every hour: but of the last day's, more will come. Card and dialog agree by how much."""
+    app = AppTest.from_file(str(ROOT / "panels/main.py"), default_timeout=60)
+    app.query_params["why"] = "cpa"
+    app.query_params["scope"] = "EUR"
+    told = shown(app.run())
+    cost = app.metric[2]
+    assert "Cost per result" in cost.label
+    assert cost.delta.startswith("-")
+    assert f"Settled cost per acquisition fell {cost.delta[1:]}" in told
+    assert "so far €10" in told  # ten euros an hour, one conversion
 
 
 def test_a_definition_that_is_gone_is_told(filled):
