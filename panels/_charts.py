@@ -27,11 +27,16 @@ def spend_against_plan(of: Course, currency: str, zone: ZoneInfo) -> Spec:
     """Cumulative spend of the day against its plan, with where the day will end, on the clock of `zone`."""
     # Without an offset the browser shows a moment as it stands here, whatever its own time zone.
     at = [moment.astimezone(zone).replace(tzinfo=None).isoformat() for moment in of.at]
-    plan = [{"at": moment, "plan": value} for moment, value in zip(at, of.planned, strict=True)]
-    spent = [{"at": moment, "spent": value} for moment, value in zip(at, of.spent, strict=False)]
+    names = ["Spent", "Plan", "Projected, 80 % interval"]
+    parts = ((at, of.spent), (at, of.planned), (at[of.now :], of.mid))
+    values = [
+        {"at": moment, "which": name, "value": value}
+        for name, (moments, found) in zip(names, parts, strict=True)
+        for moment, value in zip(moments, found, strict=False)
+    ]
     cone = [
-        {"at": moment, "low": low, "mid": mid, "high": high}
-        for moment, low, mid, high in zip(at[of.now :], of.low, of.mid, of.high, strict=True)
+        {"at": moment, "low": low, "high": high}
+        for moment, low, high in zip(at[of.now :], of.low, of.high, strict=True)
     ]
     x = {
         "field": "at",
@@ -41,26 +46,18 @@ def spend_against_plan(of: Course, currency: str, zone: ZoneInfo) -> Spec:
         "axis": {"grid": False, "format": "%H:%M", "tickCount": 12},
     }
     y = {"type": "quantitative", "axis": {**axis(currency), "titleY": -6, "titleX": -28, "tickCount": 5}}
+    hour = {"field": "at", "type": "temporal", "title": "Until", "format": "%a %H:%M"}
 
     def tip(field: str, title: str) -> Spec:
         return {"field": field, "type": "quantitative", "title": title, "format": ",.0f"}
 
-    hour = {"field": "at", "type": "temporal", "title": "Until", "format": "%a %H:%M"}
-    names = ["Spent", "Plan", "Projected, 80 % interval"]
-    scale = {"domain": names, "range": [NOW, BEFORE, NOW]}
-    dashes = {"domain": names, "range": [[1, 0], [5, 4], [2, 3]]}
-
-    def named(name: str) -> Spec:
-        legend = {"orient": "top", "symbolType": "stroke", "labelLimit": 300}
+    def looks(shown: list[Any]) -> Spec:
         return {
-            "color": {"datum": name, "type": "nominal", "title": None, "legend": legend, "scale": scale},
-            "strokeDash": {
-                "datum": name,
-                "type": "nominal",
-                "title": None,
-                "legend": legend,
-                "scale": dashes,
-            },
+            "field": "which",
+            "type": "nominal",
+            "title": None,
+            "scale": {"domain": names, "range": shown},
+            "legend": {"orient": "top", "symbolType": "stroke", "labelLimit": 300},
         }
 
     return {
@@ -70,33 +67,24 @@ def spend_against_plan(of: Course, currency: str, zone: ZoneInfo) -> Spec:
             {
                 "data": {"values": cone},
                 "mark": {"type": "area", "opacity": 0.18, "color": NOW},
-                "encoding": {"y": {**y, "field": "low"}, "y2": {"field": "high"}},
-            },
-            {
-                "data": {"values": cone},
-                "mark": {"type": "line", "strokeWidth": 1.5},
                 "encoding": {
-                    "y": {**y, "field": "mid"},
-                    **named(names[2]),
-                    "tooltip": [hour, tip("low", "Low"), tip("mid", "Projected"), tip("high", "High")],
+                    "y": {**y, "field": "low"},
+                    "y2": {"field": "high"},
+                    "tooltip": [hour, tip("low", "Low"), tip("high", "High")],
                 },
             },
             {
-                "data": {"values": plan},
-                "mark": {"type": "line", "strokeWidth": 1.5},
+                "data": {"values": values},
+                "mark": {"type": "line", "strokeWidth": 2},
                 "encoding": {
-                    "y": {**y, "field": "plan"},
-                    **named(names[1]),
-                    "tooltip": [hour, tip("plan", "Plan")],
-                },
-            },
-            {
-                "data": {"values": spent},
-                "mark": {"type": "line", "strokeWidth": 2.5, "point": {"size": 18}},
-                "encoding": {
-                    "y": {**y, "field": "spent"},
-                    **named(names[0]),
-                    "tooltip": [hour, tip("spent", "Spent")],
+                    "y": {**y, "field": "value"},
+                    "color": looks([NOW, BEFORE, NOW]),
+                    "strokeDash": looks([[1, 0], [5, 4], [2, 3]]),
+                    "tooltip": [
+                        {"field": "which", "type": "nominal", "title": "Which"},
+                        hour,
+                        tip("value", f"Spend, {currency}"),
+                    ],
                 },
             },
         ],

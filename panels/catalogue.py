@@ -292,7 +292,7 @@ def log(of: Process, one: Entry, now: datetime) -> None:
                 st.code(change.diff, language="diff", wrap_lines=True)
 
 
-@st.fragment(key=_live.PANELS)
+@_live.follow
 def panels() -> None:
     """The list, or the entry that the address names."""
     of = process()
