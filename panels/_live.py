@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ParamSpec
 
 import streamlit as st
 
 from panels._slot import process
 
 __all__ = ["follow", "wait"]
+
+P = ParamSpec("P")
 
 _PANELS = "panels"
 """Key of the fragment that holds a page's numbers: only it reruns, so that open dialogs and drafts stay."""
@@ -40,7 +43,7 @@ export default function ({ setTriggerValue, parentElement, data }) {
 )
 
 
-def follow(draw: Callable[[], None]) -> Callable[[], None]:
+def follow(draw: Callable[P, None]) -> Callable[P, None]:
     """Make of `draw` the part of a page that changes with the data (a decorator; one on a page).
 
     It is drawn again when the process says that stored data, or its freshness, has changed. The listener is
@@ -49,12 +52,12 @@ def follow(draw: Callable[[], None]) -> Callable[[], None]:
     """
 
     @st.fragment(key=_PANELS)
-    def panels() -> None:
+    def panels(*args: P.args, **kwargs: P.kwargs) -> None:
         running = process()
         if running is not None and "at" not in st.query_params:
             with st.container(key="live"):
                 _listener(key="data_version", data={"url": "/api/events", "version": running.data_version()})
-        draw()
+        draw(*args, **kwargs)
 
     return panels
 

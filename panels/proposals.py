@@ -192,7 +192,7 @@ sum(conversions)
 """
 
 
-@st.fragment(key=_live.PANELS)
+@_live.follow
 def panels(part: str) -> None:
     """Everything on the page that changes with the data."""
     of = process()

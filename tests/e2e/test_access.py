@@ -16,11 +16,17 @@ from sandbox.credentials import OidcCredentials
 from service.commands import serve
 from service.settings import load
 from service.workspace import Workspace
-from tests.e2e.test_browser import browser, free_port, shot  # noqa: F401  # a fixture
+from tests.e2e.conftest import free_port
+from tests.e2e.walk import shot
 from warehouse.audit import Audit
 from warehouse.book import Book
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.xdist_group("demo"),
+]
 
 TOKENS = {role: role[0] * 40 for role in ("viewer", "editor", "admin")}
 SETTINGS = """
@@ -84,7 +90,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     assert "Traceback" not in (folder / "app.log").read_text()
 
 
-def entered(app: SimpleNamespace, browser: Browser, name: str, path: str = "") -> Page:  # noqa: F811
+def entered(app: SimpleNamespace, browser: Browser, name: str, path: str = "") -> Page:
     """Somebody who has logged in, once for all tests, on a page."""
     page = app.people.get(name)
     if page is None:
@@ -108,7 +114,7 @@ def listed(page: Page, section: str) -> set[str]:
     return found
 
 
-def test_without_a_login_no_address_shows_anything(app, browser):  # noqa: F811
+def test_without_a_login_no_address_shows_anything(app, browser):
     page = browser.new_context().new_page()
     for path in ("", "alerts", "revenue", "proposals"):
         page.goto(f"{app.url}/{path}")
@@ -119,7 +125,7 @@ def test_without_a_login_no_address_shows_anything(app, browser):  # noqa: F811
     assert requests.get(f"{app.url}/api/proposals", timeout=10).status_code == 401
 
 
-def test_a_viewer_looks_and_is_told_whom_to_ask(app, browser):  # noqa: F811
+def test_a_viewer_looks_and_is_told_whom_to_ask(app, browser):
     silence = {"match": {"rule": "spend-pace"}, "reason": "a planned sale", "lasts": "1h"}
     headers = {"Authorization": f"Bearer {TOKENS['viewer']}"}
     refused = requests.post(f"{app.url}/api/alerts/silence", json=silence, headers=headers, timeout=10)
@@ -142,7 +148,7 @@ def test_a_viewer_looks_and_is_told_whom_to_ask(app, browser):  # noqa: F811
     expect(page.get_by_text("Propose a change")).to_have_count(0)
 
 
-def test_an_outsider_has_no_part_in_it(app, browser):  # noqa: F811
+def test_an_outsider_has_no_part_in_it(app, browser):
     page = entered(app, browser, "Otto Outsider", "alerts")
     expect(page.get_by_text("You have no part in this yet")).to_be_visible(timeout=30_000)
     expect(page.get_by_text("Silences")).to_have_count(0)
@@ -158,7 +164,7 @@ def propose(page: Page, old: str, new: str, why: str) -> None:
     page.get_by_role("button", name="Propose", exact=True).click()
 
 
-def test_an_editor_acts_and_proposes_and_does_not_approve(app, browser):  # noqa: F811
+def test_an_editor_acts_and_proposes_and_does_not_approve(app, browser):
     page = entered(app, browser, "Emil Editor", "alerts?part=silences")
     page.get_by_role("button", name="End now").click(timeout=30_000)
     expect(page.get_by_text("Nothing is silenced")).to_be_visible(timeout=30_000)
@@ -183,7 +189,7 @@ def test_an_editor_acts_and_proposes_and_does_not_approve(app, browser):  # noqa
     assert not (app.folder / "metrics").exists()
 
 
-def test_an_admin_approves_what_others_propose_and_not_the_own(app, browser):  # noqa: F811
+def test_an_admin_approves_what_others_propose_and_not_the_own(app, browser):
     page = entered(app, browser, "Ada Admin", "proposals")
     expect(page.get_by_text("We pay for conversions", exact=True)).to_be_visible(timeout=30_000)
     shot(page, "proposal")
