@@ -60,6 +60,9 @@ def panels() -> None:
     names = {(row["source"], row["account"]): row["name"] for row in listed}
     titles = of.workspace.sources
     st.subheader("Data health", anchor=False)
+    status = of.status()
+    for problem in status.get("problems", ()):
+        st.error(f.plain(str(problem)), icon=":material/error:")
 
     found = _freshness.troubles(marks)
     if not found:
@@ -79,7 +82,6 @@ def panels() -> None:
             icon=(Status.watch if trouble.held else Status.act).value.icon,
         )
 
-    status = of.status()
     budgets = status.get("budgets") or []
     if budgets:
         st.markdown("**Operations a day**")

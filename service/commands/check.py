@@ -68,6 +68,7 @@ def run(folder: Path | None) -> None:
     if secrets.exposed(workspace.folder):
         path = workspace.folder / secrets.FILE
         report.bad(f"{path} can be read by other users of this machine", f"chmod 600 {path}")
+    _login(setup, report)
     _channels(setup, report)
     _metrics(workspace, report)
     _rules(workspace, setup, report)
@@ -82,6 +83,23 @@ def run(folder: Path | None) -> None:
     _budgets([found for found in budgets if found is not None], report)
     if report.failed:
         raise typer.Exit(1)
+
+
+def _login(setup: Setup, report: _Report) -> None:
+    """Whether those who reach the app have to say who they are, and somebody may decide."""
+    access, address = setup.settings.access, setup.settings.server.address
+    if not setup.entrance.providers:
+        if address not in ("127.0.0.1", "::1", "localhost"):
+            report.bad(
+                f"whoever reaches {address or 'this machine'} is an admin: nobody has to log in",
+                "Set up a login, or listen on 127.0.0.1 alone; see docs/access.md.",
+            )
+        return
+    if not access.admin and access.default != "admin":
+        report.bad("nobody is an admin: no proposal can be approved", "Name somebody under access.admin.")
+    else:
+        count = len(setup.entrance.providers)
+        report.good(f"login: {count} provider{'s' if count > 1 else ''}")
 
 
 def _channels(setup: Setup, report: _Report) -> None:

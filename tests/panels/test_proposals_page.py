@@ -148,3 +148,12 @@ def test_what_another_rule_would_have_fired(desk, monkeypatch):
     shown = text(opened(monkeypatch, ADA))
     assert "fires 0 times, 0 h" in shown
     assert "**fires 1 time, " in shown
+
+
+def test_what_keeps_files_out_of_force_is_said_on_data_health(desk, running, monkeypatch):
+    running.state["status"]["problems"] = [
+        "rules.yaml:1:9: rules.0: is wrong (what held before stays in force)"
+    ]
+    app = opened(monkeypatch, VERA).switch_page("health.py").run()
+    assert not app.exception
+    assert r"rules\.yaml" in app.error[0].value
