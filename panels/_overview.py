@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import pyarrow as pa
+import streamlit as st
 
 from connectors.contract import Account
 from metrics import money, pacing
@@ -99,7 +101,8 @@ def figures(
 
 def _day(warehouse: Warehouse, known: Mapping[AccountKey, Account], view: View) -> pacing.Day:
     """The day's pace; in one currency, by the rate of each account's day, where one is given."""
-    day = pacing.day(warehouse, known, view.today, as_of=view.as_of)
+    memory = _memory(warehouse, view) if view.as_of is None else None
+    day = pacing.day(warehouse, known, view.today, as_of=view.as_of, memory=memory)
     if view.convert is None:
         return day
     rates = {
@@ -115,6 +118,24 @@ def _day(warehouse: Warehouse, known: Mapping[AccountKey, Account], view: View) 
         {key: pace.converted(rates[key]) for key, pace in day.accounts.items()},
         {key: pace.converted(rates[key[:2]]) for key, pace in day.campaigns.items()},
     )
+
+
+def _memory(warehouse: Warehouse, view: View) -> pacing.Memory | None:
+    """Where what the days before say is kept: for an hour, and until a backfill has brought more of them."""
+    if not view.today:
+        return None
+    first = min(window.start for window in view.today.values())
+    (row,) = warehouse.query(
+        "SELECT count(*) AS rows FROM delivery WHERE hour < $first", {"first": first}
+    ).to_pylist()
+    return days_before(view.as_known.replace(minute=0), row["rows"])
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def days_before(hour: datetime, rows: int) -> pacing.Memory:
+    """What was learned of the days before, filled by whoever asks first."""
+    del hour, rows
+    return {}
 
 
 def _lines(

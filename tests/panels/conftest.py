@@ -15,7 +15,7 @@ from connectors.contract import AccountRow, Budget, Campaign, Delivery, Rate, Ro
 from metrics import history, notes, proposals, reviews, saved_views, usage
 from metrics.dashboards import shipped
 from metrics.model import load
-from panels import _maturity, _slot
+from panels import _maturity, _overview, _slot
 from warehouse.book import Book
 from warehouse.duck import DuckWarehouse
 from warehouse.store import Fetch, Slice
@@ -33,6 +33,7 @@ def running(tmp_path: Path) -> Iterator[SimpleNamespace]:
     """The process, its warehouse, and `write(source, account, rows)` for one complete reply."""
     st.cache_data.clear()
     _maturity.learned.clear()
+    _overview.days_before.clear()
     warehouse = DuckWarehouse.open(tmp_path / "w.duckdb")
     rooms = (notes, proposals, saved_views, usage, reviews, history)
     book = Book.open(tmp_path / "book.sqlite", [room.CHAPTER for room in rooms])

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from connectors.contract import AccountRow, Delivery, Window, to_batch
+from connectors.contract import AccountRow, Budget, Campaign, Delivery, Window, to_batch
 from tests.panels.conftest import NOW, ROOT, failed, hours, rates
 from warehouse.store import Fetch, Slice
 
@@ -189,3 +189,19 @@ def test_without_history_numbers_are_provisional_not_judged_raw(running):
     assert "nothing to compare with yet" in app.metric[1].proto.delta_description
     assert "once settled" in text(app)
     assert "Provisional" in text(app)
+
+
+@EARLY
+def test_the_pace_is_learned_anew_when_a_backfill_brings_more_days(running):
+    running.write("google_ads", "1", [AccountRow("Shop", "EUR", "UTC")])
+    running.write("google_ads", "1", [Campaign("c1", "Brand", "enabled", "", "search")])
+    budget = Budget("b1", "c1", "", "", 240_000_000, "daily", "campaign", shared=False)
+    running.write("google_ads", "1", [budget])
+    running.write("google_ads", "1", hours("c1", days=1))
+    before = opened().metric[0].delta  # the usual shape of a day, or even: about on plan
+    # Four weeks in which everything was spent before noon: an even morning is now far behind its plan.
+    morning = [row for row in hours("c1", cost=20.0) if row.hour_of_day < 12 and row.day < NOW.date()]
+    running.write("google_ads", "1", [*morning, *hours("c1", days=1)])
+    after = opened().metric[0].delta
+    assert after != before
+    assert float(after.rstrip(" %").replace("−", "-")) < -30
