@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from connectors.contract import Account, Window
-from metrics import windows
+from metrics import page_arms, windows
 from metrics.compute import series
 from metrics.model import load
 from metrics.verdict import Data, Judgement, Ratio, Rules, judge
@@ -38,6 +38,7 @@ METRICS: Final[Mapping[str, Ratio]] = {
         Ratio("ctr", "clicks", "impressions", higher=True),
         Ratio("cpc", "cost", "clicks", higher=False),
         Ratio("average_order_value", "revenue", "conversions", higher=True),
+        Ratio(page_arms.METRIC, "conversions", "clicks", higher=True),  # of sessions, for tests of pages
     )
 }
 """What a test can be about: ratios of sums, so that arms of unlike size compare."""
@@ -61,12 +62,14 @@ class Group:
     """An arm: its name, its meant share of the traffic (None: nobody splits it), and its campaigns.
 
     patterns: ids or names with `*` and `?`, where the campaigns are yet to be found (`resolve`).
+    pages: patterns of landing pages instead, where pages are what is tested.
     """
 
     name: str
     share: float | None = None
     campaigns: tuple[CampaignKey, ...] = ()
     patterns: tuple[str, ...] = ()
+    pages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,8 @@ def resolve(test: Test, campaigns: Mapping[CampaignKey, str]) -> Test:
 def _fault(arms: Sequence[Group]) -> str:
     if len(arms) < 2:
         return "It has fewer than two arms."
+    if all(arm.pages for arm in arms):
+        return ""
     if empty := [arm.name for arm in arms if not arm.campaigns]:
         return f"No campaign belongs to {', '.join(empty)}: check its ids or patterns."
     seen: dict[CampaignKey, str] = {}
@@ -184,6 +189,11 @@ def read(
 
     currency: convert money to it, where the arms spend in several.
     """
+    if test.arms[0].pages:
+        data, as_of = page_arms.read(
+            warehouse, known, [arm.pages for arm in test.arms], test.starts, test.ends
+        )
+        return data, timedelta(hours=1), as_of
     keys = [key for arm in test.arms for key in arm.campaigns]
     accounts = sorted({key[:2] for key in keys if key[:2] in known})
     until = windows.watermarks(warehouse, known)

@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from connectors.part import Part
 from connectors.units import Share
 from metrics.experiments import METRICS, Group, Test
+from metrics.page_arms import METRIC
 from service.faults import explain, nearest
 from service.marks import read
 from service.settings import SettingsError
@@ -41,10 +42,14 @@ Metric = Annotated[str, BeforeValidator(_metric)]
 
 
 class Arm(Part):
-    """An arm: the campaigns whose names or ids match. share: of the traffic, where something splits it."""
+    """An arm: the campaigns whose names or ids match, or the landing pages whose paths do.
+
+    share: of the traffic, where something splits it.
+    """
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
-    campaigns: Annotated[tuple[str, ...], BeforeValidator(_several), Field(min_length=1)]
+    campaigns: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
+    pages: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
     share: Share | None = None
 
 
@@ -101,6 +106,13 @@ def _faults(test: Experiment, before: Sequence[Test]) -> list[tuple[str, str]]:
         found.append(("id", f"{test.id!r} is another test's id"))
     if test.ends < test.starts:
         found.append(("ends", f"the test would end before it starts, on {test.starts}"))
+    by_page = [bool(arm.pages) for arm in test.arms]
+    if any(bool(arm.campaigns) == bool(arm.pages) for arm in test.arms) or len(set(by_page)) > 1:
+        found.append(("arms", "every arm has campaigns, or every arm has pages"))
+    elif by_page[0] and (test.metric != METRIC or test.guardrails):
+        found.append(("metric", f"a test of pages is about {METRIC}, without guardrails"))
+    elif not by_page[0] and METRIC in (test.metric, *test.guardrails):
+        found.append(("metric", f"{METRIC} is for tests of pages"))
     shares = [arm.share for arm in test.arms]
     if any(share is not None for share in shares):
         if None in shares:
@@ -115,7 +127,9 @@ def _test(written: Experiment) -> Test:
         id=written.id,
         title=written.title,
         source="",
-        arms=tuple(Group(arm.name, arm.share, patterns=arm.campaigns) for arm in written.arms),
+        arms=tuple(
+            Group(arm.name, arm.share, patterns=arm.campaigns, pages=arm.pages) for arm in written.arms
+        ),
         starts=written.starts,
         ends=written.ends,
         metric=written.metric,

@@ -14,6 +14,7 @@ import threading
 import time
 import webbrowser
 from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_urlsafe
 from types import FrameType
@@ -24,7 +25,7 @@ import typer
 import yaml
 
 from service import dashboards, secrets, settings
-from service.commands import serve
+from service.commands import demo_tests, serve
 from service.commands.ask import App, running_app
 from service.workspace import Workspace, write_private
 
@@ -87,6 +88,7 @@ def _start(
     typer.echo("Starting the sandbox: the platforms as they are on the wire, over a made-up world …")
     sandbox, said = _sandbox(processes, workspace, seed=seed, days=days)
     write_workspace(workspace, said, port=port, login=login)
+    demo_tests.write(workspace.folder, datetime.now(UTC).date())
     setup = settings.load(workspace.folder)
     log = processes.enter_context((workspace.state / "app.log").open("a", encoding="utf-8"))
     server = subprocess.Popen(  # noqa: S603  # our own interpreter

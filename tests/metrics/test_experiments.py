@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from connectors.contract import Campaign, DayTotal, Experiment
+from connectors.contract import Campaign, DayTotal, Experiment, Web
 from metrics.experiments import Group, Test, platform_tests, read, resolve, results
 from metrics.verdict import State
 from metrics.windows import accounts
@@ -156,3 +156,39 @@ def test_days_are_the_units_where_conversions_are_known_by_the_day(store):
     (data,), unit, _ = read(store.warehouse, accounts(store.warehouse), test)
     assert unit == timedelta(days=1)
     assert data.control["conversions"] == pytest.approx([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+
+
+def visits(page, at, sessions, bought):
+    """An hour of a landing page: so many sessions, of which some bought."""
+    rows = [Web("Email", page, "session_start", at, at.date(), sessions, sessions, 0, sessions, 0)]
+    return [*rows, Web("Email", page, "purchase", at, at.date(), bought, bought, 0, bought, bought)]
+
+
+@pytest.mark.parametrize(
+    ("rate", "split", "state"),
+    [(1, 1, State.RUNNING), (2, 1, State.BETTER), (1, 2, State.BROKEN)],
+    ids=["equal", "twice as good", "one in three sent there"],
+)
+def test_pages_are_tested_by_their_sessions(store, rate, split, state):
+    """20 and 20 / `split` sessions an hour, of which 2 and 2 * `rate` / `split` buy on average."""
+    site = ("ga4", "7")
+    store.account(*site)
+    start = datetime(2026, 10, 5, tzinfo=UTC)
+    rows = []
+    for n in range(24 * 14):
+        at, odd = start + timedelta(hours=n), n % 2
+        rows += visits("/a", at, 20, 1 + 2 * odd)
+        rows += visits(
+            "/b", at, 20 // split, rate // split + 2 * rate // split * (1 - odd) if split == 1 else 1
+        )
+    store.reply(*site, rows)
+    arms = (Group("A", 0.5, pages=("/a",)), Group("B", 0.5, pages=("*/b",)))
+    test = Test(
+        "p", "Pages", "", arms, start.date(), date(2026, 10, 25), metric="session_conversion_rate",
+        minimum_effect=0.05,
+    )  # fmt: skip
+    (result,) = results(store.warehouse, accounts(store.warehouse), [test])
+    ((_, said),) = result.judgements
+    assert said.control == pytest.approx(2 / 20)
+    assert said.treatment == pytest.approx((2 * rate if split == 1 else 1) / (20 / split))
+    assert said.state is state

@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from service.commands import demo, serve
+from service import experiments
+from service.commands import demo, demo_tests, serve
 
 WITHIN = 60
 """Seconds for a step on a busy machine."""
@@ -62,3 +64,15 @@ def test_a_hint_can_be_typed_where_one_stands(monkeypatch, tmp_path):
     assert os.access(name, os.X_OK)
     monkeypatch.setattr(serve, "HOME", tmp_path)
     assert demo.hint("status", "-w", "my team") == "paceline status -w 'my team'"
+
+
+def test_its_experiments_can_be_read(tmp_path):
+    demo_tests.write(tmp_path, date(2026, 11, 24))
+    found = experiments.load(tmp_path)
+    assert [(t.id, t.starts, t.planned_days) for t in found] == [
+        ("broad-match", date(2026, 11, 12), 29),
+        ("retargeting", date(2026, 11, 4), 29),
+        ("landing-page", date(2026, 11, 15), 22),
+    ]
+    assert found[1].minimum_effect == 0.5
+    assert [arm.share for arm in found[2].arms] == [0.5, 0.5]

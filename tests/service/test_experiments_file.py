@@ -72,3 +72,42 @@ def test_a_fault_has_its_place_and_its_mend(tmp_path, old, new, said):
 def test_ids_are_told_apart(tmp_path):
     with pytest.raises(SettingsError, match="another test's id"):
         written(tmp_path, GOOD + GOOD.removeprefix("experiments:\n"))
+
+
+PAGES = """experiments:
+  - id: page
+    title: Short page
+    owner: team
+    metric: session_conversion_rate
+    starts: 2026-11-02
+    ends: 2026-11-29
+    arms:
+      - {name: Long, pages: /boots, share: 50%}
+      - {name: Short, pages: [/boots-b, "shop.example/boots-c*"], share: 50%}
+"""
+
+
+def test_arms_may_be_pages(tmp_path):
+    (test,) = written(tmp_path, PAGES)
+    assert [(arm.pages, arm.patterns) for arm in test.arms] == [
+        (("/boots",), ()),
+        (("/boots-b", "shop.example/boots-c*"), ()),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("pages: /boots,", "campaigns: Boots,", "every arm has campaigns, or every arm has pages"),
+        ("pages: /boots,", "", "every arm has campaigns, or every arm has pages"),
+        ("session_conversion_rate", "cpa", "a test of pages is about session_conversion_rate"),
+    ],
+)
+def test_faults_of_tests_of_pages(tmp_path, old, new, said):
+    with pytest.raises(SettingsError, match=said):
+        written(tmp_path, PAGES.replace(old, new))
+
+
+def test_campaigns_have_no_sessions(tmp_path):
+    with pytest.raises(SettingsError, match="is for tests of pages"):
+        written(tmp_path, GOOD.replace("metric: cpa", "metric: session_conversion_rate"))

@@ -1,0 +1,11 @@
+-- title:    Key events per session
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-01
+-- approved: head-of-marketing
+-- from:     web
+-- unit:     percent
+-- better:   higher
+-- limits:   A session with two key events counts twice; what Google Analytics has not processed yet is missing.
+-- changes:  1 2026-11-01 first version
+sum(key_events) / nullif(sum(sessions), 0)
