@@ -97,7 +97,7 @@ def panels() -> None:
                     delta_arrow="off",
                     border=True,
                     help=budget["mend"]
-                    or "Requests of the last 24 hours; the plan is what a full day of polling asks.",
+                    or "Requests (Google Analytics: tokens) of the last 24 hours; the plan is a full day.",
                 )
 
     backfill = status.get("backfill")
