@@ -142,6 +142,10 @@ def test_settled_conversions_are_within_a_tenth_of_the_truth(said):
 
 
 def test_the_interval_holds_four_in_five(said):
+    """Of campaigns' days, whose counts are small and whole: a few more than four in five are inside, 84 to 87 %
+    of 719 in benchmarks/settled.py, where whole accounts come to 83 % over all ages. Here are 24 account-days
+    at each age, too few to tell: one standard error is 8 points.
+    """
     inside = []
     for age in (0, 6, 24):
         rows = said[age, "campaign"]
