@@ -28,7 +28,7 @@ from warehouse.duck import MIN_FREE
 from warehouse.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from connectors.contract import Account, Stream
@@ -144,21 +144,30 @@ class Poller:
         self._start_threads()
 
     def run_once(self) -> list[Result]:
-        """Poll every stream and the past that is due, publish; what came of it all."""
+        """Poll every stream and the past that is due, publish; what came of it all.
+
+        Sources that need what others bring (landing pages: which ads run) come after them.
+        """
         results: list[Result] = []
         self.listen(results.append)
         self.start_by_hand()
-        self.offer_everything()
-        self.line.idle()
+        asking = {name for name, source in self.setup.sources.items() if "inputs" in vars(source.connector)}
+        for among in (self.setup.sources.keys() - asking, asking):
+            self.offer_everything(among)
+            self.line.idle()
         self._publish()
         return results
 
-    def offer_everything(self) -> int:
-        """Put the account lists and every account's newest windows in line; how many that were."""
+    def offer_everything(self, among: Collection[str] | None = None) -> int:
+        """Put the account lists and every account's newest windows in line; how many that were.
+
+        among: the sources; None for all.
+        """
         self._offered.clear()
-        sources = [Task(everything(source), ACCOUNTS, Tier.TODAY) for source in self.setup.sources]
-        offered = [self.line.offer(task) for task in sources]
-        return sum(offered) + sum(self._offer_all(account) for account in self.accounts.known())
+        sources = [name for name in self.setup.sources if among is None or name in among]
+        offered = [self.line.offer(Task(everything(name), ACCOUNTS, Tier.TODAY)) for name in sources]
+        known = [account for account in self.accounts.known() if account.source in sources]
+        return sum(offered) + sum(self._offer_all(account) for account in known)
 
     def listen(self, listener: Callable[[Result], None]) -> None:
         """Tell `listener` what comes of every task, from the fetching threads, until `unlisten`."""
