@@ -120,25 +120,36 @@ def signals(account, method="bands") -> list[tuple[str, int, np.ndarray]]:
     }
     found["mix"] = shifts(account)
     ref, curve, memory = None, None, {}
+    told = slice(-1, None) if method == "decomposition" else slice(None)
     for now in range(START, account.T):
         day = int(replay.day[replay.cell[now]])
         if ref is None or ref.day != day:
             low = max(0, now - reference.HISTORY_DAYS * 24 - 25)
             if curve is None or day % 7 == 1:
                 curve = learn_lag(growth(account, max(0, now - START - L), now), now)
-            past = replay.hours(low, now, low)
+            past = seen_by(method, replay.hours(low, now, low))
             ref = reference.learn(past, curve, day=day, memory=memory, forecast=forecasts.METHODS[method])
-            found["drift"][:, now] = watch.graded([watch.decline(ref)])[0]
-        hours = replay.hours(now + 1 - reference.RECENT_HOURS, now + 1, now + 1 - 48)
+            found["drift"][told, now] = watch.graded([watch.decline(ref)])[0][told]
+        hours = seen_by(method, replay.hours(now + 1 - reference.RECENT_HOURS, now + 1, now + 1 - 48))
         edges = now + 1.0 - np.arange(watch.ARRIVAL_HOURS, -1, -1.0)
         looked = np.where(edges[None] > hours.start[:, None], edges[None], -np.inf)
         known = watch.seen_by(curve, hours.born, hours.start + 1, looked)
         arrived = replay.arrived[:, now + 1 - watch.ARRIVAL_HOURS : now + 1]
+        if method == "decomposition":
+            arrived = arrived.sum(0, keepdims=True)
         tests = watch.judge(ref, hours, watch.Arrivals(edges, arrived, known))
         for test, hit in zip(tests, watch.graded(tests), strict=True):
-            found[test.family][:, now] |= hit
+            found[test.family][told, now] |= hit[told]
     order = [*range(account.C), -1]
     return [(family, order[row], hits) for family, rows in found.items() for row, hits in enumerate(rows)]
+
+
+def seen_by(method, hours: reference.Hours) -> reference.Hours:
+    """A decomposition judges the account as one."""
+    if method != "decomposition":
+        return hours
+    sums = {name: getattr(hours, name).sum(0, keepdims=True) for name in ("clicks", "spend", "known")}
+    return replace(hours, **sums)
 
 
 def shifts(account, window: int = 24, days: int = 26) -> np.ndarray:
