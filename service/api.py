@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import anyio
 import anyio.to_thread
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.middleware import Middleware
@@ -23,6 +24,7 @@ from starlette.routing import Route
 from metrics import proposals
 from service import acts
 from service.collect import LARGEST, Refused
+from service.versions import APART
 from warehouse.access import LOCAL, Actor, Denied, Permission, allow, local
 
 if TYPE_CHECKING:
@@ -284,15 +286,16 @@ def _refused(service: Service | None) -> Response:
 
 async def _versions(service: Service, request: Request) -> AsyncIterator[str]:
     versions = service.versions
-    seen = versions.current
-    yield f"data: {seen}\n\n"
-    while not versions.closed and not await request.is_disconnected():
-        number = await versions.after(seen, KEEP_ALIVE)
-        if number is None:
-            yield ": still here\n\n"
-        else:
-            seen = number
-            yield f"data: {seen}\n\n"
+    with versions.place() as place:
+        seen = versions.current
+        yield f"data: {seen}\n\n"
+        while not versions.closed and not await request.is_disconnected():
+            if await versions.after(seen, KEEP_ALIVE) is None:
+                yield ": still here\n\n"
+            else:
+                await anyio.sleep(place * APART)
+                seen = versions.current
+                yield f"data: {seen}\n\n"
 
 
 class _SecurityHeaders:

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 
 from service import api
 from service.running import Service
-from service.versions import Versions
+from service.versions import APART, Versions
 from tests.service.conftest import SECRET
 from warehouse.audit import Audit
 
@@ -145,6 +145,40 @@ def test_versions_are_heard_of_at_once_and_at_the_end():
         assert await waiting is None
 
     asyncio.run(asyncio.wait_for(timeline(), 4))
+
+
+def test_visitors_are_told_one_after_the_other_the_first_at_once():
+    async def timeline():
+        service = SimpleNamespace(versions=Versions())
+        service.versions.attach()
+
+        async def here():
+            return False
+
+        streams = [api._versions(service, SimpleNamespace(is_disconnected=here)) for _ in range(4)]
+        assert [await anext(stream) for stream in streams] == ["data: 1\n\n"] * 4
+        await streams.pop(1).aclose()
+        streams.insert(
+            1, api._versions(service, SimpleNamespace(is_disconnected=here))
+        )  # takes the free place
+        assert await anext(streams[1]) == "data: 1\n\n"
+        told = {}
+
+        async def hear(place, stream):
+            assert await anext(stream) == "data: 2\n\n"
+            told[place] = time.monotonic() - begun
+
+        waiting = [asyncio.create_task(hear(n, stream)) for n, stream in enumerate(streams)]
+        await asyncio.sleep(0.05)
+        begun = time.monotonic()
+        service.versions.bump()
+        await asyncio.gather(*waiting)
+        for place, after in told.items():
+            assert place * APART - 0.01 <= after
+        assert list(told) == [0, 1, 2, 3]
+        assert told[0] < APART
+
+    asyncio.run(asyncio.wait_for(timeline(), 10))
 
 
 def test_a_burst_of_changes_is_told_ever_more_rarely_and_to_its_end():
