@@ -11,8 +11,11 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError
 
 from alerts.engine import Described, Engine
 from alerts.judge import judge
@@ -32,12 +35,14 @@ if TYPE_CHECKING:
     from metrics.model import Metric
     from warehouse.store import Warehouse
 
-__all__ = ["LOOK_BACK", "Backtest", "Replay", "backtest"]
+__all__ = ["LOOK_BACK", "Backtest", "Replay", "backtest", "edited", "figures"]
 
 LOOK_BACK: Final = timedelta(days=63)
 """History before the span that rules compare with: eight weeks, and what a week's window reaches back."""
 
 STEP: Final = timedelta(hours=1)
+
+_TIMES: Final = ("hold", "keep_firing_for", "no_data")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,6 @@ def backtest(
     *,
     start: datetime,
     end: datetime,
-    every: Mapping[str, timedelta],
     routing: Routing,
     targets: Sequence[Target] = (),
     metrics: Mapping[str, Metric] | None = None,
@@ -92,7 +96,7 @@ def backtest(
 ) -> Backtest:
     """Go through [start, end) with each form of a rule, at each `step`.
 
-    every: time between polls, by source. progress: is told the share that is done, 0 to 1.
+    progress: is told the share that is done, 0 to 1.
     """
     steps = max(int((end - start) / step), 1)
     asleep = 0
@@ -103,7 +107,7 @@ def backtest(
                 form: _Bench(folder / f"{n}.sqlite", rule, routing)
                 for n, (form, rule) in enumerate(forms.items())
             }
-            memory = Memory()
+            memory, every = Memory(), {mark.source: step for mark in shadow.watermarks()}
             for number in range(1, steps + 1):
                 now = start + number * step
                 shadow.advance(now)
@@ -114,7 +118,7 @@ def backtest(
                 scene = Scene(
                     shadow,
                     now,
-                    every={source: max(span, step) for source, span in every.items()},
+                    every=every,
                     started=start - timedelta(days=1),
                     targets=targets,
                     metrics=metrics,
@@ -124,6 +128,31 @@ def backtest(
                     bench.take(scene, now)
             replays = {form: bench.replay(start, end) for form, bench in benches.items()}
             return Backtest(start, end, replays, shadow.polled_since, steps, asleep)
+
+
+def figures(rule: Rule) -> dict[str, Any]:
+    """What may be tried of a rule: its condition's figures, and its times."""
+    condition = rule.condition.model_dump(mode="json", exclude={"kind"})
+    written = rule.model_dump(mode="json", by_alias=True, include=set(_TIMES))
+    return {**condition, **written}
+
+
+def edited(rule: Rule, tried: Mapping[str, Any]) -> Rule:
+    """The rule with some of its `figures` changed. Raises ValueError, which names what is wrong."""
+    known = figures(rule)
+    if unknown := sorted(set(tried) - set(known)):
+        near = get_close_matches(unknown[0], known, 1)
+        hint = f", did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
+        raise ValueError(f"{unknown[0]!r} is no figure of this rule{hint}")
+    written = rule.model_dump(mode="json", by_alias=True, exclude={"condition", "routes"})
+    condition = rule.condition.model_dump(mode="json")
+    for name, value in tried.items():
+        (written if name in written else condition)[name] = value
+    try:
+        return type(rule).model_validate({**written, "condition": condition, "routes": rule.routes})
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise ValueError(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
 
 
 class _Bench:

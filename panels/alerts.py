@@ -17,8 +17,8 @@ from connectors.contract import Account
 from metrics import windows
 from metrics.money import MissingRate, rate
 from metrics.windows import AccountKey
+from panels import _backtest, _incident, _live, _rules
 from panels import _format as f
-from panels import _incident, _live, _rules
 from panels._access import actor, logged_in, may
 from panels._address import kept
 from panels._blocks import head
@@ -334,6 +334,7 @@ def panels() -> None:
         ended(of.alerts, of, now)
     elif part == "rules":
         _rules.table_of(of.alerts, now)
+        _backtest.panel(of.alerts, of, now)
     elif part == "silences":
         silences(of.alerts, of, now)
     elif part == "delivery":

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 import yaml
-from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from alerts.backtest import backtest
-from alerts.rules import Rule
-from alerts.scene import DELIVERY, Target
+from alerts.backtest import backtest, edited
+from alerts.scene import Target
 from metrics import model
 from service import rules, settings
 from service.jobs import utc_now
@@ -30,9 +28,6 @@ if TYPE_CHECKING:
     from alerts.backtest import Backtest
 
 __all__ = ["run"]
-
-_OF_RULE = {"for", "keep_firing_for", "no_data", "severity"}
-"""What `--set` may change beside the condition's own figures."""
 
 
 def run(folder: Path | None, name: str, *, days: int, changes: Sequence[str]) -> None:
@@ -52,12 +47,11 @@ def run(folder: Path | None, name: str, *, days: int, changes: Sequence[str]) ->
     forms = {rule.name: rule for rule in chosen}
     if changes:
         try:
-            forms |= {f"{rule.name}, edited": _edited(rule, changes) for rule in chosen}
+            forms |= {f"{rule.name}, edited": edited(rule, _tried(changes)) for rule in chosen}
         except ValueError as error:
             typer.echo(f"✗ {error}", err=True)
             raise typer.Exit(1) from None
     end = utc_now().astimezone(UTC)
-    every = {source: made.every.get(DELIVERY) for source, made in setup.sources.items()}
     began = time.monotonic()
     bar = Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), transient=True)
     with DuckWarehouse.open(workspace.published, read_only=True, min_free=0) as warehouse, bar:
@@ -67,7 +61,6 @@ def run(folder: Path | None, name: str, *, days: int, changes: Sequence[str]) ->
             forms,
             start=end - timedelta(days=days),
             end=end,
-            every={source: span for source, span in every.items() if span is not None},
             routing=setup.settings.alerts,
             targets=[Target(**target.model_dump()) for target in setup.settings.targets],
             metrics=metrics,
@@ -76,21 +69,12 @@ def run(folder: Path | None, name: str, *, days: int, changes: Sequence[str]) ->
     _print(found, time.monotonic() - began)
 
 
-def _edited(rule: Rule, changes: Sequence[str]) -> Rule:
-    """The rule with `name=value` changes. Raises ValueError."""
-    written: dict[str, Any] = rule.model_dump(mode="json", by_alias=True, exclude={"condition", "routes"})
-    condition: dict[str, Any] = rule.condition.model_dump(mode="json")
-    for change in changes:
-        key, equals, value = change.partition("=")
-        if not equals or (key not in condition and key not in _OF_RULE):
-            there = ", ".join([*condition, *sorted(_OF_RULE)])
-            raise ValueError(f"{change!r}: write name=value, with a name of {there}")
-        (written if key in _OF_RULE else condition)[key] = yaml.safe_load(value)
-    try:
-        return Rule.model_validate({**written, "condition": condition, "routes": rule.routes})
-    except ValidationError as error:
-        fault = error.errors()[0]
-        raise ValueError(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
+def _tried(changes: Sequence[str]) -> dict[str, Any]:
+    """`name=value` as figures. Raises ValueError."""
+    pairs = [change.partition("=") for change in changes]
+    if wrong := next((name for name, equals, _ in pairs if not equals), None):
+        raise ValueError(f"{wrong!r}: write name=value")
+    return {name: yaml.safe_load(value) for name, _, value in pairs}
 
 
 def _print(found: Backtest, took: float) -> None:

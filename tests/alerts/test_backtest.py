@@ -5,11 +5,11 @@ from datetime import date, timedelta
 
 import pytest
 
-from alerts.backtest import backtest
+from alerts.backtest import backtest, edited, figures
 from alerts.routes import Routing
 from alerts.rules import Rule
 from connectors.contract import Window
-from tests.alerts.conftest import EVERY, NOW, World
+from tests.alerts.conftest import NOW, World
 from warehouse.duck import DuckWarehouse
 from warehouse.shadow import Shadow
 
@@ -88,7 +88,6 @@ def test_what_a_rule_would_have_fired_beside_an_edited_one(past):
         {"present": present, "edited": edited, "held": held},
         start=START,
         end=NOW,
-        every=EVERY,
         routing=Routing(),
         progress=done.append,
     )
@@ -114,9 +113,20 @@ def test_hours_at_which_nobody_polled_are_not_judged(past):
         {"present": Rule.model_validate(RULE)},
         start=START,
         end=NOW + timedelta(hours=10),
-        every=EVERY,
         routing=Routing(),
     )
     # The last poll was at NOW: from two hours later on nobody polls any more.
     assert (found.steps, found.asleep) == (82, 9)
     assert found.polled_since == START
+
+
+def test_an_edited_form_differs_in_what_was_tried():
+    present = Rule.model_validate(RULE)
+    assert figures(present)["above"] == 20
+    tried = edited(present, {"above": 40, "window": "6h", "for": "30m"})
+    assert (tried.condition.above, tried.condition.window, tried.hold) == (40, 6, timedelta(minutes=30))
+    assert edited(present, {}) == present
+    with pytest.raises(ValueError, match="did you mean 'window'"):
+        edited(present, {"windw": 3})
+    with pytest.raises(ValueError, match="greater than 0"):
+        edited(present, {"above": -1})

@@ -177,3 +177,20 @@ def test_a_silence_is_listed_and_ended(engine):
 def test_a_rule_that_is_due_for_review_is_said(engine):
     engine.rules["pace", Severity.CRITICAL] = rule(review=NOW.date())
     assert "Due for review" in text(opened(part="rules"))
+
+
+def test_a_rule_is_backtested_beside_an_edited_form(engine):
+    app = opened(part="rules")
+    assert not app.exception
+    assert app.selectbox(key="backtest_rule").options == ["Spend runs away (critical)"]
+    area = app.text_area(key="backtest_figures_pace/critical")
+    area.set_value(area.value.replace("for: 0s", "for: 2h")).run()
+    app.button(key="backtest_run").click().run(timeout=90)
+    assert not app.exception
+    assert app.session_state["backtest"][2].hold == timedelta(hours=2)
+    assert list(app.session_state["backtest"][3].replays) == ["As it is", "As tried"]
+    assert "What it would have fired" in text(app)
+    assert "168 hours in" in text(app)
+    area = app.text_area(key="backtest_figures_pace/critical")
+    area.set_value("above: 3").run()
+    assert "'above' is no figure of this rule" in text(app)
