@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from alerts.backtest import LOOK_BACK
 from alerts.engine import Describer, Engine, Finding
@@ -42,8 +45,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Delivered", "Drilled", "Ground", "drill"]
 
-_CANDIDATES: Final = 5
+_CANDIDATES: Final = 8
 """Campaigns that are tried, the largest first: not every one has a target, a plan, or conversions to lose."""
+_COSTS: Final = ("cpa", "cpl")
+_WEEK: Final = 168
 _WITHIN: Final = 60.0
 """Seconds in which a message must have gone out."""
 _RETRY: Final = 0.5
@@ -55,7 +60,7 @@ _ASKED: Final = ("slack", "sms")
 class Delivered:
     """One message of a drill. fault: "" where it arrived. how: read back, accepted, or shown in the app.
 
-    seconds: from the condition to the channel's word that it has the message.
+    seconds: from what the rule found to the channel's word that it has the message.
     """
 
     channel: str
@@ -104,7 +109,7 @@ def drill(ground: Ground, rules: Sequence[Rule]) -> list[Drilled]:
 
     Rules of one degree are told together, as they would be, so that all of them make a handful of messages.
     """
-    began, now = time.monotonic(), ground.clock()
+    now = ground.clock()
     with tempfile.TemporaryDirectory(prefix="paceline-drill-") as name:
         folder = Path(name)
         with Shadow.of(ground.warehouse, folder, since=now - LOOK_BACK, start=now) as shadow:
@@ -129,7 +134,7 @@ def drill(ground: Ground, rules: Sequence[Rule]) -> list[Drilled]:
                 groups.setdefault((str(rule.severity), rule.condition.mutes_account), []).append(key)
             for number, names in enumerate(groups.values()):
                 book = Book.open(folder / f"{number}.sqlite", [CHAPTER])
-                heard = _told(book, shadow, ground, [found[n] for n in names], now=now, began=began)
+                heard = _told(book, shadow, ground, [found[n] for n in names], now)
                 book.close()
                 for key in names:
                     fault = "" if heard else "it fired, and nobody was to hear of it"
@@ -140,11 +145,7 @@ def drill(ground: Ground, rules: Sequence[Rule]) -> list[Drilled]:
 def _provoked(shadow: Shadow, ground: Ground, rule: Rule, now: datetime) -> Observation | None:
     """The rule's observation of its known condition; None where it does not see it on any candidate."""
     scene = _scene(shadow, ground, now)
-    spend = scene.spend.sum(1)
-    chosen = scene.selected(rule.scope) & (scene.spend[:, :24].sum(1) > 0)
-    order = [int(i) for i in spend.argsort()[::-1] if chosen[i]][:_CANDIDATES]
-    for place in order:
-        on = scene.campaigns.labels[place]
+    for on in _candidates(scene, rule):
         shadow.reset()
         provoke(shadow, rule.condition, on, scene.until[on.source, on.account])
         told = judge(_scene(shadow, ground, now), [rule], {})[rule.name].told.values()
@@ -152,6 +153,28 @@ def _provoked(shadow: Shadow, ground: Ground, rule: Rule, now: datetime) -> Obse
         if hit is not None:
             return hit
     return None
+
+
+def _candidates(scene: Scene, rule: Rule) -> list[Labels]:
+    """Campaigns to try, those with the most to lose first: results where it is about their cost, else spend.
+
+    The largest of each account come before the second largest: some rules look at an account as a whole.
+    """
+    metric = getattr(rule.condition, "metric", None)
+    weight = scene.spend.sum(1)
+    if metric in _COSTS:
+        known = scene.sums((metric, "spend"), _WEEK)
+        with np.errstate(all="ignore"):
+            weight = np.nan_to_num(known["spend"] / known[metric], posinf=0.0)
+    chosen = scene.selected(rule.scope) & (scene.spend[:, :24].sum(1) > 0)
+    seen: Counter[tuple[str, ...]] = Counter()
+    ranked: list[tuple[int, int, Labels]] = []
+    for place in weight.argsort()[::-1]:
+        labels = scene.campaigns.labels[place]
+        if chosen[place]:
+            ranked.append((seen[labels[:2]], len(ranked), labels))
+            seen[labels[:2]] += 1
+    return [labels for _, _, labels in sorted(ranked)[:_CANDIDATES]]
 
 
 def _about(labels: Labels, on: Labels) -> bool:
@@ -176,9 +199,7 @@ def _told(
     shadow: Shadow,
     ground: Ground,
     found: Sequence[tuple[Rule, Observation]],
-    *,
     now: datetime,
-    began: float,
 ) -> tuple[Delivered, ...]:
     """Tell of what fired, look up what arrived, and end it."""
     at_once = {"hold": timedelta(0), "keep_firing_for": timedelta(0)}
@@ -188,7 +209,7 @@ def _told(
         update={"group_wait": timedelta(0), "group_interval": second, "escalation": ()}
     )
     engine = Engine(book, rules, routing, ground.defaults, ground.describe(shadow), test=True)
-    sender = _Sender(engine.outbox, {INBOX: Inbox(), **ground.notifiers}, ground.clock, began)
+    sender = _Sender(engine.outbox, {INBOX: Inbox(), **ground.notifiers}, ground.clock)
     engine.take({rule.name: Finding({o.labels: o}) for rule, o in found}, now)
     heard = sender.deliver()
     over = [(rule, replace(o, result=Result.FALSE, at=o.at + second)) for rule, o in found]
@@ -200,13 +221,9 @@ class _Sender:
     """Sends what an outbox holds, and says of each message how its channel has it."""
 
     def __init__(
-        self,
-        outbox: Outbox,
-        channels: Mapping[str, Notifier],
-        clock: Callable[[], datetime],
-        began: float,
+        self, outbox: Outbox, channels: Mapping[str, Notifier], clock: Callable[[], datetime]
     ) -> None:
-        self._outbox, self._channels, self._began = outbox, channels, began
+        self._outbox, self._channels, self._began = outbox, channels, time.monotonic()
         self._dispatcher = Dispatcher(outbox, channels, clock)
         self._seen = 0
 

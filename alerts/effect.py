@@ -62,7 +62,6 @@ def effects(
     pairs: Sequence[tuple[Rule | None, Rule | None]],
     *,
     now: datetime,
-    every: Mapping[str, timedelta],
     routing: Routing,
     targets: Sequence[Target],
     metrics: Mapping[str, Metric],
@@ -70,7 +69,7 @@ def effects(
 ) -> list[RuleEffect]:
     """The last `DAYS` days by the old form and by the new one; the first `MOST` pairs.
 
-    every: time between polls, by source. progress: is told the share that is done, 0 to 1.
+    progress: is told the share that is done, 0 to 1.
     """
     chosen = pairs[:MOST]
     forms = {
@@ -86,7 +85,6 @@ def effects(
         forms,
         start=now - timedelta(days=DAYS),
         end=now,
-        every=every,
         routing=routing,
         targets=targets,
         metrics=metrics,

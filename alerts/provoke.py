@@ -144,6 +144,14 @@ def _lost_to_budget(shadow: Shadow, condition: Any, on: Labels, end: datetime) -
 def _anomaly(shadow: Shadow, condition: Any, on: Labels, end: datetime) -> None:
     if condition.of in ("spend", "cpc"):
         _spend(shadow, on, end, 6, _TIMES)
+    if condition.of == "spend":  # more clicks at their price: dearer ones would be another matter
+        shadow.change(
+            f"UPDATE delivery SET clicks = clicks * $times, impressions = impressions * $times "
+            f"WHERE {_CAMPAIGN} AND hour >= $since AND hour < $end",
+            {**_owner(on), "times": _TIMES, "since": end - timedelta(hours=6), "end": end},
+        )
+    elif condition.of == "cpc":
+        return
     elif condition.of == "conversions":
         _barren(shadow, on, end, 12, account=True)
     else:

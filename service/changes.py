@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from alerts.effect import Replaying, differing, effects
-from alerts.scene import DELIVERY, Target
+from alerts.scene import Target
 from metrics import lock, model, proposals
 from metrics.effect import MetricEffect, effect
 from metrics.header import DefinitionError, Problem
@@ -191,14 +191,12 @@ class Changes:
             if self._stopping.is_set():
                 raise ValueError("Paceline was stopped meanwhile")
 
-        every = {name: source.every.get(DELIVERY) for name, source in self._setup.sources.items()}
         try:
             before, after = (self._rules(text) for text in (found.before, found.after))
             into.found = effects(
                 self._warehouse,
                 differing(before, after),
                 now=self._clock(),
-                every={name: span for name, span in every.items() if span is not None},
                 routing=self._setup.settings.alerts,
                 targets=[Target(**target.model_dump()) for target in self._setup.settings.targets],
                 metrics=self._in_force.now.metrics,
