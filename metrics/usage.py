@@ -16,7 +16,7 @@ from warehouse.book import Book, Chapter
 if TYPE_CHECKING:
     from metrics.catalog import Ref
 
-__all__ = ["CHAPTER", "Usage", "count", "read"]
+__all__ = ["CHAPTER", "Usage", "count", "read", "since"]
 
 CHAPTER: Final = Chapter(
     "usage",
@@ -67,3 +67,9 @@ def read(book: Book, since: date) -> dict[str, Usage]:
     return {
         row["subject"]: Usage(row["times"], row["readers"], date.fromisoformat(row["last"])) for row in rows
     }
+
+
+def since(book: Book) -> date | None:
+    """The first day that is counted; None before anything was."""
+    (row,) = book.read("SELECT min(day) AS day FROM viewed")
+    return date.fromisoformat(row["day"]) if row["day"] else None

@@ -26,6 +26,7 @@ from service.drills import Drills
 if TYPE_CHECKING:
     from alerts.digest.send import Digests
     from alerts.notify.contract import Notifier
+    from metrics.catalog import Catalog
     from service.in_force import Definitions
     from service.settings import Server, Setup
     from warehouse.book import Book
@@ -54,7 +55,7 @@ def _address(server: Server) -> str:
 class Alerting:
     """Opens on construction; works from `start` to `stop`.
 
-    young: whether history is still being fetched that rules need.
+    young: whether history is still being fetched that rules need. catalog: whose reviews digests tell of.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Alerting:
         clock: Callable[[], datetime],
         young: Callable[[], bool] = lambda: False,
         changed: Callable[[], None] = lambda: None,
+        catalog: Callable[[datetime], Catalog] | None = None,
     ) -> None:
         settings = setup.settings
         self._metrics, self.rules = definitions.metrics, definitions.rules
@@ -77,7 +79,7 @@ class Alerting:
         every = {name: source.every.get(DELIVERY) for name, source in setup.sources.items()}
         self._every = {name: span for name, span in every.items() if span is not None}
         defaults = {name: str(getattr(own, "channel", "")) for name, own in setup.channels.items()}
-        self._setup, self._defaults = setup, defaults
+        self._setup, self._defaults, self._catalog = setup, defaults, catalog
         self.engine = Engine(book, self.rules, settings.alerts, defaults, self._words())
         self.digests = self._made()
         self.dispatcher = Dispatcher(self.engine.outbox, {INBOX: Inbox(), **notifiers}, clock)
@@ -127,7 +129,13 @@ class Alerting:
     def _made(self) -> Digests:
         app = _address(self._setup.settings.server)
         return digests(
-            self._setup, self._warehouse, self.engine, self._metrics, defaults=self._defaults, app=app
+            self._setup,
+            self._warehouse,
+            self.engine,
+            self._metrics,
+            defaults=self._defaults,
+            app=app,
+            catalog=self._catalog,
         )
 
     def start(self) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from alerts.engine import Engine
+    from metrics.catalog import Catalog
     from metrics.model import Metric
     from service.settings import Setup
     from warehouse.store import Warehouse
@@ -44,14 +45,18 @@ def digests(
     *,
     defaults: Mapping[str, str],
     app: str,
+    catalog: Callable[[datetime], Catalog] | None = None,
 ) -> Digests:
-    """The digests of a workspace. defaults: each channel's own default recipient. app: the app's address."""
+    """The digests of a workspace.
+
+    defaults: each channel's own default recipient. app: the app's address. catalog: whose reviews are told.
+    """
     settings = setup.settings
     plans = [planned(plan, settings.currency) for plan in settings.plans]
     titles = {name: source.connector.title for name, source in setup.sources.items()}
     return Digests(
         Ground(warehouse, metrics, settings.currency, plans),
-        Told(engine.records, list(engine.rules.values()), warehouse.watermarks, titles, app),
+        Told(engine.records, list(engine.rules.values()), warehouse.watermarks, titles, app, catalog),
         engine.outbox,
         settings.alerts,
         defaults,
@@ -73,7 +78,7 @@ class DigestClock:
 
     def start(self) -> None:
         """Send what is due from now on."""
-        if self.digests.audiences:
+        if self.digests.audiences or self.digests.told.catalog is not None:
             self._thread.start()
 
     def stop(self) -> None:
@@ -96,7 +101,7 @@ class DigestClock:
                     warm = True
                 if not self._ready() and monotonic() - began < _PATIENCE.total_seconds():
                     continue
-                sent = self.digests.tick(now)
+                sent = self.digests.tick(now) + self.digests.remind(now)
             except Exception as error:  # noqa: BLE001  # shown; it is tried again, today's digest is due all day
                 _LOG.exception("a digest could not be made")
                 self.problem, not_before = f"digest: {type(error).__name__}, see the log", now + _AGAIN

@@ -98,6 +98,13 @@ class Service:
             budgets=self.poller.budgets,
             singles=self._singles,
         )
+        self.catalog = Current(
+            self.book,
+            metrics=lambda: self.in_force.now.metrics,
+            dashboards=self.dashboards,
+            sources=self.setup.sources,
+            rules=lambda: self.in_force.now.rules,
+        )
         self.alerting = Alerting(
             self.setup,
             self.in_force.now,
@@ -107,6 +114,7 @@ class Service:
             clock=clock,
             young=self._young,
             changed=self.versions.bump,
+            catalog=self.catalog,
         )
         self.poller.listen(lambda result: self.alerting.brought(timedelta(milliseconds=result.fetch.took_ms)))
         self.changes = Changes(
@@ -117,13 +125,6 @@ class Service:
             setup=self.setup,
             clock=clock,
             changed=self.versions.bump,
-        )
-        self.catalog = Current(
-            self.book,
-            metrics=lambda: self.in_force.now.metrics,
-            dashboards=self.dashboards,
-            sources=self.setup.sources,
-            rules=lambda: self.in_force.now.rules,
         )
         self.digests = DigestClock(self.alerting.digests, clock=clock, ready=self._present)
         self.buttons = buttons(self.setup.channels, self.book, self._pressed, clock)

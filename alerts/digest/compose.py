@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
-from alerts.digest import chart, work
+from alerts.digest import chart, reviews, work
 from alerts.notify.contract import Fact, Line, Link, Message, Reason, Section, Severity
 from alerts.review import overdue
 from metrics.words import change, count, figure, money, multiple, percent
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from alerts.digest.figures import Figures, Kpi, Mover
     from alerts.records import Records
     from alerts.rules import Rule
+    from metrics.catalog import Catalog
     from metrics.flight import FlightPace
     from warehouse.store import Watermark
 
@@ -43,7 +44,7 @@ _PROVISIONAL: Final = 0.02
 class Told:
     """What else a digest tells of. marks: the streams' freshness. app: the app's address, or "".
 
-    titles: of sources, by name.
+    titles: of sources, by name. catalog: of whose reviews it tells; None: of the rules' own dates alone.
     """
 
     records: Records
@@ -51,6 +52,17 @@ class Told:
     marks: Callable[[], Sequence[Watermark]]
     titles: Mapping[str, str]
     app: str = ""
+    catalog: Callable[[datetime], Catalog] | None = None
+
+    def reviews(self, now: datetime) -> list[tuple[date, str, str, str]]:
+        """What is due for review: until when, what, whose, and where to decide it."""
+        if self.catalog is None:
+            return [(rule.review, rule.title, rule.owner, "alerts") for rule in overdue(self.rules, now)]
+        return [
+            (one.review, one.title, one.owner, f"reviews?{urlencode([(one.ref.kind, one.ref.name)])}")
+            for one in reviews.due(self.catalog(now), now.date())
+            if one.review is not None
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,13 +329,19 @@ def _week(figures: Figures, told: Told, now: datetime) -> tuple[Line, ...]:
         lines.append(Line("Acted on", alerts, "good" if share >= 0.5 else "warn", acted))
     if seen.loud and seen.loud[1] > 1:
         lines.append(Line("Most often", alerts, rest=f": {seen.loud[0]} ({seen.loud[1]} incidents)"))
-    late = overdue(told.rules, now)
+    late = told.reviews(now)
     lines += [
-        Line(f"Review due {_short(rule.review)}", alerts, "warn", f": {rule.title} ({rule.owner})")
-        for rule in late[:3]
+        Line(
+            f"Review due {_short(day)}",
+            f"{told.app}/{path}" if told.app else "",
+            "warn",
+            f": {title} ({who})",
+        )
+        for day, title, who, path in late[:3]
     ]
     if len(late) > 3:
-        lines.append(Line(f"{len(late) - 3} more rules", alerts, "warn", "are due for review"))
+        where = f"{told.app}/reviews" if told.app else ""
+        lines.append(Line(f"{len(late) - 3} more", where, "warn", "are due for review"))
     return tuple(lines)
 
 

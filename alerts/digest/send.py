@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from alerts.digest import reviews
 from alerts.digest.audience import KINDS, Audience, Kind, due
 from alerts.digest.compose import Digest, Told, compose
 from alerts.digest.figures import Ground, gather
@@ -54,6 +55,22 @@ class Digests:
     def tick(self, now: datetime) -> int:
         """Write down what is due; how many messages that were. A date that was written stays written."""
         return sum(self._put(a, kind, f"{day:%Y-%m-%d}", now) for a, kind, day in self.waiting(now))
+
+    def remind(self, now: datetime) -> int:
+        """Tell owners of reviews that are overdue, once a week; how many messages that were."""
+        if self.told.catalog is None:
+            return 0
+        local = now.astimezone(self.zone)
+        late = [one for one in reviews.due(self.told.catalog(now), local.date()) if one.overdue(local.date())]
+        return reviews.remind(
+            self.outbox,
+            self.routing,
+            self.defaults,
+            late,
+            app=self.told.app,
+            installation=self.told.records.installation,
+            now=local,
+        )
 
     def send(self, kind: Kind, now: datetime, audience: str | None = None) -> int:
         """Send now, whatever was sent before: because somebody asks. How many messages that were."""

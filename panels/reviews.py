@@ -1,0 +1,317 @@
+"""Reviews: does each dashboard, rule and metric still earn its place; the evidence, and what was decided."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import Final
+
+import streamlit as st
+
+from alerts import evidence
+from alerts.evidence import REVIEWED, Level, Sign, Signs
+from alerts.review import review
+from connectors.contract import Window
+from metrics import history, reviews, usage, windows
+from metrics.catalog import Catalog, Entry, Ref
+from metrics.compute import evaluate
+from panels import _format as f
+from panels import _live
+from panels._access import actor, logged_in, may, tried
+from panels._blocks import head
+from panels._catalog import catalog, open_entry
+from panels._lineage import WORDS
+from panels._slot import Process, process
+from panels._status import Status
+from panels._table import About, Column, Pill, table
+from warehouse.access import Permission
+
+SPAN: Final = timedelta(days=91)
+BASELINE: Final = timedelta(days=28)
+SOON: Final = timedelta(days=14)
+
+STATES: Final = {"good": Status.good, "warn": Status.watch, "bad": Status.act, "none": Status.none}
+WORD: Final = {"good": "Nothing against it", "warn": "Look at it", "bad": "Act on it", "none": "Says little"}
+CHOICES: Final = {"keep": "Keep as it is", "change": "Change it", "retire": "Retire it"}
+SAID: Final = {"keep": "kept", "change": "to be changed", "retire": "to be retired"}
+
+
+def signs(of: Process, known: Catalog, now: datetime) -> Signs:
+    """The evidence of the last quarter."""
+    engine = of.alerts
+    start = now - SPAN
+    return Signs(
+        catalog=known,
+        today=now.date(),
+        span=SPAN,
+        looks=usage.read(of.book, start.date()),
+        counted=usage.since(of.book),
+        people=[one.name for one in engine.routing.people] if engine else [],
+        figures=review(engine.records, engine.rules.values(), start, now) if engine else [],
+        changed={subject: change.at for subject, change in reversed(history.newest(of.book, last=500))},
+    )
+
+
+def state(one: Entry, now: datetime) -> Pill:
+    """How its review stands."""
+    if one.review is None or one.overdue(now.date()):
+        return Pill(Status.act, "Overdue")
+    return Pill(Status.watch, "Soon") if one.review <= (now + SOON).date() else Pill(Status.good, "Later")
+
+
+def asked(known: Catalog) -> Ref | None:
+    """The entry that the address names."""
+    for kind in REVIEWED:
+        name = st.query_params.get(kind)
+        if name is not None and (ref := Ref(kind, name)) in known.entries:
+            return ref
+    return None
+
+
+def open_review(ref: Ref) -> None:
+    """Go to the review of an entry."""
+    st.switch_page("reviews.py", query_params=[(ref.kind, ref.name)])
+
+
+def listed(known: Catalog, told: Signs, now: datetime) -> None:
+    """All that has reviews, the most urgent first."""
+    under = [one for one in known.entries.values() if one.ref.kind in REVIEWED]
+    found = {one.ref: told.of(one) for one in under}
+    order = {"bad": 0, "warn": 1, "none": 2, "good": 3}
+    under.sort(key=lambda one: (one.review or date.min, order[found[one.ref][0].state], one.title))
+    late = [one for one in under if one.overdue(now.date())]
+    soon = [one for one in under if one not in late and one.review and one.review <= (now + SOON).date()]
+    against = [one for one in under if found[one.ref][0].state == "bad"]
+    grid = st.grid(4, min_column_width=200, gap="small")
+    cards = (
+        ("Overdue", len(late), Status.act if late else Status.good, "act on these first" if late else "none"),
+        ("Due within 14 days", len(soon), Status.watch if soon else Status.good, "the owners are told"),
+        (
+            "With evidence against",
+            len(against),
+            Status.watch if against else Status.good,
+            "whatever their date",
+        ),
+        ("Under review", len(under), Status.none, "dashboards, rules, metrics, views"),
+    )
+    for label, number, status, note in cards:
+        with grid.cell(), st.container(border=True, key=f"card_{label.split()[0].lower()}"):
+            st.metric(label, number)
+            if status is Status.none:
+                st.caption(note)
+            else:
+                st.badge(note, icon=status.value.icon, color=status.value.color)
+    table(
+        {
+            "title": [one.title for one in under],
+            "kind": [WORDS[one.ref.kind] for one in under],
+            "owner": [one.owner for one in under],
+            "review": [one.review for one in under],
+            "state": [state(one, now) for one in under],
+            "evidence": [
+                Pill(STATES[found[one.ref][0].state], WORD[found[one.ref][0].state]) for one in under
+            ],
+            "why": [found[one.ref][0].text for one in under],
+        },
+        [
+            Column("title", "Name", "name", width=270),
+            Column("kind", "Kind"),
+            Column("owner", "Owner", width=140),
+            Column("review", "Next review", "day"),
+            Column("state", "Due", "state", width=100),
+            Column("evidence", "Evidence", "state", width=150),
+            Column("why", "Above all", width="large"),
+        ],
+        key="reviews",
+        title="What is reviewed",
+        alt="Dashboards, rules, metrics and views with their next review and the evidence",
+        about=About("Reviews", f"{SPAN.days} days", now, {}),
+        empty="Nothing has reviews yet.",
+        ids=[one.ref for one in under],
+        opens=open_review,
+        noun="review",
+        rows=14,
+    )
+
+
+def page_of(of: Process, known: Catalog, told: Signs, ref: Ref, now: datetime) -> None:
+    """The review of one entry: the evidence left, the decision right, what was decided before below."""
+    one = known.entries[ref]
+    if st.button("All reviews", icon=":material/arrow_back:", type="tertiary", key="back"):
+        st.switch_page("reviews.py")
+    pill = state(one, now)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.subheader(f.plain(one.title), anchor=False, width="content")
+        st.badge(WORDS[ref.kind], color="gray")
+        st.badge(pill.word, icon=pill.status.value.icon, color=pill.status.value.color)  # type: ignore[arg-type]
+    due = f"{one.review:%-d %b %Y}" if one.review else "never set"
+    last = f", last reviewed {one.reviewed:%-d %b %Y}" if one.reviewed else ", not reviewed here yet"
+    st.markdown(f"{f.plain(one.means)}  \n:gray[Owner {f.plain(one.owner)} · due {due}{last}]")
+    left, right = st.columns([3, 2])
+    with left.container(border=True, height="stretch"):
+        st.markdown(f"**Evidence of the last {SPAN.days} days**")
+        for sign in [*baselines(of, ref, now), *told.of(one)]:
+            line(sign)
+        if st.button(
+            "What it is, and who uses it", icon=":material/menu_book:", type="tertiary", key="entry"
+        ):
+            open_entry(ref)
+    with right.container(border=True, height="stretch"):
+        decision(of, one, now)
+    st.markdown("**Decided before**")
+    past = reviews.history(of.book, ref)
+    st.markdown(
+        "\n".join(
+            f"- {made.at.astimezone(of.workspace.timezone):%-d %b %Y} {f.plain(made.by)}: "
+            f"**{SAID[made.choice]}**{': ' + f.plain(made.note) if made.note else ''} "
+            f":gray[asked again {made.next:%-d %b %Y}]"
+            for made in past
+        )
+        or ":material/inbox: Nothing yet: its file alone says when it is due."
+    )
+
+
+def line(sign: Sign) -> None:
+    """A finding, with its state in icon and colour."""
+    status = STATES[sign.state].value
+    color = "gray" if sign.state == "none" else status.color
+    st.markdown(f":{color}[{status.icon}] {f.plain(sign.text)}")
+
+
+def decision(of: Process, one: Entry, now: datetime) -> None:
+    """The form that records what was decided."""
+    st.markdown("**Decision**")
+    if not may(Permission.REVIEW):
+        st.caption("An editor or an admin decides.")
+        return
+    choice = st.radio(
+        "Decision",
+        list(CHOICES),
+        format_func=CHOICES.__getitem__,
+        label_visibility="collapsed",
+        key=f"choice_{one.ref}",
+    )
+    usual = one.every if choice == "keep" else SOON
+    st.text_area(
+        "Why" if choice == "keep" else f"What to {choice}, and why",
+        key=f"note_{one.ref}",
+        placeholder="For whoever reads this next quarter." if choice == "keep" else "For whoever will do it.",
+        height=90,
+    )
+    st.date_input(
+        "Asked again on" if choice == "keep" else "Done by, and asked again on",
+        (now + usual).date(),
+        min_value=(now + timedelta(days=1)).date(),
+        max_value=(now + reviews.FURTHEST).date(),
+        key=f"next_{choice}_{one.ref}",
+    )
+    if not logged_in():
+        st.text_input("Your name", key="review_by", max_chars=80, help="The audit log keeps it.")
+    st.button(
+        "Record",
+        type="primary",
+        icon=":material/gavel:",
+        key="record",
+        on_click=record,
+        args=(of, one, choice),
+    )
+    if fault := st.session_state.pop("review_fault", ""):
+        st.error(f.plain(fault))
+    elif done := st.session_state.pop("review_done", ""):
+        st.success(done, icon=Status.good.value.icon)
+    if choice != "keep":
+        st.caption("This records the decision. The file is changed by a proposal, as every definition is.")
+
+
+def record(of: Process, one: Entry, choice: reviews.Choice) -> None:
+    """Keep the decision."""
+    said = st.session_state
+    now = datetime.now(UTC)
+    upon = said[f"next_{choice}_{one.ref}"]
+    filed = of.catalog.filed(now).entries[one.ref] if of.catalog else one
+    said["review_fault"] = tried(
+        partial(
+            reviews.decide,
+            of.book,
+            filed,
+            choice,
+            note=said[f"note_{one.ref}"],
+            upon=upon,
+            by=actor(said.get("review_by", "")),
+            now=now,
+        )
+    )
+    if not said["review_fault"]:
+        said["review_done"] = f"Recorded: {SAID[choice]}, asked again {upon:%-d %b %Y}."
+
+
+def baselines(of: Process, ref: Ref, now: datetime) -> list[Sign]:
+    """A rule's limits beside where the accounts are at present."""
+    if ref.kind != "rule" or of.alerts is None:
+        return []
+    found = []
+    known = windows.accounts(of.warehouse)
+    last = now.date() - timedelta(days=1)
+    span = windows.days(known, last - BASELINE + timedelta(days=1), last)
+    for rule in of.alerts.rules.values():
+        metric = of.metrics().get(str(getattr(rule.condition, "metric", None)))
+        if rule.id != ref.name or metric is None or metric.additive:
+            continue
+        levels = []
+        for (source, account), value in values(of, metric.name, span).items():
+            entry = known[source, account]
+            at = evidence.limit(rule, target(of, metric.name, source, account, entry.name), value)
+            if at:
+                levels.append(Level(entry.name, entry.currency, value, at))
+        below = getattr(rule.condition, "below", None) is not None
+        sign = evidence.present(metric, levels, below=below)
+        if sign is not None:
+            found.append(Sign(sign.state, f"{str(rule.severity).capitalize()}. {sign.text}"))
+    return found
+
+
+def values(of: Process, name: str, span: dict[tuple[str, str], Window]) -> dict[tuple[str, str], float]:
+    """A metric by account over the span, in each account's own currency."""
+    if not span:
+        return {}
+    metric = of.metrics()[name]
+    found = {}
+    for key, window in span.items():
+        rows = evaluate(
+            of.warehouse, [metric], {key: window}, where={"source": key[0], "account": key[1]}
+        ).to_pylist()
+        if rows and rows[0][name] is not None:
+            found[key] = float(rows[0][name])
+    return found
+
+
+def target(of: Process, metric: str, source: str, account: str, name: str) -> float | None:
+    """An account's own target; the last that matches holds."""
+    held = [
+        t.value
+        for t in of.workspace.targets
+        if t.metric == metric
+        and t.campaign == "*"
+        and fnmatchcase(source, t.source)
+        and (fnmatchcase(account, t.account) or fnmatchcase(name, t.account))
+    ]
+    return held[-1] if held else None
+
+
+@st.fragment(key=_live.PANELS)
+def panels() -> None:
+    """The list, or the review that the address names."""
+    of = process()
+    assert of is not None
+    now = head(of, "Reviews", "Does each dashboard, rule and metric still earn its place?")
+    known = catalog(of)
+    told = signs(of, known, now)
+    ref = asked(known)
+    if ref is None:
+        listed(known, told, now)
+    else:
+        page_of(of, known, told, ref, now)
+
+
+panels()
