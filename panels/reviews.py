@@ -299,7 +299,7 @@ def target(of: Process, metric: str, source: str, account: str, name: str) -> fl
     return held[-1] if held else None
 
 
-@st.fragment(key=_live.PANELS)
+@_live.follow
 def panels() -> None:
     """The list, or the review that the address names."""
     of = process()
