@@ -169,7 +169,7 @@ def present(metric: Metric, levels: Sequence[Level], *, below: bool) -> Sign | N
     past = [name for name, ratio in ratios.items() if (ratio < 1 if below else ratio > 1)]
     text = f"{metric.title} over 28 days: {told}."
     if past:
-        return Sign("bad", f"{text} {len(past)} of {len(levels)} accounts are past it all the time.")
+        return Sign("bad", f"{text} {len(past)} of {len(levels)} accounts are past it on average.")
     nearest = min(ratios.values()) if below else max(ratios.values())
     if (nearest > 1 / _REACH) if below else (nearest < _REACH):
         return Sign("warn", f"{text} No account comes near it.")

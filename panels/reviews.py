@@ -57,7 +57,7 @@ def state(one: Entry, now: datetime) -> Pill:
     """How its review stands."""
     if one.review is None or one.overdue(now.date()):
         return Pill(Status.act, "Overdue")
-    return Pill(Status.watch, "Soon") if one.review <= (now + SOON).date() else Pill(Status.good, "Later")
+    return Pill(Status.watch, "Soon") if one.review <= (now + SOON).date() else Pill(Status.none, "Later")
 
 
 def asked(known: Catalog) -> Ref | None:
@@ -79,7 +79,14 @@ def listed(known: Catalog, told: Signs, now: datetime) -> None:
     under = [one for one in known.entries.values() if one.ref.kind in REVIEWED]
     found = {one.ref: told.of(one) for one in under}
     order = {"bad": 0, "warn": 1, "none": 2, "good": 3}
-    under.sort(key=lambda one: (one.review or date.min, order[found[one.ref][0].state], one.title))
+    under.sort(
+        key=lambda one: (
+            not one.overdue(now.date()),
+            order[found[one.ref][0].state],
+            one.review or date.min,
+            one.title,
+        )
+    )
     late = [one for one in under if one.overdue(now.date())]
     soon = [one for one in under if one not in late and one.review and one.review <= (now + SOON).date()]
     against = [one for one in under if found[one.ref][0].state == "bad"]
@@ -263,7 +270,8 @@ def baselines(of: Process, ref: Ref, now: datetime) -> list[Sign]:
             entry = known[source, account]
             at = evidence.limit(rule, target(of, metric.name, source, account, entry.name), value)
             if at:
-                levels.append(Level(entry.name, entry.currency, value, at))
+                name = f"{entry.name} ({of.workspace.sources.get(source, source)})"
+                levels.append(Level(name, entry.currency, value, at))
         below = getattr(rule.condition, "below", None) is not None
         sign = evidence.present(metric, levels, below=below)
         if sign is not None:

@@ -76,7 +76,7 @@ def test_a_metric_says_how_many_use_it():
     ("values", "state", "text"),
     [
         ([30, 45], "good", "B €45.00, fires over €120; A €30.00, fires over €120"),
-        ([30, 130], "bad", "1 of 2 accounts are past it all the time"),
+        ([30, 130], "bad", "1 of 2 accounts are past it on average"),
         ([10, 29], "warn", "No account comes near it"),  # 29 of 120 is less than a quarter
     ],
 )
