@@ -139,6 +139,18 @@ def query(
     command.run(workspace, sql, form)
 
 
+@app.command()
+def catalogue(
+    words: Annotated[list[str] | None, typer.Argument(help="Words that an entry must hold.")] = None,
+    workspace: Folder = None,
+    form: Annotated[str, typer.Option("--format", "-f", help="table or json")] = "table",
+) -> None:
+    """What every number means, whose it is and when it changed; best answer first."""
+    from service.commands import catalogue as command  # noqa: PLC0415
+
+    command.run(workspace, " ".join(words or ()), form=form)
+
+
 audit = typer.Typer(help="Who did what, and whether the log holds.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
 

@@ -189,3 +189,11 @@ def test_a_viewer_decides_nothing(book):
             book, entry, "keep", note="", upon=date(2027, 1, 1), by=Actor("v", Role.VIEWER), now=NOW
         )
     assert Audit(book).entries()[0].action == "was refused"
+
+
+def test_the_reference_pages_are_those_of_the_definitions():
+    from tools.reference import pages  # noqa: PLC0415  # a script, not a room
+
+    folder = Path(__file__).resolve().parents[2] / "docs" / "reference"
+    stale = [name for name, text in pages().items() if (folder / name).read_text(encoding="utf-8") != text]
+    assert stale == [], "run python tools/reference.py"
