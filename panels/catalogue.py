@@ -220,7 +220,8 @@ def meaning(one: Entry) -> None:
         st.markdown(f"**Limits.** {f.plain(one.limits)}")
     if one.how:
         st.markdown("**What is done to the data**" if one.ref.kind != "rule" else "**How it is judged**")
-        st.markdown(f.plain(one.how).replace("\n\n", "\0").replace("\n", " ").replace("\0", "\n\n"))
+        for part in one.how.replace("\n- ", "\n\n– ").replace("`", "").split("\n\n"):
+            st.markdown(f.plain(" ".join(part.split())))
     if one.parts:
         names = {"dashboard": "Panels", "source": "Streams", "rule": "Degrees"}
         st.markdown(f"**{names.get(one.ref.kind, 'Columns')}**")

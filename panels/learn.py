@@ -203,7 +203,7 @@ def tests() -> None:
     st.page_link("experiments.py", label="Your tests", icon=":material/science:")
 
 
-@st.fragment(key=_live.PANELS)
+@_live.follow
 def panels() -> None:
     """The lesson that the address names."""
     of = process()

@@ -39,8 +39,8 @@ def pages() -> dict[str, str]:
     found = {f"{kind}s.md": page(known, kind) for kind in PAGES}
     lines = [f"- [{title}]({kind}s.md): {about}" for kind, (title, about) in PAGES.items()]
     head = (
-        "# Reference\nMade of the definitions by `tools/reference.py`; the app's Catalogue has the same of your "
-        "workspace.\n"
+        "# Reference\nMade of the definitions by `tools/reference.py`; the app's Catalogue has the same of "
+        "your workspace.\n"
     )
     return {"README.md": f"{head}\n" + "\n".join(lines) + "\n", **found}
 
