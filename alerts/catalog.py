@@ -13,14 +13,15 @@ from metrics.catalog import Catalog, Entry, Ref
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from alerts.rules import Rule
     from metrics.dashboards import Dashboard
     from metrics.model import Metric
+    from metrics.reviews import Decision
     from warehouse.book import Book
 
-__all__ = ["Current", "entries", "whole"]
+__all__ = ["Current", "entries", "next_reviews", "whole"]
 
 
 class Current:
@@ -70,6 +71,21 @@ def whole(
 ) -> Catalog:
     """Everything that a workspace has, as its files say it."""
     return Catalog([*catalog.entries(metrics, dashboards, sources), *entries(rules)])
+
+
+def next_reviews(rules: Sequence[Rule], decided: Mapping[str, Decision]) -> dict[str, date]:
+    """When each rule is next reviewed, by its id: as its file has it, or as was decided since.
+
+    decided: the newest decisions by the entry's name (metrics.reviews.latest).
+    """
+    written: dict[str, date] = {}
+    for rule in rules:
+        written[rule.id] = min(rule.review, written.get(rule.id, rule.review))
+    made = {name: decided.get(str(Ref("rule", name))) for name in written}
+    return {
+        name: one.next if (one := made[name]) is not None and one.filed == day.isoformat() else day
+        for name, day in written.items()
+    }
 
 
 def entries(rules: Sequence[Rule]) -> list[Entry]:

@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
+from alerts.catalog import next_reviews
 from alerts.engine import Engine
+from metrics import reviews
 from panels import _format as f
 from panels._access import may
 from panels._drill import open_proposal
@@ -42,7 +44,8 @@ def table_of(engine: Engine, now: datetime) -> None:
             for rule in of_incident.get(row["incident"], ()):
                 votes[row["what"]][rule] += 1
     rules = sorted(engine.rules.values(), key=lambda r: (-r.severity.rank, r.id))
-    due = [rule for rule in rules if rule.review <= now.date()]
+    dates = next_reviews(rules, reviews.latest(engine.records.book))
+    due = [rule for rule in rules if dates[rule.id] <= now.date()]
     if due:
         listed = ", ".join(f.plain(rule.title) for rule in due[:3])
         st.markdown(f":material/event_busy: **Due for review:** {listed}{' …' if len(due) > 3 else ''}")
@@ -55,7 +58,7 @@ def table_of(engine: Engine, now: datetime) -> None:
             "fired": [fired[rule.id, str(rule.severity)] for rule in rules],
             "useful": [votes["useful"][rule.id] for rule in rules],
             "noise": [votes["noise"][rule.id] for rule in rules],
-            "review": [rule.review for rule in rules],
+            "review": [dates[rule.id] for rule in rules],
             "runbook": [rule.runbook for rule in rules],
             "id": [rule.id for rule in rules],
         },

@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from alerts.catalog import next_reviews
 from alerts.notify.book import CHAPTER
 from alerts.notify.channels import build
 from alerts.notify.contract import NotifyError, Stop
 from connectors.contract import Usage
-from metrics import model
+from metrics import model, reviews
 from metrics.header import DefinitionError
 from service import budget, dashboards, rules, secrets, settings
 from service.commands.ask import running_app
@@ -136,11 +137,24 @@ def _rules(workspace: Workspace, setup: Setup, report: _Report) -> None:
         return
     shipped = "" if (workspace.folder / rules.FILE).exists() else ", as shipped"
     report.good(f"{rules.FILE}: {len(found)} rules{shipped}")
-    late = sorted({rule.id for rule in found if rule.review < datetime.now(UTC).date()})
+    dates = next_reviews(found, _decided(workspace))
+    late = sorted(name for name, day in dates.items() if day < datetime.now(UTC).date())
     if late:
         report.bad(
-            f"rules past their review: {', '.join(late)}", "See whether they helped, and set a new date."
+            f"rules past their review: {', '.join(late)}",
+            "See on Reviews whether they helped, and decide; or write a new date.",
         )
+
+
+def _decided(workspace: Workspace) -> dict[str, reviews.Decision]:
+    """What reviews came to, as the workspace's book has it."""
+    if not workspace.book.exists():
+        return {}
+    book = Book.open(workspace.book, [reviews.CHAPTER])
+    try:
+        return reviews.latest(book)
+    finally:
+        book.close()
 
 
 def _dashboards(workspace: Workspace, setup: Setup, report: _Report) -> None:

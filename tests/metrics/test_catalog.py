@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from alerts.catalog import Current, entries, whole
+from alerts.catalog import Current, entries, next_reviews, whole
 from alerts.routes import Routing
 from connectors import registry
 from metrics import catalog, history, model, reviews, usage
@@ -156,6 +156,8 @@ def test_a_decision_sets_the_next_date_until_the_file_has_another(book):
     assert (after.review, after.reviewed) == (date(2026, 12, 8), date(2026, 11, 24))
     assert after.overdue(date(2026, 12, 9))
     assert not after.overdue(date(2026, 12, 8))
+    assert next_reviews(RULES, reviews.latest(book))["stale"] == date(2026, 12, 8)
+    assert next_reviews(RULES, reviews.latest(book))["spend-pace"] == date(2027, 2, 1)
     moved = catalog.Entry(rule.ref, rule.title, rule.owner, "", "", review=date(2027, 5, 1))
     assert reviews.dated([moved], reviews.latest(book))[0].review == date(2027, 5, 1)
     assert reviews.history(book, rule.ref) == [made]
