@@ -1,4 +1,4 @@
-"""Write docs/reference/: a page each for sources, tables, views, metrics and rules, of what their files say.
+"""Write docs/reference/: a page each for sources, transformations and limits, of what the definitions say.
 
 python tools/reference.py            # after a definition or a docstring changed; a test compares
 """
@@ -19,39 +19,49 @@ from metrics.catalog import Catalog, Entry, Kind  # noqa: E402
 from metrics.dashboards import shipped  # noqa: E402
 from service import rules  # noqa: E402
 
-PAGES: dict[Kind, tuple[str, str]] = {
-    "source": ("Sources", "What each source brings, how often it is asked, how late it is."),
-    "table": (
-        "Tables",
-        "What the warehouse holds; `paceline query` asks it ([the warehouse](../warehouse.md)).",
+PAGES: dict[str, tuple[str, str, tuple[Kind, ...]]] = {
+    "sources": (
+        "Sources",
+        "What each source brings, how often, how late; the tables of [the warehouse](../warehouse.md).",
+        ("source", "table"),
     ),
-    "view": ("Views", "What is done to the tables' rows before a metric reads them."),
-    "metric": ("Metrics", "What each number means, and what not to conclude from it."),
-    "rule": ("Rules", "What is watched as Paceline comes ([write a rule](../write-a-rule.md))."),
-    "dashboard": ("Dashboards", "The app's pages ([the catalogue](../catalogue.md))."),
+    "transformations": (
+        "Transformations",
+        "What is done to the rows, and how numbers are made of them ([write a metric](../write-a-metric.md)).",
+        ("view", "metric"),
+    ),
+    "limits": ("Limits of the numbers", "What not to conclude from each ([known limits](../limits.md)).", ()),
 }
 
 
 def pages() -> dict[str, str]:
     """Each page's text by its name in docs/reference/."""
     metrics = model.load()
-    known = whole(metrics, shipped(), registry.connectors(), rules.load(ROOT / "nowhere", Routing(), metrics))
-    found = {f"{kind}s.md": page(known, kind) for kind in PAGES}
-    lines = [f"- [{title}]({kind}s.md): {about}" for kind, (title, about) in PAGES.items()]
+    watched = rules.load(ROOT / "nowhere", Routing(), metrics)
+    known = whole(metrics, shipped(), registry.connectors(), watched)
+    lines = [f"- [{title}]({name}.md): {about}" for name, (title, about, _) in PAGES.items()]
     head = (
         "# Reference\nMade of the definitions by `tools/reference.py`; the app's Catalogue has the same of "
         "your workspace.\n"
     )
-    return {"README.md": f"{head}\n" + "\n".join(lines) + "\n", **found}
+    found = {"README.md": f"{head}\n" + "\n".join(lines) + "\n"}
+    for name, (title, about, kinds) in PAGES.items():
+        parts = [section(known, one) for kind in kinds for one in _all(known, kind)] or [limits(known)]
+        found[f"{name}.md"] = f"# {title}\n{about}\n\n" + "\n".join(parts)
+    return found
 
 
-def page(known: Catalog, kind: Kind) -> str:
-    """All entries of a kind."""
-    title, about = PAGES[kind]
-    entries = sorted(
-        (one for one in known.entries.values() if one.ref.kind == kind), key=lambda e: e.ref.name
+def _all(known: Catalog, kind: Kind) -> list[Entry]:
+    return sorted((one for one in known.entries.values() if one.ref.kind == kind), key=lambda e: e.ref.name)
+
+
+def limits(known: Catalog) -> str:
+    """A line for each metric and view."""
+    listed = [one for kind in ("metric", "view") for one in _all(known, kind)]  # type: ignore[arg-type]  # two of Kind
+    return (
+        "\n".join(f"- **{one.title}** (`{one.ref.name}`): {one.limits}" for one in listed if one.limits)
+        + "\n"
     )
-    return f"# {title}\n{about}\n\n" + "\n".join(section(known, one) for one in entries)
 
 
 def section(known: Catalog, one: Entry) -> str:
@@ -61,9 +71,9 @@ def section(known: Catalog, one: Entry) -> str:
         parts.append(f"```sql\n{one.formula}\n```")
     if one.limits:
         parts.append(f"**Limits.** {one.limits}")
-    if one.how and one.ref.kind in ("source", "table", "rule"):
+    if one.how and one.ref.kind in ("source", "table"):
         parts.append(one.how)
-    if one.parts and one.ref.kind in ("source", "table", "view", "dashboard"):
+    if one.parts and one.ref.kind != "metric":
         parts.append("\n".join(f"- `{name}`: {text}".rstrip(": ") for name, text in one.parts.items()))
     facts = [f"{name}: {value}" for name, value in one.facts.items() if value]
     for word, refs in (("Made of", known.reads(one.ref)), ("Used by", known.readers(one.ref))):
