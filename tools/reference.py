@@ -27,7 +27,7 @@ PAGES: dict[str, tuple[str, str, tuple[Kind, ...]]] = {
     ),
     "transformations": (
         "Transformations",
-        "What is done to the rows, and how numbers are made of them ([write a metric](../write-a-metric.md)).",
+        "What is done to the rows, and what numbers are made of ([write a metric](../write-a-metric.md)).",
         ("view", "metric"),
     ),
     "limits": ("Limits of the numbers", "What not to conclude from each ([known limits](../limits.md)).", ()),
