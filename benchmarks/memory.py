@@ -30,7 +30,7 @@ from warehouse.duck import DuckWarehouse
 
 TARGET_MB = 600
 LOOK_EVERY = 0.25  # seconds
-START_WITHIN = 60  # seconds
+START_WITHIN = 180  # seconds
 
 
 class Watch(threading.Thread):
