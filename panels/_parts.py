@@ -18,6 +18,7 @@ from panels._cards import PACE, TOO_EARLY, TOO_FEW, card, relative
 from panels._drill import open_entity
 from panels._entity import AUCTION, Line, Sheet, reconciled
 from panels._facts import Interval
+from panels._look import chart
 from panels._marks import by_hour, by_moment, on, seen
 from panels._slot import Process
 from panels._status import Status, by_target
@@ -211,7 +212,7 @@ def history(shown: Sheet, view: View, account: Account) -> None:
         return
     zone, points = account.timezone, shown.points
     place = by_hour(points.start.astimezone(zone).date(), zone) if points.step == "hour" else by_moment(zone)
-    st.vega_lite_chart(
+    chart(
         on(trend(points, metric, shown.currency), seen(view, shown.described.entity.where), place, zone),
         alt=f"{metric.title} by {shown.points.step}, with {shown.points.label}",
         key="series",

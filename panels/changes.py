@@ -17,9 +17,10 @@ from metrics.windows import AccountKey
 from panels import _format as f
 from panels import _freshness, _live, _view
 from panels._access import actor, logged_in, may, tried
-from panels._address import kept
+from panels._address import kept, kept_many
 from panels._changes import CHARTED, Event, Happened, Line, happened, line, titled
 from panels._drill import open_campaign
+from panels._look import chart
 from panels._marks import noted
 from panels._maturity import learned
 from panels._slot import Process, process
@@ -54,41 +55,40 @@ def drawn(version: int, view: View, name: str, campaign: tuple[str, str, str] | 
 def chosen(events: Sequence[Event]) -> list[Event]:
     """What the filters leave; each stands in the address."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
-        kinds = sorted({titled(e.kind) for e in events})
+        kinds = sorted({e.kind for e in events})
         kind = st.multiselect(
             "Kind",
             kinds,
-            key="kind",
-            bind="query-params",
+            format_func=titled,
             placeholder="All kinds",
             width=260,
             help="What a change is about; restated is what a source changed of a day that was over.",
+            **kept_many("kind", kinds, ()),
         )
-        campaigns = sorted({e.scope for e in events if e.campaign})
+        campaigns = {e.campaign: e.scope for e in events if e.campaign}
         campaign = st.multiselect(
             "Campaign",
-            campaigns,
-            key="of_campaign",
-            bind="query-params",
+            sorted(campaigns, key=campaigns.__getitem__),
+            format_func=lambda one: campaigns.get(one, one),
             placeholder="All campaigns",
             width=300,
             help="Only what concerns these campaigns.",
+            **kept_many("of", campaigns, ()),
         )
         people = sorted({e.who for e in events if e.who})
         who = st.multiselect(
             "Who",
             people,
-            key="who",
-            bind="query-params",
             placeholder="Everybody",
             width=260,
             help="Who made the change, as the platform names them, or who wrote the note.",
+            **kept_many("who", people, ()),
         )
     return [
         e
         for e in events
-        if (not kind or titled(e.kind) in kind)
-        and (not campaign or e.scope in campaign)
+        if (not kind or e.kind in kind)
+        and (not campaign or e.campaign in campaign)
         and (not who or e.who in who)
     ]
 
@@ -111,11 +111,11 @@ def verdict(event: Event) -> Pill | None:
     return None
 
 
-def chart(of: Process, view: View, found: Happened, told: Sequence[Event]) -> None:
+def meanwhile(of: Process, view: View, found: Happened, told: Sequence[Event]) -> None:
     """The line with its marks; one campaign's when the filters leave one."""
     defined = of.metrics()
     campaigns = {(e.source, e.account, e.campaign) for e in told if e.campaign}
-    single = next(iter(campaigns)) if len(campaigns) == 1 and st.session_state.get("of_campaign") else None
+    single = next(iter(campaigns)) if len(campaigns) == 1 and st.session_state.get("url_of") else None
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown("**What happened, and the figure meanwhile**", width="stretch")
@@ -134,7 +134,7 @@ def chart(of: Process, view: View, found: Happened, told: Sequence[Event]) -> No
         if not any(v is not None for v in shown.values):
             st.markdown(":material/inbox: Nothing is known of this figure in this window.")
             return
-        st.vega_lite_chart(
+        chart(
             timeline(shown, defined[name], view.currency, marked, of.workspace.timezone),
             alt=f"{defined[name].title} over the window, with {len(marked)} marks of what happened",
         )
@@ -340,7 +340,7 @@ def panels() -> None:
     found = read(of.data_version(), noted(), view, soon)
     told = chosen(found.events)
     known = {key: account.name for key, account in windows.accounts(of.warehouse).items()}
-    chart(of, view, found, told)
+    meanwhile(of, view, found, told)
     with st.container(border=True):
         listed(of, view, told, known)
 

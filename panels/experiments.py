@@ -15,6 +15,7 @@ from panels import _format as f
 from panels import _live, _plots
 from panels._address import kept
 from panels._blocks import head
+from panels._look import chart
 from panels._slot import Process, process
 from panels._status import Status
 
@@ -126,7 +127,7 @@ def verdict(result: Result, arm: Group, said: Judgement) -> None:
         if len(points) < 2:
             st.markdown(f":material/hourglass_top: The interval is drawn from day {MINIMUM_DAYS} on.")
             return
-        st.vega_lite_chart(
+        chart(
             _plots.closing(points, result.test.minimum_effect),
             alt=f"The interval of {arm.name} against {control}, day by day: "
             f"now {said.low:+.0%} to {said.high:+.0%}",

@@ -16,6 +16,7 @@ from panels import _format as f
 from panels import _freshness, _live, _plan_charts
 from panels._address import kept
 from panels._blocks import head, nothing
+from panels._look import chart
 from panels._plan_changes import change
 from panels._plans import Plans, example, plans, stale, state, summary
 from panels._slot import Process, process
@@ -222,7 +223,7 @@ def detail(shown: Plans, place: int, now: datetime) -> None:
     left, right = st.columns([2, 1])
     with left.container(border=True, height="stretch"):
         st.markdown(f"**{f.plain(pace.plan.name)}** · {pace.over.first:%-d %b} to {pace.over.last:%-d %b}")
-        st.vega_lite_chart(
+        chart(
             _plan_charts.cumulative(pace),
             alt=f"Cumulative spend against plan: {f.money(pace.spent, currency)} of "
             f"{f.money(pace.expected, currency)} planned by now, ends between {f.money(pace.low, currency)} "
@@ -232,7 +233,7 @@ def detail(shown: Plans, place: int, now: datetime) -> None:
         # To the hour that all accounts have reached: beyond it the plan counts accounts that spend does not.
         spent, planned = (float(of[: int(pace.hour)].sum()) for of in (pace.hours, pace.hours_planned))
         st.markdown(f"**Today by hour** · {cash(spent, currency)} of {cash(planned, currency)} by now")
-        st.vega_lite_chart(
+        chart(
             _plan_charts.by_hour(pace),
             alt=f"Today's spend by hour against plan: {f.money(spent, currency)} by {int(pace.hour):02d}:00",
         )

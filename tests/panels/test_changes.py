@@ -99,10 +99,10 @@ def test_everything_that_happened_the_newest_first(changed):
 
 def test_filters_stand_in_the_address(changed):
     assert list(lines(opened(who="ben@example.com"))["who"]) == ["ben@example.com"]
-    assert list(lines(opened(of_campaign="Brand"))["scope"].str[0]) == ["Brand"]
+    assert list(lines(opened(of="1"))["scope"].str[0]) == ["Brand"]
     app = picked(opened(), "url_win", "28d")
     assert len(lines(app)) == 3
-    app.multiselect(key="kind").set_value(["Bidding"]).run()
+    app.multiselect(key="url_kind").set_value(["bidding"]).run()
     assert list(lines(app)["kind"]) == ["Bidding"]
 
 
