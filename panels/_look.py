@@ -34,9 +34,9 @@ _STYLE = """<style>
   position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)
 }
 /* A sparkline's marks for the pointer are pictures without a name as long as nothing is in them. */
-[data-testid=stMetricChart] [role=graphics-symbol]:empty { display: none }
+[data-testid=stMetricChart] g[role=graphics-symbol]:empty { display: none }
 /* A headline is read to its end. */
-.st-key-attention [data-testid=stPageLink] * { white-space: normal }
+.st-key-attention [data-testid=stPageLink] * { white-space: normal; line-height: 1.35 }
 .st-key-attention [data-testid=stPageLink] a { padding-left: 0 }
 /* A replay cannot be taken for the present. */
 .st-key-replay_banner {
