@@ -71,7 +71,7 @@ def decomposed(
     for entity in range(entities):
         for at, until in _fits(first, today):
             past = rates[entity, begun:at]
-            if len(past) < _LEAST_DAYS or not past[-_LEAST_DAYS:].any():
+            if len(past) <= _LEAST_DAYS or not past[-_LEAST_DAYS:].any():  # more than two of its periods
                 continue
             floor = _FLOOR * past.mean()
             found = MSTL(np.log(past.ravel() + floor), periods=(24, 168), iterate=1, stl_kwargs=_ROBUST).fit()

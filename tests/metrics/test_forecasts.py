@@ -40,6 +40,12 @@ def test_too_short_a_history_says_nothing():
         assert np.isnan(method(seen[:, 25:], WEEKDAYS[25:], 10, 0)).all()
 
 
+def test_a_decomposition_needs_more_than_two_weeks():
+    _, seen = spend(1)
+    said = decomposed(seen[:, :15], WEEKDAYS[:16], 14, 0)  # of the fifteenth day, and of the day after it
+    assert np.isfinite(said).all(axis=(0, 2)).tolist() == [False, True]
+
+
 def test_what_is_installed_is_known(monkeypatch):
     assert [missing(method) for method in METHODS] == [None, None, None]
     monkeypatch.setattr("metrics.forecasts.find_spec", lambda _name: None)
