@@ -39,6 +39,7 @@ _LEAST_DAYS: Final = 14
 _ROWS: Final = 20_000
 """Hours that a model is trained on, at most."""
 _ROBUST: Final = {"robust": True, "outer_iter": 4}
+"""Of the decomposition, which takes out of the mapping that it is given what it has read."""
 _SEED: Final = 20_261_101
 
 
@@ -74,7 +75,9 @@ def decomposed(
             if len(past) <= _LEAST_DAYS or not past[-_LEAST_DAYS:].any():  # more than two of its periods
                 continue
             floor = _FLOOR * past.mean()
-            found = MSTL(np.log(past.ravel() + floor), periods=(24, 168), iterate=1, stl_kwargs=_ROBUST).fit()
+            found = MSTL(
+                np.log(past.ravel() + floor), periods=(24, 168), iterate=1, stl_kwargs=dict(_ROBUST)
+            ).fit()
             day, week = found.seasonal.T
             level = float(np.median(found.trend[-24:]))
             for n in range(at, until):
