@@ -44,6 +44,7 @@ _MINUTES, _HOURS, _DAYS = timedelta(minutes=1), timedelta(hours=1), timedelta(da
 _STEPS = ("dateHour", "eventName")
 _SPLIT = ("sessionDefaultChannelGroup", "landingPage")
 _COUNTS = ("totalUsers", "sessions", "engagedSessions", "eventCount", "keyEvents")
+_LIVE = 30 * _MINUTES
 _OVER = 2
 """Minutes ago from which on a minute is over, and its hits have come in."""
 
@@ -171,6 +172,8 @@ class Ga4(Connector):
     @stream(WebMinute, every=5 * _MINUTES, lag=6 * _MINUTES, cost=2)
     def minutes(self, account: Account, window: Window) -> Iterator[Batch]:
         """Who was there in each of the last thirty minutes that are over."""
+        if window.end < self.now - _LIVE:
+            return  # nobody can be asked for a minute that is past
         self._closed(account.id)
         told = self._wire.realtime(
             account.id, ("minutesAgo",), ("activeUsers", "screenPageViews", "eventCount", "keyEvents")
@@ -184,6 +187,8 @@ class Ga4(Connector):
     @stream(WebStep, every=5 * _MINUTES, lag=6 * _MINUTES, cost=2)
     def steps(self, account: Account, window: Window) -> Iterator[Batch]:
         """What was done in each of the last thirty minutes that are over: the funnel as it is now."""
+        if window.end < self.now - _LIVE:
+            return  # nobody can be asked for a minute that is past
         self._closed(account.id)
         told = self._wire.realtime(account.id, ("minutesAgo", "eventName"), ("eventCount",))
         yield [

@@ -213,13 +213,6 @@ def write_workspace(
             "graph_url": said["meta"],
             "ca_file": said["ca_file"],
         },
-        "ga4": {
-            "client_id": google["client_id"],
-            "endpoint": said["ga4"],
-            "token_uri": said["oauth_token_url"],
-            "ca_file": said["ca_file"],
-            "properties": {one["name"]: one["id"] for one in said["properties"]},
-        },
         "fx": {"url": said["fx"]},
         "landing_pages": {
             "tag": "GTM-SANDBOX1",
@@ -229,6 +222,14 @@ def write_workspace(
             "again": 2,
         },
     }
+    if said["properties"]:
+        template["sources"]["ga4"] = {
+            "client_id": google["client_id"],
+            "endpoint": said["ga4"],
+            "token_uri": said["oauth_token_url"],
+            "ca_file": said["ca_file"],
+            "properties": {one["name"]: one["id"] for one in said["properties"]},
+        }
     template["alerts"] = _alerts(said)
     if login:
         template["access"] = ROLES
