@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from alerts.digest.audience import KINDS
 from alerts.notify.contract import Message, Reason, Severity
 from alerts.notify.email import plain
+from alerts.propose import verdicts
 from alerts.review import review
 from alerts.routes import Receiver
 from connectors.units import duration
@@ -219,6 +220,26 @@ def _review(alerting: Alerting, asked: Mapping[str, Any], _actor: Actor, now: da
     }
 
 
+def _verdicts(alerting: Alerting, asked: Mapping[str, Any], _actor: Actor, now: datetime) -> dict[str, Any]:
+    """What people thought of each episode of a rule that they were told of."""
+    name, days = str(asked["rule"]), int(asked.get("days", 28))
+    rule = next((r for r in alerting.rules if r.name == name), None)
+    if rule is None:
+        raise ValueError(f"there is no rule {name!r}; there are {', '.join(r.name for r in alerting.rules)}")
+    found = verdicts(alerting.engine.records, rule, now - timedelta(days=days), now)
+    return {
+        "verdicts": [
+            {
+                "labels": list(one.labels),
+                "start": one.start.isoformat(),
+                "end": one.end.isoformat(),
+                "good": one.good,
+            }
+            for one in found
+        ]
+    }
+
+
 def _drill(alerting: Alerting, asked: Mapping[str, Any], by: Actor, now: datetime) -> dict[str, Any]:
     """Begin a drill of a rule, or of all; `drilled` says what came of it."""
     allow(alerting.engine.records.book, by, Permission.ALERTS, "drill", now=now)
@@ -245,6 +266,7 @@ ACTS: Mapping[str, Callable[[Alerting, Mapping[str, Any], Actor, datetime], dict
     "test": _test,
     "digest": _digest,
     "review": _review,
+    "verdicts": _verdicts,
     "drill": _drill,
     "drilled": _drilled,
 }

@@ -134,8 +134,16 @@ def drill_(
 def review_(
     workspace: Folder = None,
     days: Annotated[int, typer.Option(help="How far back.", min=1, max=180)] = 28,
+    propose: Annotated[
+        str, typer.Option(help="A rule, as id/severity, for which to look for a better threshold.")
+    ] = "",
 ) -> None:
     """What came of each rule: fires, what people did about it, votes; which reviews are overdue."""
+    if propose:
+        from service.commands import backtest  # noqa: PLC0415
+
+        backtest.better(workspace, propose, days=days)
+        return
     from service.commands import alerts  # noqa: PLC0415
 
     alerts.review(workspace, days)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, timedelta
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import requests
 import typer
 import yaml
 from rich.console import Console
@@ -14,59 +17,124 @@ from rich.table import Table
 from rich.text import Text
 
 from alerts.backtest import backtest, edited
+from alerts.observation import Labels
+from alerts.propose import Verdict, propose
 from alerts.scene import Target
 from metrics import model
 from service import rules, settings
+from service.commands.ask import running_app
 from service.jobs import utc_now
 from service.workspace import elsewhere, find
 from warehouse.duck import DuckWarehouse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from alerts.backtest import Backtest
+    from alerts.backtest import Backtest, Replay
+    from alerts.rules import Rule
+    from metrics.model import Metric
+    from service.settings import Setup
+    from service.workspace import Workspace
 
-__all__ = ["run"]
+__all__ = ["better", "run"]
 
 
 def run(folder: Path | None, name: str, *, days: int, changes: Sequence[str]) -> None:
     """Print what it would have fired. Ends with 1 for a rule that is not there, or a change that is wrong."""
-    workspace = find(folder)
-    if not workspace.published.exists():
-        typer.echo(f"Nothing is published in {workspace.folder} yet.{elsewhere(workspace)}", err=True)
-        raise typer.Exit(1)
-    setup = settings.load(workspace.folder)
-    own = workspace.folder / "metrics"
-    metrics = model.load(*([own] if own.is_dir() else []))
-    known = rules.load(workspace.folder, setup.settings.alerts, metrics)
-    chosen = [rule for rule in known if name in (rule.id, rule.name)]
+    ground = _Ground.of(folder)
+    chosen = [rule for rule in ground.rules if name in (rule.id, rule.name)]
     if not chosen:
-        typer.echo(f"There is no rule {name!r}; there are {', '.join(rule.name for rule in known)}", err=True)
-        raise typer.Exit(1)
+        raise _refused(f"There is no rule {name!r}; there are {', '.join(r.name for r in ground.rules)}")
     forms = {rule.name: rule for rule in chosen}
     if changes:
         try:
             forms |= {f"{rule.name}, edited": edited(rule, _tried(changes)) for rule in chosen}
         except ValueError as error:
-            typer.echo(f"✗ {error}", err=True)
-            raise typer.Exit(1) from None
-    end = utc_now().astimezone(UTC)
+            raise _refused(f"✗ {error}") from None
     began = time.monotonic()
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), transient=True)
-    with DuckWarehouse.open(workspace.published, read_only=True, min_free=0) as warehouse, bar:
-        task = bar.add_task(f"{days} days, hour by hour", total=1.0)
-        found = backtest(
-            warehouse,
-            forms,
-            start=end - timedelta(days=days),
-            end=end,
-            routing=setup.settings.alerts,
-            targets=[Target(**target.model_dump()) for target in setup.settings.targets],
-            metrics=metrics,
-            progress=lambda done: bar.update(task, completed=done),
-        )
+    with ground.open(days) as (warehouse, asked):
+        found = backtest(warehouse, forms, **asked)
     _print(found, time.monotonic() - began)
+
+
+def better(folder: Path | None, name: str, *, days: int) -> None:
+    """Print a better threshold, by what people did and a replay of both. Ends with 1 for no rule."""
+    ground = _Ground.of(folder)
+    app = running_app(find(folder))
+    if app is None:
+        raise _refused("No app runs on this workspace: start it with `paceline up`.")
+    try:
+        said = app.post("/api/alerts/verdicts", {"rule": name, "days": days})["verdicts"]
+    except requests.HTTPError as error:
+        raise _refused(f"✗ {error.response.json()['error']}") from None
+    known = [
+        Verdict(
+            Labels(*one["labels"]),
+            datetime.fromisoformat(one["start"]),
+            datetime.fromisoformat(one["end"]),
+            one["good"],
+        )
+        for one in said
+    ]
+    good = sum(one.good for one in known)
+    typer.echo(f"{name}: people were told of {len(known)} episodes; {good} were of use to them.")
+    if good == len(known):
+        typer.echo("There is nothing to propose: nothing that was told was noise, or left alone.")
+        return
+    rule = next(rule for rule in ground.rules if rule.name == name)
+    with ground.open(days) as (warehouse, asked):
+        found = propose(warehouse, rule, known, **asked)
+    if found is None:
+        typer.echo("No stricter form keeps all that was of use and drops any of the rest.")
+        return
+    typer.echo(
+        f"Proposed: {found.figure} {found.proposed:g} instead of {found.present:g}. It keeps all "
+        f"{found.kept} of use, and drops {found.dropped} of the {found.bad} others."
+    )
+    _table(found.replays)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What a replay of a workspace needs."""
+
+    workspace: Workspace
+    setup: Setup
+    metrics: Mapping[str, Metric]
+    rules: tuple[Rule, ...]
+
+    @classmethod
+    def of(cls, folder: Path | None) -> _Ground:
+        workspace = find(folder)
+        if not workspace.published.exists():
+            raise _refused(f"Nothing is published in {workspace.folder} yet.{elsewhere(workspace)}")
+        setup = settings.load(workspace.folder)
+        own = workspace.folder / "metrics"
+        metrics = model.load(*([own] if own.is_dir() else []))
+        return cls(workspace, setup, metrics, rules.load(workspace.folder, setup.settings.alerts, metrics))
+
+    @contextmanager
+    def open(self, days: int) -> Iterator[tuple[DuckWarehouse, dict[str, Any]]]:
+        """The published copy, and what `backtest` is asked, with a bar for its progress."""
+        end = utc_now().astimezone(UTC)
+        bar = Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), transient=True)
+        with DuckWarehouse.open(self.workspace.published, read_only=True, min_free=0) as warehouse, bar:
+            task = bar.add_task(f"{days} days, hour by hour", total=1.0)
+            asked = {
+                "start": end - timedelta(days=days),
+                "end": end,
+                "routing": self.setup.settings.alerts,
+                "targets": [Target(**target.model_dump()) for target in self.setup.settings.targets],
+                "metrics": self.metrics,
+                "progress": lambda done: bar.update(task, completed=done),
+            }
+            yield warehouse, asked
+
+
+def _refused(why: str) -> typer.Exit:
+    typer.echo(why, err=True)
+    return typer.Exit(1)
 
 
 def _tried(changes: Sequence[str]) -> dict[str, Any]:
@@ -77,9 +145,9 @@ def _tried(changes: Sequence[str]) -> dict[str, Any]:
     return {name: yaml.safe_load(value) for name, _, value in pairs}
 
 
-def _print(found: Backtest, took: float) -> None:
+def _table(replays: Mapping[str, Replay]) -> None:
     table = Table("rule", "fires", "days", "hours", "usually", "flaps", "incidents", "messages", box=None)
-    for form, replay in found.replays.items():
+    for form, replay in replays.items():
         said, usual = replay.reviewed, replay.median_hours
         cells = (
             *(
@@ -94,6 +162,10 @@ def _print(found: Backtest, took: float) -> None:
         table.add_row(*(Text(str(cell)) for cell in cells))
     console = Console(width=None if Console().is_terminal else 10_000)
     console.print(table)
+
+
+def _print(found: Backtest, took: float) -> None:
+    _table(found.replays)
     _days({form: replay.by_day for form, replay in found.replays.items()})
     if found.polled_since is not None and found.polled_since > found.start:
         typer.echo(

@@ -6,6 +6,8 @@ from datetime import date, timedelta
 import pytest
 
 from alerts.backtest import backtest, edited, figures
+from alerts.observation import Labels
+from alerts.propose import Verdict, propose
 from alerts.routes import Routing
 from alerts.rules import Rule
 from connectors.contract import Window
@@ -130,3 +132,18 @@ def test_an_edited_form_differs_in_what_was_tried():
         edited(present, {"windw": 3})
     with pytest.raises(ValueError, match="greater than 0"):
         edited(present, {"above": -1})
+
+
+def test_the_strictest_form_that_keeps_what_mattered_is_proposed(past):
+    present = Rule.model_validate(RULE)
+    span = {"start": START, "end": NOW, "routing": Routing()}
+    brand = Labels("google_ads", "a", "brand")
+    noise = Verdict(brand, NOW - timedelta(hours=51), NOW - timedelta(hours=46), good=False)
+    found = propose(past.warehouse, present, [noise], **span)
+    # It spent 30 an hour: 25 would still have fired, 30 and 40 would not, and 40 is the strictest.
+    assert (found.figure, found.present, found.proposed) == ("above", 20, 40)
+    assert (found.kept, found.dropped, found.bad) == (0, 1, 1)
+    assert [replay.reviewed.fires for replay in found.replays.values()] == [1, 0]
+    # The same episode was of use to somebody: no form may lose it.
+    assert propose(past.warehouse, present, [noise, replace(noise, good=True)], **span) is None
+    assert propose(past.warehouse, present, [replace(noise, good=True)], **span) is None

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from alerts.propose import verdicts
 from alerts.review import episodes, overdue, review
 from tests.alerts.timeline import FALSE, START, TRUE, Timeline, minutes, rule
 from warehouse.access import local
@@ -64,3 +65,20 @@ def test_reviews_that_are_due(line):
     assert not reviewed(line).overdue
     (found, _) = review(line.engine.records, line.rules, START, due, today=line.rules[0].review)
     assert found.overdue
+
+
+def test_verdicts_are_what_people_said_and_did(line):
+    line.at(0, spend=TRUE).do(
+        5, lambda engine, now: engine.note(1, "noise", by=local("Dana"), text="", now=now)
+    )
+    line.at(30, spend=FALSE).at(60, spend=TRUE)
+    line.do(65, lambda engine, now: engine.acknowledge(2, by=local("Dana"), now=now)).at(90, spend=FALSE)
+    line.at(120, spend=TRUE).at(150, spend=FALSE)
+    line.happen(180)
+    found = verdicts(line.engine.records, line.rules[0], START, START + minutes(180))
+    # Voted noise; acknowledged; left alone.
+    assert [(one.start - START, one.good) for one in found] == [
+        (minutes(0), False),
+        (minutes(60), True),
+        (minutes(120), False),
+    ]
