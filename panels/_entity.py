@@ -24,7 +24,7 @@ from panels._facts import Interval
 from panels._view import View
 from warehouse.store import Warehouse
 
-__all__ = ["AUCTION", "FIGURES", "Line", "Numbers", "Points", "Sheet", "reconciled", "sheet"]
+__all__ = ["AUCTION", "FIGURES", "PROPER", "Line", "Numbers", "Points", "Sheet", "reconciled", "sheet"]
 
 FIGURES: Final = (
     *("spend", "impressions", "clicks", "conversions", "revenue"),
@@ -383,7 +383,8 @@ def _children(of: _Asked, window: Window, recent: Window) -> tuple[Line, ...]:
     return tuple(sorted(lines, key=lambda line: (-(line.figures["spend"] or 0.0), line.name)))
 
 
-_PROPER: Final = {"iphone": "iPhone", "ipad": "iPad", "ipod": "iPod"}
+PROPER: Final = {"iphone": "iPhone", "ipad": "iPad", "ipod": "iPod"}
+"""Names of devices that are no plain words."""
 
 
 def _segments(of: _Asked, window: Window, by: str) -> tuple[Line, ...]:
@@ -394,7 +395,7 @@ def _segments(of: _Asked, window: Window, by: str) -> tuple[Line, ...]:
     def name(key: Any) -> str:
         if hour:
             return f"{key:02d}:00"
-        return _PROPER.get(key) or str(key).replace("_", " ").capitalize()
+        return PROPER.get(key) or str(key).replace("_", " ").capitalize()
 
     lines = [Line(str(key), name(key), "", "", figures) for key, figures in found.items()]
     return tuple(lines if hour else sorted(lines, key=lambda line: -(line.figures["spend"] or 0.0)))

@@ -60,6 +60,7 @@ class View:
     step: an hour or a day: the bucket of series over this window.
     as_known: up to when all of the counted accounts' sources vouch for the figures.
     today: each account's present day (when replaying, that moment's) so far; without those that are silent.
+    dates: of a custom window, both included.
     """
 
     scope: Scope
@@ -71,6 +72,7 @@ class View:
     as_known: datetime
     left_out: tuple[str, ...] = ()
     today: Mapping[AccountKey, Window] = field(default_factory=dict)
+    dates: tuple[date, date] | None = None
 
     @property
     def present(self) -> bool:
@@ -98,10 +100,10 @@ class View:
     @property
     def title(self) -> str:
         """The window's name for people: "Today", "1 Nov to 14 Nov"."""
-        if self.span != "custom":
+        if self.span != "custom" or self.dates is None:
             return SPANS[self.span]
-        window = next(iter(self.windows.values()))
-        return f"{window.start:%-d %b} to {window.end - timedelta(seconds=1):%-d %b}"
+        first, last = self.dates
+        return f"{first:%-d %b} to {last:%-d %b}"
 
 
 def comparisons(span: str) -> list[Comparison]:
@@ -123,11 +125,13 @@ def view(
     against: Comparison | None = None,
     dates: tuple[date, date] | None = None,
     as_of: datetime | None = None,
+    since: Mapping[AccountKey, datetime] | None = None,
 ) -> View | None:
     """The view of a scope; None where none of its accounts has data in the window.
 
-    until: each account's watermark. now: the present; when replaying, `as_of` takes its place, and each
-    account is cut at the last full hour before it. dates: of a custom window, both included.
+    since: each account's first hour with delivery, where that is known. until: each account's watermark.
+    now: the present; when replaying, `as_of` takes its place, and each account is cut at the last full hour
+    before it. dates: of a custom window, both included.
     """
     present = as_of or now
     reach: dict[AccountKey, datetime] = {}
@@ -144,7 +148,11 @@ def view(
             awake[key] = end
         if key in awake or span not in ("1h", "today"):
             reach[key] = end
-    found = {key: w for key, w in _windows(known, reach, span, present, dates).items() if w is not None}
+    found = {
+        key: w
+        for key, w in _windows(known, reach, span, present, dates).items()
+        if w is not None and (since is None or key not in since or since[key] < w.end)
+    }
     if not found:
         return None
     possible = comparisons(span)
@@ -159,6 +167,7 @@ def view(
         as_known=min(found[key].end for key in found),
         left_out=tuple(known[key].name for key in scope.accounts if key not in found),
         today=windows.today(known, awake),
+        dates=dates if span == "custom" else None,
     )
 
 
@@ -197,6 +206,16 @@ def _moments(version: int, since: datetime) -> list[datetime]:
     of = process()
     assert of is not None
     return moments(of.warehouse, since)
+
+
+@st.cache_data(max_entries=2, show_spinner=False)
+def _since(version: int) -> dict[AccountKey, datetime]:
+    """Each account's first hour with delivery."""
+    del version
+    of = process()
+    assert of is not None
+    rows = of.warehouse.query("SELECT source, account, min(hour) AS hour FROM delivery GROUP BY ALL")
+    return {(row["source"], row["account"]): row["hour"] for row in rows.to_pylist()}
 
 
 def moments(warehouse: Warehouse, since: datetime) -> list[datetime]:
@@ -268,6 +287,7 @@ def controls(
         against=against,
         dates=dates,
         as_of=as_of,
+        since=_since(of.data_version()) if span == "custom" else None,
     )
     if as_of is not None:
         _replayed(as_of.astimezone(of.workspace.timezone))

@@ -9,12 +9,13 @@ import streamlit as st
 
 from metrics import windows
 from metrics.compare import Comparison
-from metrics.model import Metric
+from metrics.model import Metric, views
 from panels import _format as f
 from panels import _live, _marks, _plots, _wall
 from panels._address import kept
 from panels._blocks import head, page, staleness
 from panels._cards import fact_card
+from panels._entity import PROPER
 from panels._facts import Facts, Group, Trend, facts, groups, trend
 from panels._look import chart
 from panels._slot import Process, process
@@ -22,6 +23,8 @@ from panels._view import View, controls
 
 DELIVERY = ("spend", "impressions", "clicks", "ctr", "cpc", "cpm")
 OVER_TIME = ("clicks", "impressions", "spend", "cpc", "ctr", "cpm")
+BY_THE_DAY = ("device", "network")
+"""What the platforms tell by the day alone."""
 AUCTION = ("impression_share", "lost_to_budget", "lost_to_rank")
 
 Shown = tuple[Facts, Facts, Trend, dict[str, list[Group]]]
@@ -40,6 +43,9 @@ def load(version: int, view: View) -> Shown:
         "source": groups(of.warehouse, known, [defined["spend"], defined["cpc"]], view, ["source"]),
         "channel": groups(of.warehouse, known, [defined["spend"], defined["cpc"]], view, ["channel"]),
     }
+    by_day = replace(defined["spend"], view=views()["segments"])
+    for name in BY_THE_DAY:
+        split[name] = groups(of.warehouse, known, [by_day], week(view), [name])
     return (
         facts(of.warehouse, known, delivery, view),
         facts(of.warehouse, known, auction, week(view)),
@@ -81,6 +87,9 @@ def draw(of: Process, view: View, shown: Shown) -> None:
         breakdown("Spend by platform", split["source"], delivery["spend"].metric, of.workspace.sources)
     with second.container(border=True, height="stretch"):
         breakdown("Spend by kind of campaign", split["channel"], delivery["spend"].metric, {})
+    for place, name in zip(st.columns(2), BY_THE_DAY, strict=True):
+        with place.container(border=True, height="stretch"):
+            breakdown(f"Spend by {name} · last 7 days", split[name], delivery["spend"].metric, PROPER)
 
 
 def week(view: View) -> View:

@@ -140,7 +140,7 @@ def meanwhile(of: Process, view: View, found: Happened, told: Sequence[Event]) -
         )
         whose = "one campaign" if single else view.scope.label
         each = "the 24 hours up to each hour" if not defined[name].additive and view.step.days == 0 else ""
-        symbols = "◆ change, ● note, ▼ restated since"
+        symbols = "◆ change, ● note, ▼ restated since, ▲ incident, ■ definition"
         clock = f"Clock: {of.workspace.timezone}"
         st.caption(" · ".join(filter(None, (f.plain(whose), each, symbols, clock))))
 

@@ -4,6 +4,7 @@ In the order of the file: what breaks something stands last.
 """
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -19,8 +20,8 @@ pytestmark = [
 ]
 
 PAGES = {page.id: "" if page.id == "overview" else page.id for page in shipped()}
-NO_NUMBERS = {"campaign", "changes", "alerts", "data-health", "experiments"}
-"""Pages without cards."""
+CARDS = ("overview", "acquisition", "engagement", "revenue", "pacing", "website")
+"""Pages that begin with cards."""
 
 
 def test_the_first_paint_is_whole(demo: Demo, page: Page) -> None:
@@ -42,8 +43,8 @@ def test_every_page_is_whole_and_accessible(demo: Demo, page: Page, name: str) -
     go(page, f"{demo.url}/{PAGES[name]}")
     shot(page, name)
     whole(page)
-    if name not in NO_NUMBERS:
-        expect(page.get_by_test_id("stMetric").first).to_be_visible()
+    if name in CARDS:
+        expect(page.get_by_test_id("stMetric").first).to_be_visible(timeout=PATIENCE)
     assert findings(page) == []
 
 
@@ -89,18 +90,15 @@ def test_a_wall_is_large_and_turns(demo: Demo, browser: Browser) -> None:
 
 def test_a_window_without_data_says_so(demo: Demo, page: Page) -> None:
     go(page, f"{demo.url}/?win=custom&from=2020-01-01&to=2020-01-02")
-    expect(page.get_by_text("No data in this window yet")).to_be_visible()
+    expect(page.get_by_text("No data in this window yet")).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_test_id("stMetric")).to_have_count(0)
     shot(page, "empty")
     whole(page)
 
 
 def test_a_replay_stands_still_and_leads_back(demo: Demo, page: Page) -> None:
-    go(page, demo.url)
-    page.get_by_role("button", name="Replay").click()
-    page.get_by_role("slider", name="As it was seen at").press("ArrowLeft")
-    page.get_by_role("button", name="Show", exact=True).click()
-    page.wait_for_url(re.compile(r"[?&]at=\d{4}-"), timeout=PATIENCE)
+    moment = datetime.now(UTC) - timedelta(minutes=1)
+    go(page, f"{demo.url}/?at={moment:%Y-%m-%dT%H:%M}Z")
     expect(page.get_by_text("the page stands still")).to_be_visible(timeout=PATIENCE)
     idle(page)
     shot(page, "replay")
@@ -132,6 +130,13 @@ RUNS = """() => {
     .observe(app, {attributes: true, attributeFilter: ['data-test-script-state']});
 }"""
 
+DRAWN = """() => {
+  const heard = window.events.find(e => e[0] == 'version');
+  const drawn = heard && window.events.find(e => e[0] == 'notRunning' && e[1] > heard[1]);
+  return drawn ? [heard[1], drawn[1]] : null;
+}"""
+"""When the page first heard of a change, and when it had drawn it; null until then."""
+
 
 def test_the_page_follows_a_poll_and_keeps_what_is_open(demo: Demo, page: Page) -> None:
     go(page, demo.url)
@@ -146,16 +151,16 @@ def test_the_page_follows_a_poll_and_keeps_what_is_open(demo: Demo, page: Page) 
     within = dialog.evaluate("e => { e.scrollTop = 120; return e.scrollTop }")
 
     page.evaluate(RUNS)
-    page.wait_for_function("window.events.length == 1")  # the number as it is
-    page.wait_for_timeout(3000)
-    assert page.evaluate("window.events.length") == 1  # nothing changes: nothing runs
-    before = demo.app.get("/api/status")["data_version"]
-    demo.app.post("/api/poll")
-    demo.wait(lambda status: status["data_version"] != before, 60)
-    page.wait_for_function("window.events.filter(e => e[0] == 'notRunning').length > 0", timeout=30_000)
-    heard, drawn = page.evaluate(
-        "[window.events.filter(e => e[0] == 'version')[1][1], window.events.find(e => e[0] == 'notRunning')[1]]"
+    page.wait_for_timeout(4000)
+    told, ran = (
+        page.evaluate(f"window.events.filter(e => {which}).length")
+        for which in ("e[0] == 'version'", "e[0] == 'running'")
     )
+    assert ran <= told - 1  # the first is the number as it is: nothing runs but for a change
+    page.evaluate("window.events.length = 0")
+    demo.app.post("/api/poll")
+    page.wait_for_function(DRAWN, timeout=60_000)
+    heard, drawn = page.evaluate(DRAWN)
     # 2 s on a machine of its own (benchmarks/app.py measures it); this one has other work to do
     assert drawn - heard < 15_000
 

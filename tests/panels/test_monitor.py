@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 
+import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from connectors.contract import SegmentDelivery
 from tests.panels.conftest import NOW, ROOT, failed
 from tests.panels.test_pages import EARLY, text
 
@@ -50,6 +52,30 @@ def test_figures_worked_out_by_hand(filled):
     assert said["Cost per thousand impressions"].value == "€10.00"
     assert said["Clicks"].proto.delta_description == "vs same hours, 7-day average"
     assert "Usual" in text(app)
+
+
+def test_spend_is_divided_by_device_and_network(filled):
+    day = (NOW - timedelta(days=1)).date()
+    rows = [
+        SegmentDelivery("c1", device, network, day, 100, 10, cost * 10**6, 0.0, 0)
+        for device, network, cost in (
+            ("iphone", "feed", 5),
+            ("desktop", "feed", 20),
+            ("iphone", "stories", 30),
+        )
+    ]
+    filled.write("google_ads", "1", rows)
+    app = opened("acquisition", scope="EUR")
+    assert not app.exception
+    drawn = {chart.proto.alt: chart.proto.data.data for chart in app.get("vega_lite_chart")}
+    told = {}
+    for by in ("device", "network"):
+        shown = pa.ipc.open_stream(drawn[f"Spend by {by} · last 7 days"]).read_all().to_pylist()
+        told[by] = [(row["name"], row["value"]) for row in shown]
+    assert told == {
+        "device": [("iPhone", 35.0), ("desktop", 20.0)],
+        "network": [("stories", 30.0), ("feed", 25.0)],
+    }
 
 
 @EARLY
