@@ -25,8 +25,8 @@ TODAY: Final = {
 """One account, a weekday until 18:00, beside the average of the same weekday."""
 
 CAMPAIGNS: Final = (
-    ("Shop | Search", "/checkout", "18 → 0", "+1 %"),
-    ("Shop | Retargeting", "/checkout", "7 → 0", "−2 %"),
+    ("Shop | Search", "/checkout", "10 → 0", "+1 %"),
+    ("Shop | Retargeting", "/checkout", "4 → 0", "−2 %"),
     ("Newsletter | Lead", "/subscribe", "2 → 2", "+3 %"),
 )
 """Name, where its ads lead, conversions from 11:00 on (usual → today), clicks against usual."""

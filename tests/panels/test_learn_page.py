@@ -2,6 +2,7 @@
 
 import pytest
 
+from panels import _walk
 from tests.panels.test_pages import opened, text
 
 
@@ -32,6 +33,15 @@ def test_the_other_lessons_are_there(running, name, says):
     app = lesson(name)
     assert not app.exception
     assert says in text(app)
+
+
+def test_the_walks_table_adds_up_to_its_chart():
+    parts = [[int(n) for n in moved.split(" → ")] for _, _, moved, _ in _walk.CAMPAIGNS]
+    assert sum(usual for usual, _ in parts) == sum(_walk.USUAL["Conversions"][11:]) == 16
+    assert sum(today for _, today in parts) == sum(_walk.TODAY["Conversions"][11:]) == 2
+    # The same money for half of the conversions: the cost has doubled, as the question says.
+    costs = [sum(day["Spend, €"]) / sum(day["Conversions"]) for day in (_walk.USUAL, _walk.TODAY)]
+    assert costs[1] / costs[0] == pytest.approx(2, abs=0.1)
 
 
 def test_the_walk_gives_hints_and_checks_the_answer(running):
