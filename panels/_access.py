@@ -60,7 +60,9 @@ def tried(act: Callable[[], object]) -> str:
         act()
     except (Denied, ValueError) as fault:
         text = str(fault)
-        return f"{text[:1].upper()}{text[1:]}."
+        first = text.partition(" ")[0]
+        # A fault that begins with its file's name keeps it as it is.
+        return text if "." in first else f"{text[:1].upper()}{text[1:]}."
     return ""
 
 
