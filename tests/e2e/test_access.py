@@ -1,5 +1,6 @@
 """Who may see and do what, in a real browser against a real login; and how a definition changes in the app."""
 
+import os
 import re
 import subprocess
 import time
@@ -26,6 +27,9 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(300),
     pytest.mark.xdist_group("demo"),
+    pytest.mark.skipif(
+        os.environ.get("PACELINE_FULL") != "1", reason="PACELINE_FULL=1 walks through the roles in a browser"
+    ),
 ]
 
 TOKENS = {role: role[0] * 40 for role in ("viewer", "editor", "admin")}
@@ -109,7 +113,7 @@ def listed(page: Page, section: str) -> set[str]:
     page.get_by_text(section, exact=True).first.click(timeout=30_000)
     links = page.locator("[data-testid=stTopNavPopover] a, [data-testid=stTopNavDropdownLink]")
     expect(links.first).to_be_visible(timeout=15_000)
-    found = {link.inner_text().strip() for link in links.all()}
+    found = {link.inner_text().split("\n")[-1].strip() for link in links.all()}  # after the icon's name
     page.keyboard.press("Escape")
     return found
 
@@ -136,7 +140,7 @@ def test_a_viewer_looks_and_is_told_whom_to_ask(app, browser):
     page = entered(app, browser, "Vera Viewer", "alerts?part=silences")
     expect(page.get_by_text("a planned sale")).to_be_visible(timeout=30_000)
     expect(page.get_by_role("button", name="End now")).to_have_count(0)
-    assert "Revenue" not in listed(page, "Monitor")
+    assert listed(page, "Monitor") == {"Overview", "Acquisition", "Engagement", "Pacing", "Website"}
     page = entered(app, browser, "Vera Viewer", "revenue")
     expect(page.get_by_text("Revenue is not open to you")).to_be_visible(timeout=30_000)
     expect(page.get_by_text(re.compile(r"Ask ada.?@.?northwind"))).to_be_visible()
