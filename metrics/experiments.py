@@ -190,9 +190,7 @@ def read(
     currency: convert money to it, where the arms spend in several.
     """
     if test.arms[0].pages:
-        data, as_of = page_arms.read(
-            warehouse, known, [arm.pages for arm in test.arms], test.starts, test.ends
-        )
+        data, as_of = page_arms.read(warehouse, [arm.pages for arm in test.arms], test.starts, test.ends)
         return data, timedelta(hours=1), as_of
     keys = [key for arm in test.arms for key in arm.campaigns]
     accounts = sorted({key[:2] for key in keys if key[:2] in known})

@@ -7,10 +7,11 @@ same site may be told of by two sources; the one that knows more of its sessions
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -18,8 +19,6 @@ from connectors.contract import Window
 from metrics.verdict import Data
 
 if TYPE_CHECKING:
-    from connectors.contract import Account
-    from metrics.windows import AccountKey
     from warehouse.store import Warehouse
 
 __all__ = ["METRIC", "read"]
@@ -32,7 +31,6 @@ _STREAM: Final = "web"
 
 def read(
     warehouse: Warehouse,
-    known: Mapping[AccountKey, Account],
     arms: Sequence[Sequence[str]],
     starts: date,
     ends: date | None,
@@ -41,6 +39,9 @@ def read(
 
     arms: patterns of each arm, over a page's path or `site/path`. starts, ends: days of the site's clock.
     """
+    # Sites spend nothing and have no currency: they are not among the accounts that do.
+    listed = warehouse.query("SELECT source, account, name, timezone FROM account").to_pylist()
+    known = {(r["source"], r["account"]): (str(r["name"]), ZoneInfo(r["timezone"])) for r in listed}
     until = {
         (m.source, m.account): m.data_as_of
         for m in warehouse.watermarks()
@@ -54,11 +55,11 @@ def read(
         if (row["source"], row["account"]) in until
         and any(
             fnmatchcase(row["page"], p)
-            or fnmatchcase(known[row["source"], row["account"]].name + row["page"], p)
+            or fnmatchcase(known[row["source"], row["account"]][0] + row["page"], p)
             for p in patterns
         )
     }
-    spans = {key: _span(known[key], until[key], starts, ends) for key in {page[:2] for page in of}}
+    spans = {key: _span(known[key][1], until[key], starts, ends) for key in {page[:2] for page in of}}
     rows = [
         {**row, "source": key[0], "account": key[1]}
         for key, span in spans.items()
@@ -92,11 +93,11 @@ def read(
     return tuple(Data(told[0], other, days, over) for other in told[1:]), newest
 
 
-def _span(account: Account, until: datetime, starts: date, ends: date | None) -> Window | None:
+def _span(zone: ZoneInfo, until: datetime, starts: date, ends: date | None) -> Window | None:
     """The test's whole hours on the site's clock, as far as they are vouched for."""
-    start = datetime.combine(starts, datetime.min.time(), account.timezone).astimezone(UTC)
+    start = datetime.combine(starts, datetime.min.time(), zone).astimezone(UTC)
     end = until.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     if ends is not None:
-        last = datetime.combine(ends + timedelta(days=1), datetime.min.time(), account.timezone)
+        last = datetime.combine(ends + timedelta(days=1), datetime.min.time(), zone)
         end = min(end, last.astimezone(UTC))
     return Window(start, end) if start < end else None

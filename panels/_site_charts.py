@@ -114,6 +114,7 @@ def funnel(steps: Sequence[tuple[str, Step]]) -> Spec:
                 "broken": step.breaks,
                 "said": said,
                 "usual": step.expected,
+                "words_at": max(step.reached, step.expected or 0),
             }
         )
     y = {

@@ -88,7 +88,7 @@ def one(of: Process, result: Result, now: datetime) -> None:
             st.markdown(f":material/info: **It cannot be judged.** {f.plain(test.fault)}")
             return
         if not result.judgements:
-            st.markdown(":material/hourglass_top: No data of its campaigns in its window yet.")
+            st.markdown(":material/hourglass_top: No data of its arms in its window yet.")
             return
         for arm, said in result.judgements:
             verdict(result, arm, said)

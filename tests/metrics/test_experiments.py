@@ -172,7 +172,7 @@ def visits(page, at, sessions, bought):
 def test_pages_are_tested_by_their_sessions(store, rate, split, state):
     """20 and 20 / `split` sessions an hour, of which 2 and 2 * `rate` / `split` buy on average."""
     site = ("ga4", "7")
-    store.account(*site)
+    store.account(*site, currency="")
     start = datetime(2026, 10, 5, tzinfo=UTC)
     rows = []
     for n in range(24 * 14):
