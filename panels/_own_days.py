@@ -17,7 +17,7 @@ __all__ = ["Days", "campaigns"]
 
 DAYS: Final = 28
 MOST: Final = 40
-"""Campaigns that can be chosen, those with the most spend."""
+"""Campaigns that can be chosen, those with the most conversions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,5 +66,7 @@ def _split(rows: list[dict[str, Any]], account: Account) -> list[tuple[float, Da
         if sum(conversions) >= 1 and sum(spend) > 0:
             name = own[0]["campaign_name"] or own[0]["campaign"]
             days = tuple(row["day"] for row in own)
-            found.append((sum(spend), Days(name, account.name, account.currency, days, spend, conversions)))
+            found.append(
+                (sum(conversions), Days(name, account.name, account.currency, days, spend, conversions))
+            )
     return found

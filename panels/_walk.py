@@ -142,7 +142,7 @@ def _hours(name: str) -> dict[str, Any]:
         for hour in HOURS
     ]
     return {
-        "height": 170,
+        "height": 220,
         "data": {"values": values},
         "mark": {"type": "line", "strokeWidth": 2},
         "encoding": {

@@ -46,7 +46,7 @@ def signal(of: Process, now: datetime) -> None:
             "Campaign",
             range(len(found)),
             format_func=lambda n: f"{f.bare(found[n].name)} · {f.bare(found[n].account)}",
-            help="Those that spent most in the last four weeks, up to four days ago.",
+            help="Those that converted most in the last four weeks, up to four days ago.",
         )
         one = found[number]
         usual = sum(one.spend) / sum(one.conversions)
@@ -136,7 +136,7 @@ def needed(per_day: float) -> None:
         st.markdown(
             f"It takes **{up} day{'s' if up != 1 else ''}** until a rise of {size} % stands out from "
             f"chance here. "
-            "Whoever acts earlier acts on noise more often than not."
+            "Before that it can hardly be told from chance."
         )
 
 
