@@ -52,8 +52,8 @@ def write(folder: Path, today: date) -> None:
             hypothesis="Visitors who land on lamps buy more often.",
             metric="session_conversion_rate",
             arms=[
-                {"name": "Oak tables", "pages": "www.harborandpine.example/us/oak-tables", "share": "50%"},
-                {"name": "Floor lamps", "pages": "www.harborandpine.example/us/floor-lamps", "share": "50%"},
+                {"name": "Oak tables", "pages": "www.harborandpine.example/us/oak-tables", "share": "70%"},
+                {"name": "Floor lamps", "pages": "www.harborandpine.example/us/floor-lamps", "share": "30%"},
             ],
         ),
     ]

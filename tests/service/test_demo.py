@@ -75,4 +75,4 @@ def test_its_experiments_can_be_read(tmp_path):
         ("landing-page", date(2026, 11, 15), 22),
     ]
     assert found[1].minimum_effect == 0.5
-    assert [arm.share for arm in found[2].arms] == [0.5, 0.5]
+    assert [arm.share for arm in found[2].arms] == [0.7, 0.3]
