@@ -160,10 +160,10 @@ def test_an_outsider_has_no_part_in_it(app, browser):
 
 def propose(page: Page, old: str, new: str, why: str) -> None:
     """Fill in the form on a metric's page, and send it."""
-    area = page.get_by_label("The file as it should be")
+    area = page.get_by_role("textbox", name="The file as it should be")
     expect(area).to_have_value(re.compile(re.escape(old)), timeout=30_000)
     area.fill(area.input_value().replace(old, new))
-    page.get_by_label("Why?").fill(why)
+    page.get_by_role("textbox", name="Why?").fill(why)
     page.keyboard.press("Tab")
     page.get_by_role("button", name="Propose", exact=True).click()
 
