@@ -28,6 +28,7 @@ PAGES = {"": "overview.py", "acquisition": "acquisition.py", "revenue": "revenue
 _STYLE = """<style>
 html { font-size: 22px }
 [data-testid=stMetricValue] { font-size: 3.2rem }
+[class*="st-key-note_"] p { white-space: normal }
 .st-key-desk, .st-key-bars, .st-key-controls, [class*=st-key-why_], [class*=st-key-info_] { display: none }
 </style>"""
 
