@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["APART", "LEAST", "MOST", "Versions"]
 
-APART: Final = 0.1
-"""Seconds between two visitors that are told of a change: about what drawing one page takes."""
+APART: Final = 0.2
+"""Seconds between two visitors that are told of a change: what drawing one page takes, and some air."""
 
 LEAST: Final = 1.5
 MOST: Final = 6.0
