@@ -24,7 +24,6 @@ from starlette.routing import Route
 from metrics import proposals
 from service import acts
 from service.collect import LARGEST, Refused
-from service.versions import APART
 from warehouse.access import LOCAL, Actor, Denied, Permission, allow, local
 
 if TYPE_CHECKING:
@@ -119,6 +118,9 @@ class _Calls:
         service = self._service()
         if service is None:
             return _refused(service)
+        if service.versions.full:
+            again = {"Retry-After": str(int(KEEP_ALIVE))}
+            return JSONResponse({"error": "too many visitors at once: try again later"}, 503, headers=again)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(_versions(service, request), media_type="text/event-stream", headers=headers)
 
@@ -286,14 +288,14 @@ def _refused(service: Service | None) -> Response:
 
 async def _versions(service: Service, request: Request) -> AsyncIterator[str]:
     versions = service.versions
-    with versions.place() as place:
+    with versions.place() as wait:
         seen = versions.current
         yield f"data: {seen}\n\n"
         while not versions.closed and not await request.is_disconnected():
             if await versions.after(seen, KEEP_ALIVE) is None:
                 yield ": still here\n\n"
             else:
-                await anyio.sleep(place * APART)
+                await anyio.sleep(wait)
                 seen = versions.current
                 yield f"data: {seen}\n\n"
 

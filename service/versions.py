@@ -12,10 +12,16 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["APART", "LEAST", "MOST", "Versions"]
+__all__ = ["APART", "IN_ROW", "LEAST", "MOST", "MOST_OPEN", "Versions"]
 
 APART: Final = 0.2
 """Seconds between two visitors that are told of a change: what drawing one page takes, and some air."""
+
+IN_ROW: Final = 50
+"""Visitors that are told one after the other; the next as many are told beside them, from the first on."""
+
+MOST_OPEN: Final = 400
+"""Visitors at once. Whoever comes needs no token, and each holds a connection open."""
 
 LEAST: Final = 1.5
 MOST: Final = 6.0
@@ -83,17 +89,23 @@ class Versions:
                 return None
         return None if self.closed or self._number == number else self._number
 
+    @property
+    def full(self) -> bool:
+        """Whether nobody more is taken in."""
+        return len(self._places) >= MOST_OPEN
+
     @contextmanager
-    def place(self) -> Iterator[int]:
-        """A visitor's place in the queue of those who are told, from 0; on the event loop alone.
+    def place(self) -> Iterator[float]:
+        """A visitor's place among those who are told: seconds after the first; on the event loop alone.
 
         Fifty pages that are drawn at once all take as long as the last one; one after the other the first
-        is there at once, and each is quick.
+        is there at once, and each is quick. Beyond fifty, several are told together: what others hold open
+        makes nobody wait for longer.
         """
         place = next(n for n in count() if n not in self._places)
         self._places.add(place)
         try:
-            yield place
+            yield place % IN_ROW * APART
         finally:
             self._places.discard(place)
 

@@ -6,7 +6,7 @@ import asyncio
 import stat
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -179,6 +179,27 @@ def test_visitors_are_told_one_after_the_other_the_first_at_once():
         assert told[0] < APART
 
     asyncio.run(asyncio.wait_for(timeline(), 10))
+
+
+def test_streams_that_others_hold_open_make_nobody_wait_for_longer():
+    with ExitStack() as held:
+        waits = [held.enter_context(versions.place()) for versions in [Versions()] for _ in range(400)]
+    assert waits[:3] == [0.0, 0.2, 0.4]
+    assert max(waits) == pytest.approx(9.8)  # the fiftieth
+    assert waits[50] == 0.0
+
+
+def test_above_some_hundreds_of_open_streams_a_visitor_is_sent_away_until_one_ends():
+    versions = Versions()
+    calls = api._Calls(lambda: SimpleNamespace(versions=versions))
+    with ExitStack() as held:
+        for _ in range(399):
+            held.enter_context(versions.place())
+        assert asyncio.run(calls.events(None)).status_code == 200
+        held.enter_context(versions.place())
+        refused = asyncio.run(calls.events(None))
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "15")
+    assert asyncio.run(calls.events(None)).status_code == 200
 
 
 def test_a_burst_of_changes_is_told_ever_more_rarely_and_to_its_end():
