@@ -16,7 +16,7 @@ from panels._slot import Process, process
 from warehouse.access import LOCAL, Actor, Denied, Permission, local
 from warehouse.audit import Audit
 
-__all__ = ["actor", "enter", "logged_in", "may", "refused", "tried", "visible", "who"]
+__all__ = ["actor", "enter", "logged_in", "may", "open_still", "refused", "tried", "visible", "who"]
 
 STYLE = (
     "<style>.st-key-account { position: fixed; top: 0.6rem; right: 7.2rem; width: auto; z-index: 999991; }"
@@ -86,6 +86,12 @@ def enter(of: Process) -> bool:
 def visible(of: Process, path: str) -> bool:
     """Whether a page is open to the visitor."""
     return _pages.shown(of, path).open_to.admits(actor())
+
+
+def open_still(of: Process) -> bool:
+    """Whether the page that the frame let the visitor into is open yet; for what is drawn without it."""
+    path = st.session_state.get("page_entered")
+    return path is None or visible(of, path)
 
 
 def refused(of: Process, page: Page) -> None:

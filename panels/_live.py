@@ -7,6 +7,7 @@ from typing import ParamSpec
 
 import streamlit as st
 
+from panels import _access
 from panels._slot import process
 
 __all__ = ["follow", "wait"]
@@ -49,11 +50,15 @@ def follow(draw: Callable[P, None]) -> Callable[P, None]:
     It is drawn again when the process says that stored data, or its freshness, has changed. The listener is
     inside of it: what it asks for waits for a draw that is under way, where a rerun by a key would begin it
     anew, and a slow draw would never end while data comes in. A replayed moment stands still.
+
+    A page that has been closed to its reader since gives no new figures: the whole app runs, and says so.
     """
 
     @st.fragment(key=_PANELS)
     def panels(*args: P.args, **kwargs: P.kwargs) -> None:
         running = process()
+        if running is not None and not _access.open_still(running):
+            st.rerun(scope="app")
         if running is not None and "at" not in st.query_params:
             with st.container(key="live"):
                 _listener(key="data_version", data={"url": "/api/events", "version": running.data_version()})

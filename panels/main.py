@@ -50,6 +50,7 @@ elif inside:
         _access.who(of)
         _saved.popover({p.url_path: p for pages in PAGES.values() for p in pages}, page.url_path)
     if _access.visible(of, page.url_path):
+        st.session_state["page_entered"] = page.url_path
         if not WALL:
             _seen.page(of, page.url_path)
         page.run()

@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from metrics.dashboards import shipped
-from panels import _slot
+from panels import _seen, _slot
 from tests.panels.conftest import ROOT
 from tests.panels.test_pages import text
 from warehouse.access import Access, Reach
@@ -83,6 +83,21 @@ def test_a_page_for_some_is_shown_to_them_alone_and_a_refusal_is_logged(guarded,
     assert ("Revenue is not open to you" in "".join(one.value for one in app.subheader)) == (not may)
     refused = [(e.actor, e.subject) for e in Audit(guarded.book).entries() if e.action == "was refused"]
     assert refused == ([] if may else [("vera@example.com", "dashboard revenue")])
+
+
+def test_a_page_that_is_closed_to_its_reader_gives_no_new_figures(guarded, monkeypatch):
+    """Closed after the frame has asked: what the data draws again asks anew."""
+    monkeypatch.setattr(st, "user", user("vera", "everybody"))
+    held = _slot.process_slot()
+    closed = held["process"]
+    held["process"] = replace(closed, dashboards=shipped)
+    app = opened("revenue.py")
+    assert len(app.metric) > 0
+    monkeypatch.setattr(_seen, "page", lambda *_: held.update(process=closed))
+    app.run()
+    assert not app.exception
+    assert len(app.metric) == 0
+    assert "Revenue is not open to you" in "".join(one.value for one in app.subheader)
 
 
 @pytest.mark.parametrize(("groups", "offered"), [(("everybody",), False), (("marketing",), True)])
