@@ -139,7 +139,7 @@ class Scene:
         self._memory = memory or Memory()
         self._shares = complete
         self._sums: dict[_Hours, dict[str, Floats]] = {}
-        self._foreseen = (sorted(self._memory.names), sorted(self._memory.windows))
+        self._foreseen = (sorted(self._memory.names & self.metrics.keys()), sorted(self._memory.windows))
         self._asked: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self._selected: dict[Scope, Bools] = {}
         self._target_cache: dict[str, Floats] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -99,6 +100,7 @@ class Alerting:
     def use(self, definitions: Definitions) -> None:
         """Judge and tell by these from the next pass on."""
         self._metrics, self.rules = definitions.metrics, definitions.rules
+        self._memory = Memory()  # sums of other definitions, and names that there may be no more
         self.engine.use(self.rules, self._words())
         self.digests = self._made()
         self.data_came()
@@ -210,8 +212,7 @@ class Alerting:
                     due = self.engine.tick(now)
                 if beat is None or now >= beat:
                     beat = self.engine.heartbeat(now, self._zone)
-                if self.drills.due(now, self._zone):
-                    self.drills.start(self.rules, now, by="the calendar")
+                self._drill(now)
                 self._fault = ""
             except Exception as error:  # noqa: BLE001  # shown; the next turn tries again
                 _LOG.exception("alerts could not be judged")
@@ -223,6 +224,12 @@ class Alerting:
                 waits.append(self._rest - (monotonic() - judged))
             waits += [(one - self._clock()).total_seconds() for one in (due, beat) if one is not None]
             self._woken.wait(max(0.05, min(waits)))
+
+    def _drill(self, now: datetime) -> None:
+        """Hold the calendar's drill where it is due and there is something to drill."""
+        if self.rules and self.drills.due(now, self._zone):
+            with suppress(ValueError):  # somebody has just begun one: that is the drill
+                self.drills.start(self.rules, now, by="the calendar")
 
     @property
     def _rest(self) -> float:
@@ -240,6 +247,7 @@ class Alerting:
         with self._asked_lock:
             asked = None if by_clock else self._asked
             self._asked = self._asked if by_clock else None
+        memory = self._memory  # before the metrics: a new one is never filled by definitions that are gone
         scene = Scene(
             self._warehouse,
             now,
@@ -247,7 +255,7 @@ class Alerting:
             started=self._began,
             targets=self._targets,
             metrics=self._metrics,
-            memory=self._memory,
+            memory=memory,
         )
         chosen = [rule for rule in self.rules if rule.condition.by_clock or not by_clock]
         due = self.engine.take(judge(scene, chosen, self.engine.watched()), now, asked=asked)

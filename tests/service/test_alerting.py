@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from alerts import conditions
+from service.in_force import Definitions
 from service.running import Service
 from tests.service.test_api import served
 
@@ -133,3 +137,32 @@ def test_alerts_wait_for_the_week_that_a_backfill_is_bringing(service, platform)
     within(10, service._young)
     running.stop()
     within(10, lambda: not service._young())
+
+
+def test_a_metric_that_is_taken_out_leaves_the_rules_that_do_not_need_it_at_work(service, clock):
+    service.poller.run_once()
+    alerting = service.alerting
+    (stale,) = alerting.rules
+    known = dict(alerting._metrics)
+
+    def judging(metric):
+        condition = conditions.read({"kind": "threshold", "metric": metric, "above": 1e12})
+        return stale.model_copy(update={"condition": condition})
+
+    own = replace(known["spend"], name="mine")
+    alerting.use(Definitions(known | {"mine": own}, (judging("mine"),)))
+    alerting.evaluate(clock())
+    kept = alerting._memory
+    alerting.use(Definitions(known, (judging("clicks"),)))
+    alerting.evaluate(clock())
+    assert alerting._memory is not kept  # whose sums are of what the metrics were
+    assert alerting._memory.names == {"clicks"}
+
+
+def test_without_rules_the_calendar_drills_nothing(service, clock):
+    alerting = service.alerting
+    alerting.engine.routing = alerting.engine.routing.model_copy(update={"drill_every": timedelta(days=30)})
+    assert alerting.drills.due(clock(), alerting._zone)
+    alerting.use(Definitions(alerting._metrics, ()))
+    alerting._drill(clock())
+    assert not alerting.drills.running
