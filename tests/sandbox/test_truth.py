@@ -161,7 +161,7 @@ def test_all_incidents_are_ended_at_once(face):
     [
         ({"name": "earthquake"}, "there is no incident 'earthquake'"),
         ({"name": "hang", "campain": 5}, "unknown: campain"),
-        ({"name": "hang", "platform": "bing"}, "platform is google_ads or meta"),
+        ({"name": "hang", "platform": "bing"}, "platform is google_ads, meta or ga4"),
         ({"name": "hang", "campaign": 5}, "there is no campaign 5"),
         ({"name": "hang", "account": 5}, "there is no account 5"),
         ({"name": "hang", "seconds": 0}, "lasts longer than nothing"),

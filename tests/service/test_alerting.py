@@ -51,6 +51,7 @@ def test_from_a_dead_token_to_the_inbox_and_back(service, platform, clock, owner
     alerting = service.alerting
     service.poller.run_once()
     alerting.start()
+    alerting.data_came()
     # The heartbeat of the day is told at once: it is past eight.
     within(10, lambda: [m for m in messages(service, "heartbeat") if m["status"] == "sent"])
 
