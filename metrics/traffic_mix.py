@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from connectors.ga4 import WITHHELD
 from metrics import mix
 from metrics.mix import Shift
 
@@ -78,8 +79,13 @@ def _sites(
         return {}
     rows = warehouse.query(
         """SELECT source, account, channel AS part, hour, CAST(sum(sessions) AS DOUBLE) AS count
-        FROM web WHERE step = 'session_start' AND hour >= $since AND hour < $until GROUP BY ALL""",
-        {"since": min(until.values()) - timedelta(days=mix.DAYS), "until": max(until.values())},
+        FROM web WHERE step = 'session_start' AND channel <> $withheld AND hour >= $since AND hour < $until
+        GROUP BY ALL""",
+        {
+            "since": min(until.values()) - timedelta(days=mix.DAYS),
+            "until": max(until.values()),
+            "withheld": WITHHELD,  # what Google keeps back comes and goes without any change of the traffic
+        },
     ).to_pylist()
 
     def back(row: dict[str, Any]) -> int:

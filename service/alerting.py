@@ -21,6 +21,7 @@ from alerts.judge import judge
 from alerts.outbox import Dispatcher, Inbox
 from alerts.routes import INBOX
 from alerts.scene import DELIVERY, Memory, Scene, Target
+from metrics import windows
 from service.digests import digests
 from service.drills import Drills
 
@@ -227,7 +228,8 @@ class Alerting:
 
     def _drill(self, now: datetime) -> None:
         """Hold the calendar's drill where it is due and there is something to drill."""
-        if self.rules and self.drills.due(now, self._zone):
+        ready = bool(self.rules) and not self._young() and bool(windows.accounts(self._warehouse))
+        if ready and self.drills.due(now, self._zone):
             with suppress(ValueError):  # somebody has just begun one: that is the drill
                 self.drills.start(self.rules, now, by="the calendar")
 
