@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import yaml
 
@@ -15,6 +15,11 @@ __all__ = ["Marked", "Problem", "read"]
 
 Step: TypeAlias = str | int
 """A key of a mapping, or an index of a sequence."""
+
+_REPEATED: Final = 20_000
+"""Values that a document's aliases may write again, all together: ten lines of them could mean billions."""
+_DEEPEST: Final = 100
+"""Levels of a document."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -65,20 +70,69 @@ def read(path: Path) -> Marked:
     except UnicodeDecodeError as error:
         problem = Problem(file, 0, 0, "", f"is not UTF-8 text (byte {error.start})")
         return Marked(file, None, {}, {}, (problem,))
+    walk = _Walk(file)
+    loader = yaml.SafeLoader(text)
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
+        root = loader.get_single_node()
+        if root is None:
+            return Marked(file, None, {}, {}, ())
+        _Size().of(root)
+        walk.into(root, ())
+        data = loader.construct_document(root)  # last: it moves what a merge key brings
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         what = " ".join(filter(None, (error.context, error.problem)))
         return Marked(file, None, {}, {}, (Problem(file, line, column, "", f"is not YAML: {what}"),))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # the latter of a value such as 2026-13-01
         return Marked(file, None, {}, {}, (Problem(file, 0, 0, "", f"is not YAML: {error}"),))
-    walk = _Walk(file)
-    if root is not None:
-        walk.into(root, ())
+    except RecursionError:
+        problem = Problem(file, 0, 0, "", f"is nested more than {_DEEPEST} levels deep")
+        return Marked(file, None, {}, {}, (problem,))
+    except _TooLargeError as error:
+        return Marked(file, None, {}, {}, (Problem(file, *error.place, "", str(error)),))
+    finally:
+        loader.dispose()
     return Marked(file, data, walk.keys, walk.values, tuple(walk.doubled))
+
+
+class _TooLargeError(Exception):
+    """A document that would be too large, or without end, if its aliases were written out; and where."""
+
+    def __init__(self, node: yaml.Node, message: str) -> None:
+        super().__init__(message)
+        self.place = (node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+class _Size:
+    """What a document is with all its aliases written out, found without writing them out."""
+
+    def __init__(self) -> None:
+        self._found: dict[yaml.Node, tuple[int, int] | None] = {}
+        self._repeated = 0
+
+    def of(self, node: yaml.Node) -> tuple[int, int]:
+        """Values and levels of a node. Raises _TooLargeError."""
+        self._found[node] = None
+        parts = node.value if isinstance(node, yaml.CollectionNode) else []
+        values, levels = 1, 0
+        for part in (one for pair in parts for one in (pair if isinstance(pair, tuple) else (pair,))):
+            if part not in self._found:
+                size = self.of(part)
+            else:
+                again = self._found[part]
+                if again is None:
+                    raise _TooLargeError(node, "contains itself by an alias: write it without")
+                size = again
+                self._repeated += size[0]
+            values, levels = values + size[0], max(levels, size[1])
+            if self._repeated > _REPEATED:
+                message = f"has aliases for more than {_REPEATED:,} values: write out what is meant"
+                raise _TooLargeError(node, message)
+        if levels >= _DEEPEST:
+            raise _TooLargeError(node, f"is nested more than {_DEEPEST} levels deep")
+        self._found[node] = (values, levels + 1)
+        return values, levels + 1
 
 
 class _Walk:
