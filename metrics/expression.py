@@ -33,6 +33,10 @@ _PLAIN: Final = (
     *(exp.Between, exp.Greatest, exp.Least, exp.Abs, exp.Sqrt, exp.Ln, exp.Exp, exp.Pow),
     *(exp.Cast, exp.DataType, exp.Star),
 )
+_ARITHMETIC: Final = (
+    *(exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Neg, exp.Abs, exp.Sqrt, exp.Ln, exp.Exp, exp.Pow),
+)
+_NO_NUMBER: Final = ("dimension", "time")
 _WHY: Final[Mapping[type[exp.Expr], str]] = {
     exp.Query: "a metric is one expression, no query: window and grouping come from the caller",
     exp.Subquery: "a subquery cannot follow the caller's window; join it in a view",
@@ -165,6 +169,12 @@ def _columns(tree: exp.Expr, columns: Mapping[str, str]) -> Iterator[tuple[int, 
             yield _start(column), f"write `{column.name}` without its table: a metric has one view"
         elif column.name not in columns:
             yield _start(column), f"unknown column `{column.name}`{nearest(column.name, columns)}"
+    for node in tree.find_all(exp.Avg, exp.Sum, exp.Cast, *_ARITHMETIC):
+        for operand in (node.this, node.expression):
+            inner = operand.unnest() if isinstance(operand, exp.Expr) else None
+            if isinstance(inner, exp.Column) and columns.get(inner.name) in _NO_NUMBER:
+                kind = columns[inner.name]
+                yield _start(inner), f"`{inner.name}` is a {kind}, no number: group or filter by it"
     for node in tree.find_all(exp.Avg, exp.Sum):
         inner = node.this.unnest()
         share = isinstance(inner, exp.Column) and columns.get(inner.name) == "share"
