@@ -100,6 +100,8 @@ class View:
 class Metric:
     """A metric's definition. `sql` is the expression; all else describes it.
 
+    text: the file word for word, as it was when it was read; at `path` another may stand by now, or none.
+
     A value is in units of the currency (money), a fraction of one (percent), or as it is.
     """
 
@@ -116,6 +118,7 @@ class Metric:
     changes: tuple[str, ...]
     sql: str
     path: Path
+    text: str
     format: str = ""
 
     @cached_property
@@ -221,7 +224,8 @@ def views() -> Mapping[str, View]:
 
 def read_metric(path: Path, known: Mapping[str, View]) -> Metric | list[Problem]:
     """A metric from its file, or everything that is wrong with it."""
-    header = parse(path, path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    header = parse(path, text)
     problems = [*missing(header, _METRIC, ("format",)), *_governed(header)]
     problems += _choice(header, "unit", get_args(Unit)) + _choice(header, "better", get_args(Better))
     if not _NAME.fullmatch(path.stem):
@@ -244,6 +248,7 @@ def read_metric(path: Path, known: Mapping[str, View]) -> Metric | list[Problem]
         better=header.value("better"),  # type: ignore[arg-type]  # one of Better: checked above
         sql=header.body.strip(),
         path=path,
+        text=text,
         format=header.value("format"),
     )
 

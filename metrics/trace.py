@@ -86,7 +86,7 @@ def trace(
         metric=metric,
         value=row[metric.name],
         currency=row.get("currency") or plan.currency or "",
-        definition=metric.path.read_text(encoding="utf-8"),
+        definition=metric.text,
         sql=_spelled(sql, params),
         row_count=counted,
         rows=rows,

@@ -6,6 +6,7 @@ import pytest
 
 from connectors.contract import Auction, Window
 from metrics.compute import evaluate
+from metrics.model import DEFINITIONS, read_metric, views
 from metrics.trace import trace
 from tests.metrics.conftest import hour, midnight, total
 
@@ -120,6 +121,16 @@ def test_arrivals_are_traced_by_when_they_came(polled, book):
     assert found.value == 1
     assert ("google_ads", "delivery", TWO) in polls(found)
     assert all(at == TWO for *_, at in polls(found))
+
+
+def test_the_definition_is_the_one_in_force_whatever_stands_at_its_path_by_now(polled, tmp_path):
+    """A state that was kept is read from a folder that is gone; a newer file may have been refused."""
+    path = tmp_path / "cpa.sql"
+    path.write_text((DEFINITIONS / "cpa.sql").read_text())
+    metric = read_metric(path, views())
+    path.unlink()
+
+    assert trace(polled.warehouse, metric, WHOLE).definition.startswith("-- title:    Cost per acquisition")
 
 
 def test_a_number_of_nothing_has_no_rows(polled, book):
