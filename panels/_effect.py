@@ -13,8 +13,10 @@ from alerts.effect import MOST, RuleEffect
 from metrics.effect import DAYS, MetricEffect
 from metrics.proposals import Proposal
 from panels import _format as f
+from panels._access import actor, may
 from panels._look import BEFORE, NOW
 from panels._slot import Process, process
+from warehouse.access import Permission
 
 __all__ = ["show"]
 
@@ -64,14 +66,18 @@ def show(of: Process, found: Proposal) -> None:
 def _rules(of: Process, found: Proposal) -> None:
     """What the rules that differ would have fired: asked for, since it goes through weeks hour by hour."""
     assert of.changes is not None
-    held = of.changes.replay(found.id, begin=False)
-    if held is None and st.button(
-        f"What would it have fired in {RULE_DAYS} days?",
-        key=f"replay_{found.id}",
-        icon=":material/replay:",
-        help="Goes through the past hour by hour, as it was known then; seconds to minutes.",
+    held = of.changes.replay(found.id)
+    if (
+        held is None
+        and may(Permission.PROPOSE)
+        and st.button(
+            f"What would it have fired in {RULE_DAYS} days?",
+            key=f"replay_{found.id}",
+            icon=":material/replay:",
+            help="Goes through the past hour by hour, as it was known then; seconds to minutes.",
+        )
     ):
-        held = of.changes.replay(found.id, begin=True)
+        held = of.changes.replay(found.id, begin=actor())
     if held is None:
         return
     if not held.over:
@@ -88,7 +94,7 @@ def _waiting(number: int) -> None:
     of = process()
     assert of is not None
     assert of.changes is not None
-    held = of.changes.replay(number, begin=False)
+    held = of.changes.replay(number)
     if held is None or held.over:
         st.rerun()
     st.progress(min(held.share, 1.0), "Going through the past hour by hour …")

@@ -96,7 +96,7 @@ class Changes(Protocol):
     def effect(self, found: Proposal) -> MetricEffect | None:
         """What it does to a metric's figures. Raises ValueError."""
 
-    def replay(self, number: int, *, begin: bool) -> Replaying | None:
+    def replay(self, number: int, *, begin: Actor | None = None) -> Replaying | None:
         """What its rules would have fired, under way or found; None where nobody has begun."""
 
 

@@ -169,16 +169,18 @@ class Changes:
         old, new = self._metric(name, self._was(found)), self._metric(name, found.after)
         return effect(self._warehouse, old, new, now=self._clock(), currency=self._setup.settings.currency)
 
-    def replay(self, number: int, *, begin: bool) -> Replaying | None:
+    def replay(self, number: int, *, begin: Actor | None = None) -> Replaying | None:
         """What a proposal of rules.yaml would have fired in the last 28 days: under way, or found.
 
-        begin: whether to start it, where nobody has; it takes seconds to minutes, beside all else. None for
-        other files, and where nobody has. Raises KeyError.
+        begin: who starts it, where nobody has; it takes seconds to minutes, beside all else. None for
+        other files, and where nobody has. Raises Denied, KeyError.
         """
+        if begin is not None:
+            allow(self._book, begin, Permission.PROPOSE, f"proposal {number}", now=self._clock())
         found = proposals.find(self._book, number)
         with self._replays_lock:
             held = self._replays.get(number)
-            if held is None and begin and found.path == rules.FILE:
+            if held is None and begin is not None and found.path == rules.FILE:
                 held = self._replays[number] = Replaying()
                 thread = threading.Thread(target=self._replay, args=(found, held), name=f"replay {number}")
                 self._threads.append(thread)

@@ -19,7 +19,7 @@ from service.settings import load
 from service.workspace import Workspace
 from tests.panels.conftest import ROOT, hours
 from tests.panels.test_pages import text
-from warehouse.access import Actor, Role
+from warehouse.access import Actor, Denied, Role
 
 EMIL = Actor("emil@example.com", Role.EDITOR, proven=True)
 ADA = Actor("ada@example.com", Role.ADMIN, proven=True)
@@ -140,14 +140,23 @@ def test_what_another_rule_would_have_fired(desk, monkeypatch):
     app = opened(monkeypatch, ADA)
     app.button(key="replay_1").click().run()
     until = time.monotonic() + 60
-    while not desk.replay(1, begin=False).over:
+    while not desk.replay(1).over:
         assert time.monotonic() < until
         time.sleep(0.1)
-    (told,) = desk.replay(1, begin=False).found
+    (told,) = desk.replay(1).found
     assert (told.name, told.old.reviewed.fires, told.new.reviewed.fires) == ("dear/info", 0, 1)
     shown = text(opened(monkeypatch, ADA))
     assert "fires 0 times, 0 h" in shown
     assert "**fires 1 time, " in shown
+
+
+def test_a_viewer_starts_no_replay(desk, monkeypatch):
+    desk.propose("rules.yaml", RULE.replace("above: 1.5", "above: 1.2"), why="Earlier", by=EMIL)
+    app = opened(monkeypatch, VERA)
+    assert "replay_1" not in {button.key for button in app.button}
+    with pytest.raises(Denied):
+        desk.replay(1, begin=VERA)
+    assert desk.replay(1) is None
 
 
 def test_what_keeps_files_out_of_force_is_said_on_data_health(desk, running, monkeypatch):
