@@ -620,6 +620,7 @@ class Stream:
         late conversions land. None where there is no such tier.
     lag: how late the source's data usually is, as it documents it: what is older than this it vouches for.
     cost: operations of one poll, for the daily budget.
+    past: whether what lies before the present can be asked for at all; a backfill leaves out what cannot.
     """
 
     name: str
@@ -631,6 +632,7 @@ class Stream:
     cost: int
     recent: timedelta = timedelta(0)
     recent_every: timedelta | None = None
+    past: bool = True
 
     @property
     def operations_per_day(self) -> float:
@@ -652,12 +654,13 @@ def stream(
     recent_every: timedelta | None = None,
     lag: timedelta = timedelta(0),
     cost: int = 1,
+    past: bool = True,
 ) -> Callable[[_Fetch], _Fetch]:
     """Mark a connector's method as the fetch of a stream; the stream is named after the method."""
 
     def mark(method: _Fetch) -> _Fetch:
         described = Stream(
-            method.__name__, row, every, restate, restate_every, lag, cost, recent, recent_every
+            method.__name__, row, every, restate, restate_every, lag, cost, recent, recent_every, past
         )
         method.__stream__ = described  # type: ignore[attr-defined]  # read back by Connector.streams
         return method

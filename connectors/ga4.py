@@ -169,7 +169,7 @@ class Ga4(Connector):
         within = pc.and_(pc.greater_equal(table["hour"], start), pc.less(table["hour"], end))
         yield from table.filter(within).combine_chunks().to_batches()
 
-    @stream(WebMinute, every=5 * _MINUTES, lag=6 * _MINUTES, cost=2)
+    @stream(WebMinute, every=5 * _MINUTES, lag=6 * _MINUTES, cost=2, past=False)
     def minutes(self, account: Account, window: Window) -> Iterator[Batch]:
         """Who was there in each of the last thirty minutes that are over."""
         if window.end < self.now - _LIVE:
@@ -184,7 +184,7 @@ class Ga4(Connector):
             if (minute := self._over(ago, window))
         ]
 
-    @stream(WebStep, every=5 * _MINUTES, lag=6 * _MINUTES, cost=2)
+    @stream(WebStep, every=5 * _MINUTES, lag=6 * _MINUTES, cost=2, past=False)
     def steps(self, account: Account, window: Window) -> Iterator[Batch]:
         """What was done in each of the last thirty minutes that are over: the funnel as it is now."""
         if window.end < self.now - _LIVE:

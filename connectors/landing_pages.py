@@ -92,7 +92,7 @@ class LandingPages(Connector):
         found = dict.fromkeys(page_of(url) for url in (*self.settings.pages, *self.settings.ads))
         return list(found)[: self.settings.most]
 
-    @stream(PageCheck, every=timedelta(minutes=5))
+    @stream(PageCheck, every=timedelta(minutes=5), past=False)
     def checks(self, account: Account, window: Window) -> Iterator[Batch]:
         """A look at every page, now. A page's past cannot be asked: windows before the present are empty."""
         del account

@@ -118,8 +118,8 @@ class Backfill:
         lanes = []
         for account in self._poller.accounts.known():
             for stream in self._poller.setup.sources[account.source].connector.streams():
-                if not stream.row.time:
-                    continue  # what is set up now has no past at its source
+                if not (stream.row.time and stream.past):
+                    continue  # what is set up now, or looked at now, has no past at its source
                 zone = account.timezone
                 end = plan.newest(stream, zone, now).start
                 first = (now - timedelta(days=self._days)).astimezone(zone).date()

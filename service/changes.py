@@ -128,7 +128,14 @@ class Changes:
             with self._staged(found.path, after, by.name) as folder:
                 _check(folder)
                 found = proposals.began(self._book, number, after, by=by, comment=comment, now=self._clock())
-                self._write(found, folder)
+                try:
+                    self._write(found, folder)
+                except OSError as error:
+                    if self._own(found.path) != found.before:
+                        raise  # written, and not yet in force: the next start finishes it
+                    why = f"{found.path} could not be written: {error.strerror}. Mend it and approve again."
+                    proposals.reopened(self._book, number, why, now=self._clock())
+                    raise ValueError(why) from None
         return proposals.find(self._book, number)
 
     def reject(self, number: int, *, by: Actor, comment: str = "") -> Proposal:
@@ -229,7 +236,7 @@ class Changes:
                     with self._staged(found.path, found.after, found.decided_by) as folder:
                         _check(folder)
                         self._write(found, folder)
-                except ValueError as error:
+                except (OSError, ValueError) as error:  # a start goes on without it
                     why = str(error)
             if why:
                 proposals.reopened(self._book, found.id, why, now=self._clock())
@@ -283,6 +290,7 @@ class Changes:
         with self._in_force.still():
             for path in paths:
                 _put(folder / path, self._workspace.folder / path)
+            self._in_force.look(who=f"{found.author}, approved by {found.decided_by}")
         revision = git.commit(
             self._workspace.folder,
             paths,
@@ -291,7 +299,6 @@ class Changes:
             committer=found.decided_by,
         )
         proposals.applied(self._book, found.id, revision)
-        self._in_force.look(who=f"{found.author}, approved by {found.decided_by}")
         self._changed()
 
     def _rules(self, text: str | None) -> tuple[Rule, ...]:

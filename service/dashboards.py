@@ -143,7 +143,10 @@ class InForce:
             if not self._kept.exists():
                 raise
             self._refuse(error)
-            self._now = self._load(self._kept)
+            try:
+                self._now = self._load(self._kept)
+            except SettingsError:  # what it shows, or an owner, is gone meanwhile: a start goes on without it
+                self._now = shipped()
         self._seen = self._stamp()
 
     def __call__(self) -> tuple[Dashboard, ...]:

@@ -128,18 +128,19 @@ class InForce:
             looks = _looks(self._workspace.folder)
             if looks == self._seen:
                 return
-            self._seen = looks
             try:
                 fresh = read(self._workspace.folder, self._routing)
             except SettingsError as error:
                 self._refuse(error)
                 self.use(self.now)
+                self._seen = looks
                 return
             self.problems = ()
             before, self.now = self.now, fresh
+            self.use(fresh)
             self._tell(before, fresh, who)
             self._keep()
-            self.use(fresh)
+            self._seen = looks  # last: what failed on the way is tried again at the next look
 
     def _follow(self) -> None:
         while not self._stopping.wait(EVERY):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ import pytest
 
 from connectors.contract import Window
 from metrics import lock, model, proposals
+from service import changes
 from service.changes import Changes
 from service.in_force import InForce
 from service.settings import SettingsError, load
@@ -155,6 +157,21 @@ def test_nothing_is_in_force_before_somebody_else_approves(team):
     assert proposals.came(team.book)[-1].who == "emil@example.com, approved by ada@example.com"
     said = [(e.actor, e.action) for e in reversed(Audit(team.book).entries())]
     assert said == [("emil@example.com", "proposed"), ("ada@example.com", "approved")]
+
+
+def test_a_full_disk_leaves_a_proposal_open_and_does_not_stop_a_start(team, monkeypatch):
+    made = proposed(team)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(changes, "_put", full)
+    with pytest.raises(ValueError, match="No space left on device"):
+        team.changes.approve(made.id, by=ADA)
+    assert proposals.find(team.book, made.id).state == "open"
+    assert team.file.read_text() == METRIC
+    monkeypatch.undo()
+    assert team.changes.approve(made.id, by=ADA).state == "applied"
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,16 @@ def test_the_last_good_state_stays_in_force_over_restarts(tmp_path):
     assert again.problems() == []
 
 
+def test_a_start_goes_on_where_neither_the_file_nor_what_was_kept_holds(tmp_path):
+    state = tmp_path / ".paceline"
+    written(tmp_path, OWN)
+    dashboards.InForce(tmp_path, state, ["dana"])
+    left = dashboards.InForce(tmp_path, state, ["erik"])  # the owner is gone
+    assert "brand" not in [one.id for one in left()]
+    assert [one.id for one in left()] == [one.id for one in shipped()]
+    assert "is none of alerts.people" in left.problems()[0]
+
+
 def test_a_file_that_never_was_good_is_no_start(tmp_path):
     written(tmp_path, OWN.replace("dana", "nobody"))
     with pytest.raises(SettingsError):
