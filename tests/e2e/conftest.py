@@ -1,4 +1,4 @@
-"""One demo and one browser for all walks through the app: starting them is what such tests cost.
+"""One demo and one browser for the walks of a file: starting them is what such tests cost.
 
 PACELINE_DEMO=FOLDER walks through a demo that was started in that folder and is running already.
 """

@@ -26,7 +26,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
     pytest.mark.timeout(300),
-    pytest.mark.xdist_group("demo"),
     pytest.mark.skipif(
         os.environ.get("PACELINE_FULL") != "1", reason="PACELINE_FULL=1 walks through the roles in a browser"
     ),

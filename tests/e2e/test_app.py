@@ -16,7 +16,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
     pytest.mark.timeout(400),
-    pytest.mark.xdist_group("demo"),
 ]
 
 PAGES = {page.id: "" if page.id == "overview" else page.id for page in shipped()}
