@@ -1,8 +1,9 @@
 """The newest hours of a whole installation against what its history leads one to expect, from stored data.
 
-What is usual is learned once a local day for each account (`metrics.reference`) and kept in a `Memory`; every
-poll tests the hours since against it (`metrics.watch`), all series of all accounts together, so that false
-discoveries are controlled over the installation.
+What is usual is learned once a local day for each account (`metrics.reference`), again where a backfill has
+brought more of its past, and kept in a `Memory`; every poll tests the hours since against it
+(`metrics.watch`), all series of all accounts together, so that false discoveries are controlled over the
+installation.
 
     found = judge(warehouse, known, until, memory, now=now)
     found["google_ads", "123"].signals("spend")        # which of its campaigns, the account last
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +56,8 @@ _COUNTED: Final = 3
 
 _DAY: Final = timedelta(days=1)
 
+_Reach: TypeAlias = tuple[datetime, ...]
+"""The first moment that was looked at, of each stream that is learned from."""
 
 WHOLE: Final = ("",)
 """The campaigns of an account that was judged as one."""
@@ -94,11 +97,12 @@ class Judged:
 
 @dataclass(slots=True)
 class _Usual:
-    """An account's reference for a day (None: it delivered nothing), the campaigns that its rows are, hours
-    that were read before, and the expectations of past days.
+    """An account's reference for a day (None: it delivered nothing) and from how far back it was learned, the
+    campaigns that its rows are, hours that were read before, and the expectations of past days.
     """
 
     day: date | None = None
+    reach: _Reach = ()
     campaigns: tuple[str, ...] = ()
     reference: Reference | None = None
     older: Older | None = None
@@ -130,7 +134,17 @@ def judge(
     """
     until = {key: end for key, end in until.items() if key in known}
     days = {key: local_day(end, known[key].timezone) for key, end in until.items()}
-    due = {key for key, day in days.items() if (kept := memory.usual.get(key)) is None or kept.day != day}
+    reach = _reach(warehouse, known, days)
+    due = [
+        key
+        for key, day in days.items()
+        if (kept := memory.usual.get(key)) is None or (kept.day, kept.reach) != (day, reach[key])
+    ]
+    for key in due:
+        kept = memory.usual.setdefault(key, _Usual())
+        if kept.reach != reach[key]:
+            kept.expected.clear()
+        kept.reach = reach[key]
     if due:
         _learn(warehouse, known, {key: days[key] for key in due}, memory, now=now, as_of=as_of, method=method)
     usual = {key: memory.usual[key] for key in until if memory.usual[key].reference is not None}
@@ -192,7 +206,7 @@ def _learn(
     lags = _lags(warehouse, known, days)
     seen = Seen(warehouse, now, HISTORY_DAYS * _DAY + _REACH)
     for key, day in days.items():
-        kept = memory.usual.setdefault(key, _Usual())
+        kept = memory.usual[key]
         campaigns = facts.campaigns(key)
         if campaigns != kept.campaigns:
             kept.expected.clear()
@@ -206,6 +220,23 @@ def _learn(
                 memory=kept.expected,
                 forecast=METHODS[method],
             )
+
+
+def _reach(
+    warehouse: Warehouse, known: Mapping[AccountKey, Account], days: Mapping[AccountKey, date]
+) -> dict[AccountKey, _Reach]:
+    """How far back each account was looked at, as far as its day is learned from."""
+    rows = warehouse.query(
+        """SELECT source, account, stream, min(window_start) AS first FROM journal
+        WHERE stream IN ('delivery', 'day_totals') AND outcome = 'ok' GROUP BY ALL ORDER BY ALL"""
+    )
+    found: dict[AccountKey, _Reach] = dict.fromkeys(days, ())
+    for row in rows.to_pylist():
+        key = row["source"], row["account"]
+        if key in days:
+            begins = datetime.combine(days[key] - HISTORY_DAYS * _DAY, time(), known[key].timezone)
+            found[key] += (max(row["first"], begins.astimezone(UTC)),)
+    return found
 
 
 def _of(method: Method, hours: Hours) -> Hours:

@@ -231,6 +231,23 @@ def test_a_day_is_learned_once_and_the_next_one_anew(warehouse, known, found):
             assert test.p == pytest.approx(same.p, nan_ok=True), (key, test.metric)
 
 
+def test_what_a_backfill_brings_is_learned_from_at_once(tmp_path):
+    """Five days tell nothing of a usual hour; seven weeks do, and a runaway is told on the same day."""
+    key = ("google_ads", "runaway")
+    with DuckWarehouse.open(tmp_path / "paceline.duckdb", min_free=0) as opened:
+        world = World(opened, *key, seed=1)
+        world.poll(NOW - timedelta(days=5), NOW, NOW)
+        accounts, memory = windows.accounts(opened), anomalies.Memory()
+        blind = anomalies.judge(opened, accounts, {key: NOW}, memory, now=NOW)[key]
+        assert np.isnan(blind.strongest("spend", 0).p).all()
+        world.poll(world.hours[0], NOW - timedelta(days=5), NOW)
+        found = anomalies.judge(opened, accounts, {key: NOW}, memory, now=NOW)
+        assert ("spend", 0) in fired(found, key)
+        learned = memory.usual[key].reference
+        anomalies.judge(opened, accounts, {key: NOW}, memory, now=NOW)
+        assert memory.usual[key].reference is learned
+
+
 def test_an_account_that_never_delivered_is_left_out(warehouse, known):
     other = {**known, ("google_ads", "new"): known["google_ads", "outage"]}
     found = anomalies.judge(warehouse, other, dict.fromkeys(other, NOW), anomalies.Memory(), now=NOW)
