@@ -13,16 +13,20 @@ from pydantic import BeforeValidator, PlainSerializer, StringConstraints, WithJs
 __all__ = ["Currency", "Duration", "Share", "TimeZone", "duration", "spell"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST = timedelta(days=3660)
 
 
 def duration(value: object) -> timedelta:
-    """`30s`, `5m`, `4h`, `28d` as a timedelta. Raises ValueError with the notation."""
+    """`30s`, `5m`, `4h`, `28d` as a timedelta of ten years at most. Raises ValueError with what is wrong."""
     if isinstance(value, timedelta):
         return value
     match = re.fullmatch(r"\s*(\d+)\s*([smhd])\s*", str(value))
     if match is None:
         raise ValueError("is not a duration: write a whole number and a unit, such as 30s, 5m, 4h or 28d")
-    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    seconds = int(match[1]) * _UNITS[match[2]]
+    if seconds > _LONGEST.total_seconds():
+        raise ValueError(f"is longer than {_LONGEST.days} days")
+    return timedelta(seconds=seconds)
 
 
 def spell(span: timedelta) -> str:

@@ -36,6 +36,8 @@ _PLAIN: Final = (
 _ARITHMETIC: Final = (
     *(exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Neg, exp.Abs, exp.Sqrt, exp.Ln, exp.Exp, exp.Pow),
 )
+_DEEPEST: Final = 24
+"""Levels of an expression: more than anybody reads, and far fewer than its readers can follow."""
 _NO_NUMBER: Final = ("dimension", "time")
 _WHY: Final[Mapping[type[exp.Expr], str]] = {
     exp.Query: "a metric is one expression, no query: window and grouping come from the caller",
@@ -121,6 +123,7 @@ def faults(body: str, columns: Mapping[str, str]) -> Iterator[tuple[int, str]]:
             yield body.find(token.comments[0]), "no comment in the body: say it in `limits` or `changes`"
     if stopped:
         return
+    tree: exp.Expr | None
     try:
         tree = _parse(body)
     except ParseError as error:
@@ -131,8 +134,20 @@ def faults(body: str, columns: Mapping[str, str]) -> Iterator[tuple[int, str]]:
         text = "one expression only" if first["highlight"] == "," else first["description"]
         yield at, f"not one aggregate expression: {text} at `{first['highlight']}`"
         return
+    except RecursionError:
+        tree = None
+    if tree is None or _deep(tree):
+        yield 0, f"is nested over {_DEEPEST} levels deep: prepare its parts as columns of a view"
+        return
     yield from _structure(tree)
     yield from _columns(tree, columns)
+
+
+def _deep(tree: exp.Expr) -> bool:
+    level = [tree]
+    for _ in range(_DEEPEST):
+        level = [child for node in level for child in node.iter_expressions()]
+    return bool(level)
 
 
 def _structure(tree: exp.Expr) -> Iterator[tuple[int, str]]:

@@ -130,4 +130,10 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
         raise DefinitionError(
             [Problem(path, error.lineno, error.colno, f"is not JSON: {error.msg}")]
         ) from error
-    return dict(entries)
+    if not isinstance(entries, dict) or not all(map(_locked, entries.values())):
+        raise DefinitionError([Problem(path, 1, 1, "is no lock: each name has its `version` and `hash`")])
+    return entries
+
+
+def _locked(entry: object) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("version"), int) and "hash" in entry

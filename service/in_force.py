@@ -52,7 +52,21 @@ class Definitions:
 
 
 def read(folder: Path, routing: Routing) -> Definitions:
-    """What a folder's files define. Raises SettingsError with every fault at once."""
+    """What a folder's files define. Raises SettingsError with every fault at once.
+
+    That goes for what nobody foresaw too: a file that breaks its readers is refused, as one that is wrong.
+    """
+    try:
+        return _read(folder, routing)
+    except SettingsError:
+        raise
+    except Exception as error:
+        _LOG.exception("the definitions cannot be read")
+        why = f"cannot be read: {type(error).__name__}: {error} (the log says where)"
+        raise SettingsError([Problem("the definitions", 0, 0, "", why)]) from error
+
+
+def _read(folder: Path, routing: Routing) -> Definitions:
     own = folder / METRICS
     try:
         faults = model.check(own) if own.is_dir() else []

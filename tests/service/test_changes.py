@@ -12,7 +12,7 @@ import pytest
 
 from connectors.contract import Window
 from metrics import lock, model, proposals
-from service import changes
+from service import changes, rules
 from service.changes import Changes
 from service.in_force import InForce
 from service.settings import SettingsError, load
@@ -85,6 +85,7 @@ OLD = METRIC.splitlines()[-1]
         (changed(METRIC, "sum(conversion_value) / 1e6").replace("version:  1", "version:  2").replace("  1 2026", "  2 2026"), "is newer than the lock"),
         (changed(METRIC, "sum(conversion_value / "), "not one aggregate expression"),
         (changed(METRIC, "sum(nothing)"), "nothing"),
+        (changed(METRIC, "(" * 3000 + "sum(clicks)" + ")" * 3000), "nested over 24 levels deep"),
         (METRIC.replace("head-of-marketing", "performance-team"), "author and approver must differ"),
         ("", "the header has no"),
     ],
@@ -110,6 +111,33 @@ def test_a_broken_rule_keeps_all_of_the_last_good_state(team):
     team.force.look()
     assert len(team.force.now.rules) == before
     assert any("rules.yaml:1" in problem for problem in team.force.problems)
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"click_value": 1}', '{"click_value": {"hash": ""}}'])
+def test_a_lock_that_is_none_is_refused_and_told(team, text):
+    (team.folder / "metrics" / lock.NAME).write_text(text)
+    team.force.look()
+    assert "metrics/metrics.lock:1:1: is no lock" in "\n".join(team.force.problems)
+    with pytest.raises(ValueError, match=r"metrics\.lock:1:1: is no lock"):
+        proposed(team)
+
+
+def test_what_nobody_foresaw_is_refused_and_told(team, monkeypatch):
+    made = proposed(team)
+
+    def broken(*_):
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr(rules, "load", broken)
+    team.file.write_text(METRIC + "\n")
+    team.force.look()
+    assert "cannot be read: RecursionError: too deep" in "\n".join(team.force.problems)
+    assert team.sql() == OLD
+    with pytest.raises(ValueError, match="RecursionError"):
+        proposed(team)
+    team.file.write_text(METRIC)
+    with pytest.raises(ValueError, match="RecursionError"):
+        team.changes.approve(made.id, by=ADA)
 
 
 def test_a_workspace_that_never_was_good_does_not_start(team):
@@ -203,9 +231,12 @@ def test_who_may_not_approve(team, author, approver, why):
         (PATH, changed(METRIC, "sum(nothing)"), "nothing"),
         (PATH, changed(METRIC, "avg(conversions / clicks)"), "click_value.sql"),
         (PATH, changed(METRIC, "select 1"), "click_value.sql:"),
+        (PATH, changed(METRIC, "(" * 3000 + "sum(clicks)" + ")" * 3000), "nested over 24 levels deep"),
+        (PATH, changed(METRIC, "- " * 30 + "sum(clicks)"), "nested over 24 levels deep"),
         (PATH, "hello", "the header has no"),
         (PATH, METRIC, "nothing is changed"),
         ("rules.yaml", "rules: [{id: x}]", "rules.yaml"),
+        ("rules.yaml", "rules: [{id: x, keep_firing_for: 99999999999999d}]", "is longer than 3660 days"),
         ("paceline.yaml", "sources: {}", "paceline.yaml"),
         ("dashboards.yaml", "dashboards: [{id: nowhere}]", "dashboards.yaml"),
         ("../elsewhere.sql", METRIC, "cannot be proposed"),
