@@ -130,7 +130,8 @@ def judge(
 
     until: each account's watermark, cut to whole hours of its clock. Accounts that delivered nothing in
     seven weeks are left out. as_of: `now`, to judge a past moment by nothing but what was known then.
-    method: how spend is expected; a decomposition judges accounts alone. A memory is of one method.
+    method: how spend is expected; other than by bands, spend alone is tested, and a decomposition judges
+    accounts alone. A memory is of one method.
     """
     until = {key: end for key, end in until.items() if key in known}
     days = {key: local_day(end, known[key].timezone) for key, end in until.items()}
@@ -154,7 +155,7 @@ def judge(
     facts = Facts(warehouse, read, as_of, counted=_COUNTED)
     seen = Seen(warehouse, now, _REACH)
     lags = {key: kept.reference.lag for key, kept in usual.items() if kept.reference is not None}
-    arrived = arrivals(warehouse, known, lags, now)
+    arrived = arrivals(warehouse, known, lags, now) if method == "bands" else {}
     begun: dict[AccountKey, tuple[tuple[str, ...], Hours, datetime, list[watch.Tests]]] = {}
     for key, kept in usual.items():
         reference = kept.reference
@@ -170,8 +171,11 @@ def judge(
         if look is None:
             continue
         campaigns = kept.campaigns if len(hours.clicks) == len(kept.campaigns) else WHOLE
-        news = came(arrived.get(key), campaigns, reference.lag, hours, look)
-        tests = [watch.decline(reference), *watch.judge(reference, hours, news)]
+        if method == "bands":
+            news = came(arrived.get(key), campaigns, reference.lag, hours, look)
+            tests = [watch.decline(reference), *watch.judge(reference, hours, news)]
+        else:  # all else is judged with the bands: tested again, it would count twice among the discoveries
+            tests = [watch.spend(reference, hours)]
         begun[key] = campaigns, hours, datetime.fromtimestamp(float(look.at.max()) * 3600, UTC), tests
     hits = iter(watch.graded([test for *_, tests in begun.values() for test in tests]))
     found = {}

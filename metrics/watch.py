@@ -30,6 +30,7 @@ __all__ = [
     "graded",
     "judge",
     "seen_by",
+    "spend",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -173,7 +174,7 @@ def judge(reference: Reference, hours: Hours, arrivals: Arrivals) -> list[Tests]
     return [
         _by_click(reference, hours),
         _by_arrival(reference, hours, arrivals),
-        _spend(reference, hours),
+        spend(reference, hours),
         _cpc(reference, hours),
     ]
 
@@ -306,7 +307,8 @@ def _above(
     )
 
 
-def _spend(reference: Reference, hours: Hours) -> Tests:
+def spend(reference: Reference, hours: Hours) -> Tests:
+    """The spend of the newest hours, the arguments as of `judge`."""
     recent = hours.last(_SPEND_HOURS)
     back = np.clip(recent.day - reference.day + 1, 0, 1)
     ready = reference.ready

@@ -10,6 +10,7 @@ import pytest
 
 from connectors.contract import AccountRow, DayTotal, Delivery, Window, to_batch
 from metrics import anomalies, windows
+from metrics.forecasts import METHODS
 from metrics.lag import AGES, Curve, Looks
 from metrics.reference import Hours
 from metrics.stored_hours import News, came, clock
@@ -113,14 +114,11 @@ def found(warehouse, known):
     return anomalies.judge(warehouse, known, dict.fromkeys(known, NOW), anomalies.Memory(), now=NOW)
 
 
-FAMILIES = ("conversions", "spend", "cpc", "drift")
-
-
 def fired(found, key):
     return {
-        (family, entity)
-        for family in FAMILIES
-        for entity in np.flatnonzero(found[key].signals(family)).tolist()
+        (test.family, entity)
+        for test, hits in zip(found[key].tests, found[key].hits, strict=True)
+        for entity in np.flatnonzero(hits).tolist()
     }
 
 
@@ -229,6 +227,24 @@ def test_a_day_is_learned_once_and_the_next_one_anew(warehouse, known, found):
         # The last pass read the newest hours alone: it says what one that reads them all says.
         for test, same in zip(last[key].tests, found[key].tests, strict=True):
             assert test.p == pytest.approx(same.p, nan_ok=True), (key, test.metric)
+
+
+def test_another_method_tests_spend_alone(warehouse, known, monkeypatch):
+    """No outage is made up of conversions whose campaigns a decomposition, judging accounts, does not know."""
+
+    def usual_day(rates, _weekdays, first, _begun):
+        """Stands in for the decomposition, which takes seconds to import."""
+        return np.repeat(np.median(rates, axis=1)[:, None], rates.shape[1] + 1 - first, axis=1)
+
+    monkeypatch.setitem(METHODS, "decomposition", usual_day)
+    keys = [("google_ads", "outage"), ("google_ads", "runaway")]
+    found = anomalies.judge(
+        warehouse, known, dict.fromkeys(keys, NOW), anomalies.Memory(), now=NOW, method="decomposition"
+    )
+    assert [[test.metric for test in found[key].tests] for key in keys] == [["spend"], ["spend"]]
+    # Of the account's 150 clicks an hour at 2.00 came 350, above the 1.8 times that matter: the account as the
+    # one series that it is, and as the sum of its series.
+    assert [fired(found, key) for key in keys] == [set(), {("spend", 0), ("spend", 1)}]
 
 
 def test_what_a_backfill_brings_is_learned_from_at_once(tmp_path):
