@@ -22,8 +22,12 @@ def commit(folder: Path, paths: Sequence[str], *, message: str, author: str, com
 
     The files are written already and in force: a commit that fails is logged, and undoes nothing.
     """
+    here = folder.resolve()
+    if not any((up / ".git").exists() for up in (here, *here.parents)):
+        return ""
     program = shutil.which("git")
     if program is None:
+        _LOG.error("the change is in force and not committed: there is a repository, and no git: install it")
         return ""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
@@ -45,7 +49,10 @@ def commit(folder: Path, paths: Sequence[str], *, message: str, author: str, com
         )
 
     try:
-        if git("rev-parse", "--is-inside-work-tree").returncode != 0:
+        found = git("rev-parse", "--is-inside-work-tree")
+        if found.returncode != 0:
+            # Mostly a repository of another user's, which git reads only where `safe.directory` names it.
+            _LOG.error("the change is in force and not committed: %s", found.stderr.strip())
             return ""
         if git("check-ignore", "--quiet", "--", *paths).returncode == 0:
             return ""  # kept out of version control on purpose, as the demo's

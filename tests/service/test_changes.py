@@ -349,6 +349,24 @@ def test_it_is_committed_with_its_author_and_its_approver_and_nothing_else(team)
     assert "M paceline.yaml" in git("status", "--short")
 
 
+@pytest.mark.parametrize(
+    ("path", "why"), [(None, "--add safe.directory"), ("/nowhere", "there is a repository, and no git")]
+)
+def test_a_repository_that_cannot_be_used_is_told(team, monkeypatch, caplog, path, why):
+    subprocess.run(["git", "init", "-q", str(team.folder)], check=True)
+    if path is None:
+        real = subprocess.run
+        foreign = {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}
+        monkeypatch.setattr(
+            subprocess, "run", lambda *words, env, **given: real(*words, env={**env, **foreign}, **given)
+        )
+    else:
+        monkeypatch.setenv("PATH", path)
+    done = team.changes.approve(proposed(team).id, by=ADA)
+    assert (done.state, done.revision) == ("applied", "")
+    assert why in caplog.text
+
+
 # -- by the API
 
 
