@@ -158,6 +158,26 @@ def _advice(kind: str, build: Callable[[dict[str, Any]], Any]) -> Callable[[Reco
     return lambda advice, _: build(advice.values) if advice.kind == kind else None
 
 
+_OF_BUDGETS = {"CAMPAIGN_BUDGET"}
+"""Advice that names its budget and the campaigns that draw on it, and no single campaign."""
+
+
+def _advised(advice: Recommendation, snapshot: Snapshot) -> list[str]:
+    if advice.kind not in _OF_BUDGETS:
+        return []
+    budget = snapshot.campaigns[advice.campaign].budget
+    return [snapshot.name("campaigns", c.id) for c in snapshot.campaigns.values() if c.budget == budget]
+
+
+def _impact(advice: Recommendation, _: Snapshot) -> dict[str, dict[str, float]] | None:
+    if not advice.base:
+        return None
+    return {
+        name: {metric: round(value) if metric == "cost_micros" else value for metric, value in week.items()}
+        for name, week in (("base_metrics", advice.base), ("potential_metrics", advice.potential))
+    }
+
+
 def _status_name(kind: str, collection: str) -> Callable[[Any, Snapshot], str | None]:
     def name(status: Any, snapshot: Snapshot) -> str | None:
         if status.kind != kind:
@@ -346,9 +366,13 @@ ATTRIBUTES: Mapping[str, Mapping[str, Callable[[Any, Snapshot], Any]]] = {
     "recommendation": {
         "resource_name": lambda r, s: s.name("recommendations", r.id),
         "type": lambda r, _: r.kind,
-        "campaign": lambda r, s: s.name("campaigns", r.campaign),
-        "campaign_budget": lambda r, s: s.name("campaignBudgets", s.campaigns[r.campaign].budget),
+        "campaign": lambda r, s: None if r.kind in _OF_BUDGETS else s.name("campaigns", r.campaign),
+        "campaigns": _advised,
+        "campaign_budget": lambda r, s: (
+            s.name("campaignBudgets", s.campaigns[r.campaign].budget) if r.kind in _OF_BUDGETS else None
+        ),
         "dismissed": lambda _, __: False,
+        "impact": _impact,
         "campaign_budget_recommendation": _advice(
             "CAMPAIGN_BUDGET",
             lambda v: {

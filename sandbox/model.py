@@ -196,6 +196,10 @@ class Recommendation:
     """CAMPAIGN_BUDGET, KEYWORD, TARGET_CPA_OPT_IN, …"""
     campaign: int
     values: dict[str, Any]
+    base: dict[str, float] = field(default_factory=dict)
+    """The account's last seven days, by the API's names; empty where no impact is told."""
+    potential: dict[str, float] = field(default_factory=dict)
+    """The same, had the advice been followed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
     GET    /truth?account=&start=[&end=][&by=campaign|ad][&as_of=]    rows by entity and hour
     GET    /accounts                       every account, managers included
-    GET    /entities?account=[&at=]        campaigns, ad groups, ads, budgets, actions as set up
+    GET    /entities?account=[&at=]        campaigns, ad groups, ads, budgets, actions as set up, advice
     GET    /changes?account=&start=[&end=] who changed what
     GET    /clock      POST /clock         {"now": ISO, "frozen": bool}
     GET    /incidents  POST /incidents     {"name": …, "campaign": …, "at": ISO, "seconds": …, …}
@@ -167,6 +167,7 @@ class _Face:
                 "budgets": world.budgets(account, at=at),
                 "conversion_actions": world.conversion_actions(account),
                 "experiments": world.experiments(account, at=at),
+                "recommendations": world.recommendations(account, at=at),
             }
         )
 

@@ -8,9 +8,11 @@ leave it about a day later; conversions come and go one by one.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
+
+import numpy as np
 
 from sandbox import incidents as inc
 from sandbox import world_catalog, world_delivery, world_entities, world_events, world_grid
@@ -141,15 +143,37 @@ class World:
         return world_entities.experiments(setup, at) if setup else []
 
     def recommendations(self, advertiser: int, *, at: datetime) -> Sequence[Recommendation]:
-        """What the platform advises, from yesterday's lost demand."""
+        """What Google advises, from yesterday's lost demand and the seven days up to then."""
         setup = self._known(advertiser)
-        if setup is None:
+        if setup is None or setup.platform != "google_ads":
             return []
-        day = at.astimezone(setup.advertiser.timezone).date() - timedelta(days=1)
+        today = at.astimezone(setup.advertiser.timezone).date()
+        day = today - timedelta(days=1)
         block = self._block(setup, (day - _EPOCH).days // DAYS)
         lost = block.lost_to_budget[:, (day - _EPOCH).days % DAYS]
         shares = {c.id: float(share) for c, share in zip(setup.campaigns, lost, strict=True)}
-        return world_entities.recommendations(self.seed, setup, at, shares)
+        return world_entities.recommendations(self.seed, setup, at, shares, self._week(setup, today, at))
+
+    def _week(self, setup: AccountSetup, today: date, at: datetime) -> dict[int, dict[str, float]]:
+        """What each campaign did on the seven days before today, as the platform knows it by then."""
+        zone, own = setup.advertiser.timezone, setup.advertiser.id
+        start, end = (
+            datetime.combine(today - timedelta(days=back), time.min, zone).astimezone(UTC) for back in (7, 0)
+        )
+        traffic = self.traffic(own, start=start, end=end, as_of=at)
+        came = self.conversions(own, start=start, end=end, as_of=at)
+        primary = np.isin(came.action, [a.id for a in self.conversion_actions(own) if a.primary])
+        found: dict[int, dict[str, float]] = {}
+        for campaign in np.unique(traffic.campaign).tolist():
+            mine, credited = traffic.campaign == campaign, primary & (came.campaign == campaign)
+            found[campaign] = {
+                "impressions": float(traffic.impressions[mine].sum()),
+                "clicks": float(traffic.clicks[mine].sum()),
+                "cost_micros": float(traffic.cost_micros[mine].sum()),
+                "conversions": float(came.quantity[credited].sum()),
+                "conversions_value": float(came.value_micros[credited].sum()) / 1e6,
+            }
+        return found
 
     def traffic(
         self,

@@ -25,6 +25,8 @@ _LOOK_BACK = timedelta(days=140)
 """An entity's `updated` looks no further back than this for its last change."""
 _MONDAY = date(2020, 1, 6)
 _INSTANT = timedelta(microseconds=1)
+_CONSTRAINED = 0.1
+"""Share of demand lost to a budget from which on the platform advises to raise it."""
 
 
 def campaigns(seed: int, account: AccountSetup, at: datetime) -> list[Campaign]:
@@ -249,20 +251,35 @@ def experiments(account: AccountSetup, at: datetime) -> list[Experiment]:
 
 
 def recommendations(
-    seed: int, account: AccountSetup, at: datetime, lost: dict[int, float]
+    seed: int,
+    account: AccountSetup,
+    at: datetime,
+    lost: dict[int, float],
+    week: dict[int, dict[str, float]],
 ) -> list[Recommendation]:
-    """What the platform advises, given the share of demand each campaign loses to its budget."""
+    """What the platform advises, given the share of demand that each campaign loses to its budget.
+
+    week: each campaign's last seven days, by the API's names. A daily budget is advised on once, under the
+    campaign that loses the most of those that share it.
+    """
     found = []
-    amounts = {budget.id: budget for budget in budgets(seed, account, at)}
-    for campaign in account.campaigns:
-        number = campaign.id * 10
-        share = lost.get(campaign.id, 0.0)
-        budget = amounts[account.budgets[campaign.budgets[0]].id]
-        if share > 0.1:
-            raised = round(budget.amount_micros / (1 - share) / account.unit) * account.unit
-            values = {"current_budget_micros": budget.amount_micros, "recommended_budget_micros": raised}
-            found.append(Recommendation(number + 1, "CAMPAIGN_BUDGET", campaign.id, values))
-        found += _by_kind(campaign, account.unit, number)
+    for budget, setup in zip(budgets(seed, account, at), account.budgets, strict=True):
+        members = [account.campaigns[n].id for n in setup.campaigns]
+        campaign = max(members, key=lambda member: lost.get(member, 0.0))
+        share = lost.get(campaign, 0.0)
+        if budget.period == "TOTAL" or share <= _CONSTRAINED:
+            continue
+        raised = round(budget.amount_micros / (1 - share) / account.unit) * account.unit
+        values = {"current_budget_micros": budget.amount_micros, "recommended_budget_micros": raised}
+        base = {name: sum(one[name] for one in week.values()) for name in week.get(campaign, {})}
+        more = {
+            name: sum(week[m][name] * lost[m] / (1 - lost[m]) for m in members if lost.get(m) and m in week)
+            for name in base
+        }
+        potential = {name: base[name] + more[name] for name in base}
+        found.append(Recommendation(campaign * 10 + 1, "CAMPAIGN_BUDGET", campaign, values, base, potential))
+    for one in account.campaigns:
+        found += _by_kind(one, account.unit, one.id * 10)
     return found
 
 
