@@ -64,6 +64,7 @@ __all__ = [
     "PageCheck",
     "Quantity",
     "Rate",
+    "Recommendation",
     "Row",
     "SegmentDelivery",
     "Stream",
@@ -139,6 +140,8 @@ class Row:
     time: ClassVar[str] = ""
     derived: ClassVar[tuple[str, ...]] = ()
     """Columns that follow from the key (a local day from an hour); never part of a difference."""
+    may_be_none: ClassVar[bool] = False
+    """Of attributes: whether an empty reply says that there are none left; of others it says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,6 +412,34 @@ class Experiment(Row):
 
 
 @dataclass(frozen=True, slots=True)
+class Recommendation(Row):
+    """What the source itself suggests to change, one row a suggestion and campaign that it is about.
+
+    campaign: "" where it concerns the whole account. advice: the source's word for it.
+    current, proposed: the budget or target that is set and the one it suggests; subject: what else it is
+    about, in its words: a keyword.
+    impressions to conversion_value: what the source expects it to add to a week; None where it does not say.
+    """
+
+    table: ClassVar[str] = "recommendation"
+    key: ClassVar[tuple[str, ...]] = ("recommendation", "campaign")
+    kind: ClassVar[Literal["attribute"]] = "attribute"
+    may_be_none: ClassVar[bool] = True
+
+    recommendation: str
+    campaign: str
+    advice: str
+    current: Micros | None = None
+    proposed: Micros | None = None
+    subject: str = ""
+    impressions: float | None = None
+    clicks: float | None = None
+    cost: Micros | None = None
+    conversions: float | None = None
+    conversion_value: Micros | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PageCheck(Row):
     """One look at a landing page, as a visitor who clicked an ad would have had it.
 
@@ -525,6 +556,7 @@ ROWS: tuple[type[Row], ...] = (
     ConversionAction,
     Change,
     Experiment,
+    Recommendation,
     PageCheck,
     Web,
     WebMinute,

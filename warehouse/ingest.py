@@ -8,8 +8,9 @@ ones are touched (DELETE + INSERT), so that writing a reply again changes nothin
 - An attribute's changes go to its history. A row that a non-empty reply no longer holds ends its history
   but stays in the table, as it was last known.
 - An event is written once.
-- An empty reply changes nothing. A reply that was asked for before one that is already stored changes
-  nothing where the two overlap: the past is not rewritten by an older look at it.
+- An empty reply changes nothing, but for a row type of which there may be none: it ends them all.
+- A reply that was asked for before one that is already stored changes nothing where the two overlap: the
+  past is not rewritten by an older look at it.
 """
 
 # ruff: noqa: S608  # the parts put into SQL are names of row types and columns, quoted; values are bound
@@ -67,7 +68,7 @@ def gather(piece: Slice, batches: Iterable[pa.RecordBatch]) -> pa.Table:
 
 def store(cursor: DuckDBPyConnection, piece: Slice, reply: pa.Table, *, seen_at: datetime) -> Written:
     """Bring the slice's table, ledger or history to what `reply` says. Raises ReplyRefused."""
-    if not reply.num_rows:
+    if not reply.num_rows and not piece.row.may_be_none:
         return Written(rows=0, changed=0, newest=None)
     cursor.register("reply", reply)
     writing = _Writing(cursor, piece, describe(piece.row), seen_at)
@@ -94,6 +95,7 @@ class _Writing:
             "stream": piece.stream,
             "seen_at": seen_at,
             "start": piece.window.start,
+            "may_be_none": piece.row.may_be_none,
             "zone": str(piece.timezone),
         }
 
@@ -123,7 +125,7 @@ class _Writing:
         newer = self.run(
             """SELECT epoch_us(window_start), epoch_us(window_end) FROM journal
             WHERE source = $source AND account = $account AND stream = $stream
-              AND outcome = 'ok' AND "rows" > 0 AND seen_at > $seen_at ORDER BY ALL"""
+              AND outcome = 'ok' AND ("rows" > 0 OR $may_be_none) AND seen_at > $seen_at ORDER BY ALL"""
         )
         if self.table.time:
             column, asked = quoted(self.table.time), _span(self.piece.window, self.piece, self.table)

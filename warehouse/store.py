@@ -109,10 +109,10 @@ class Warehouse(Protocol):
 
         Only changed rows are touched; writing the same reply twice changes nothing. Stored rows of the
         window that a non-empty reply no longer holds are restated to zero (facts); an empty reply
-        removes nothing. `seen_at`: when the reply was asked for. `vouched`: up to when the source vouches
-        for what it said (seen_at less the stream's lag, at most the window's end); the watermark's
-        `data_as_of` becomes the latest of it, the stored one and `Written.newest`. `fetch` is completed
-        with the counts. Raises StorageFull, StorageBroken.
+        removes nothing, but where `Row.may_be_none`. `seen_at`: when the reply was asked for. `vouched`:
+        up to when the source vouches for what it said (seen_at less the stream's lag, at most the window's
+        end); the watermark's `data_as_of` becomes the latest of it, the stored one and `Written.newest`.
+        `fetch` is completed with the counts. Raises StorageFull, StorageBroken.
         """
 
     def record(self, fetch: Fetch) -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from connectors.contract import AccountRow, Auction, Budget, Campaign, Change
+from connectors.contract import AccountRow, Auction, Budget, Campaign, Change, Recommendation
 from tests.warehouse.store_kit import DAY, at, put, rows
 from warehouse.errors import ReplyRefused
 from warehouse.ledger import as_of
@@ -58,6 +58,23 @@ def test_what_is_no_longer_listed_ends_but_stays_known(warehouse):
         (at(1), at(2)),
         (at(4), None),
     ]
+
+
+def test_an_empty_reply_ends_what_may_be_none_and_nothing_else(warehouse):
+    in_force = "SELECT count(*) FROM {}_history WHERE valid_to IS NULL"
+    save(warehouse, campaign("a", "Spring"), seen=1)
+    assert save(warehouse, seen=2) == 0
+    assert rows(warehouse, in_force.format("campaign")) == [(1,)]
+
+    advice = [Recommendation(of, "a", "keyword") for of in ("x", "y")]
+    save(warehouse, *advice, seen=1, row=Recommendation)
+    assert save(warehouse, seen=3, row=Recommendation) == 2
+    assert rows(warehouse, in_force.format("recommendation")) == [(0,)]
+    # An older look that comes late brings nothing back.
+    assert save(warehouse, *advice, seen=2, row=Recommendation) == 0
+    assert rows(warehouse, in_force.format("recommendation")) == [(0,)]
+    assert save(warehouse, advice[0], seen=4, row=Recommendation) == 1
+    assert rows(warehouse, in_force.format("recommendation")) == [(1,)]
 
 
 def test_a_value_that_becomes_unknown_is_a_change(warehouse):
