@@ -20,6 +20,7 @@ __all__ = [
     "DELIVERY",
     "EXPERIMENTS",
     "MOST_CHANGES",
+    "RECOMMENDATIONS",
     "SEGMENT_DELIVERY",
     "SELF",
 ]
@@ -177,6 +178,25 @@ EXPERIMENTS = Query(
         "experiment_arm.control",
         "experiment_arm.traffic_split",
         "experiment_arm.campaigns",
+    ),
+)
+
+RECOMMENDATIONS = Query(
+    "recommendation",
+    (
+        "recommendation.resource_name",
+        "recommendation.type",
+        "recommendation.campaign",
+        "recommendation.campaigns",
+        "recommendation.dismissed",
+        "recommendation.impact",
+        "recommendation.campaign_budget_recommendation",
+        "recommendation.forecasting_campaign_budget_recommendation",
+        "recommendation.marginal_roi_campaign_budget_recommendation",
+        "recommendation.move_unused_budget_recommendation",
+        "recommendation.keyword_recommendation",
+        "recommendation.target_cpa_opt_in_recommendation",
+        "recommendation.target_roas_opt_in_recommendation",
     ),
 )
 

@@ -168,6 +168,105 @@ def test_an_experiment_is_a_row_an_arm(google, fetch):
     ]
 
 
+ADVICE = "customers/200/recommendations/"
+
+
+def advised(of, **told):
+    """A recommendation in the REST spelling, `of` being the last part of its name."""
+    return {"recommendation": {"resourceName": ADVICE + of, **told}}
+
+
+def test_a_suggested_budget_stands_with_each_campaign_that_draws_on_it(google, fetch):
+    weeks = {
+        "baseMetrics": {"impressions": 800, "clicks": 31.5, "costMicros": 700_000_000, "conversions": 4},
+        "potentialMetrics": {
+            "impressions": 1100, "clicks": 45.5, "costMicros": 840_500_000, "conversions": 4, "conversionsValue": 9,
+        },
+    }  # fmt: skip
+    google.rows(
+        [
+            advised(
+                "MTk~x1",
+                type="CAMPAIGN_BUDGET",
+                campaigns=["customers/200/campaigns/8", "customers/200/campaigns/7"],
+                impact=weeks,
+                campaignBudgetRecommendation={
+                    "currentBudgetAmountMicros": 100_000_000,
+                    "recommendedBudgetAmountMicros": 120_000_000,
+                },
+            )
+        ]
+    )
+    connector = google.connector()
+    rows = fetch(connector, "recommendations", START, END)
+    assert [row.pop("campaign") for row in rows] == ["8", "7"]
+    assert (
+        rows[0]
+        == rows[1]
+        == {
+            "recommendation": "x1",
+            "advice": "campaign_budget",
+            "current": 100_000_000,
+            "proposed": 120_000_000,
+            "subject": "",
+            "impressions": 300.0,
+            "clicks": 14.0,
+            "cost": 140_500_000,
+            "conversions": 0.0,
+            "conversion_value": None,  # no base to compare it with
+        }
+    )
+    assert connector.usage.operations == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"type": "KEYWORD", "keywordRecommendation": {"keyword": {"text": "lamps"}}}, (None, None, "lamps")),
+        (
+            {
+                "type": "TARGET_CPA_OPT_IN",
+                "targetCpaOptInRecommendation": {"recommendedTargetCpaMicros": 20_000_000},
+            },
+            (None, 20_000_000, ""),
+        ),
+        (
+            {"type": "TARGET_ROAS_OPT_IN", "targetRoasOptInRecommendation": {"recommendedTargetRoas": 3.5}},
+            (None, None, "350%"),
+        ),
+        (
+            {
+                "type": "MOVE_UNUSED_BUDGET",
+                "moveUnusedBudgetRecommendation": {
+                    "budgetRecommendation": {
+                        "currentBudgetAmountMicros": 5_000_000,
+                        "recommendedBudgetAmountMicros": 6_000_000,
+                    }
+                },
+            },
+            (5_000_000, 6_000_000, ""),
+        ),
+        ({"type": "OPTIMIZE_AD_ROTATION", "optimizeAdRotationRecommendation": {}}, (None, None, "")),
+    ],
+)
+def test_what_a_suggestion_is_about(google, fetch, told, said):
+    google.rows([advised("y", campaign="customers/200/campaigns/7", **told)])
+    (row,) = fetch(google.connector(), "recommendations", START, END)
+    assert (row["current"], row["proposed"], row["subject"]) == said
+    assert (row["campaign"], row["advice"], row["clicks"]) == ("7", told["type"].lower(), None)
+
+
+def test_what_was_dismissed_is_no_suggestion_and_what_names_no_campaign_is_the_accounts(google, fetch):
+    google.rows(
+        [
+            advised("a", type="KEYWORD", campaign="customers/200/campaigns/7", dismissed=True),
+            advised("b", type="CALL_ASSET"),
+        ]
+    )
+    (row,) = fetch(google.connector(), "recommendations", START, END)
+    assert (row["recommendation"], row["campaign"]) == ("b", "")
+
+
 @pytest.mark.parametrize(
     ("actions", "days"),
     [
