@@ -9,13 +9,14 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeAlias
 
 from warehouse.access import Denied, Permission, allow
 from warehouse.audit import Audit
 from warehouse.book import Book, Chapter
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Sequence
 
     from connectors.contract import Window
@@ -159,23 +160,17 @@ def began(book: Book, number: int, after: str | None, *, by: Actor, comment: str
     ValueError where it is not open.
     """
     allow(book, by, Permission.DECIDE, f"proposal {number}", now=now)
-    found = _open(book, number)
+    found = find(book, number)
     refusal = ""
     if not (by.proven and found.proven):
         refusal = "nobody vouches for who proposed it and who approves: set up a login, or review it in git"
     elif by.name.casefold() == found.author.casefold():
         refusal = f"{by.name} proposed it: somebody else must approve"
     if refusal:
-        Audit(book).record(
-            by.name, "was refused", f"proposal {number}", now=now, detail={"approval": refusal}
-        )
-        raise Denied(refusal)
+        _refuse(book, found, "approval", refusal, by=by, now=now)
     with book.write() as connection:
-        connection.execute(
-            "UPDATE proposal SET state = 'applying', after = ?, decided_by = ?, decided = ?, comment = ? "
-            "WHERE id = ? AND state = 'open'",
-            [after, by.name, _said(now), comment.strip(), number],
-        )
+        _leave_open(connection, number, "applying", by=by, comment=comment, now=now)
+        connection.execute("UPDATE proposal SET after = ? WHERE id = ?", [after, number])
         detail = {"path": found.path, "author": found.author}
         Audit(book).record(by.name, "approved", f"proposal {number}", now=now, detail=detail)
     return find(book, number)
@@ -211,14 +206,12 @@ def closed(
     """Reject it, or take it back; only its author does the latter. Raises Denied, ValueError."""
     needed = Permission.DECIDE if state == "rejected" else Permission.PROPOSE
     allow(book, by, needed, f"proposal {number}", now=now)
-    found = _open(book, number)
+    found = find(book, number)
     if state == "withdrawn" and by.name.casefold() != found.author.casefold():
-        raise Denied(f"{found.author} proposed it: nobody else takes it back")
+        refusal = f"{found.author} proposed it: nobody else takes it back"
+        _refuse(book, found, "withdrawal", refusal, by=by, now=now)
     with book.write() as connection:
-        connection.execute(
-            "UPDATE proposal SET state = ?, decided_by = ?, decided = ?, comment = ? WHERE id = ?",
-            [state, by.name, _said(now), comment.strip(), number],
-        )
+        _leave_open(connection, number, state, by=by, comment=comment, now=now)
         detail = {"comment": comment.strip()}
         Audit(book).record(by.name, state, f"proposal {number}", now=now, detail=detail)
     return find(book, number)
@@ -243,11 +236,24 @@ def came(book: Book, window: Window | None = None) -> list[Came]:
     return [Came(**{**row, "at": datetime.fromisoformat(row["at"])}) for row in rows]
 
 
-def _open(book: Book, number: int) -> Proposal:
-    found = find(book, number)
-    if found.state != "open":
-        raise ValueError(f"proposal {number} is {found.state} already")
-    return found
+def _leave_open(
+    connection: sqlite3.Connection, number: int, state: State, *, by: Actor, comment: str, now: datetime
+) -> None:
+    """Take an open proposal to another state, within a transaction. Raises ValueError where somebody has."""
+    moved = connection.execute(
+        "UPDATE proposal SET state = ?, decided_by = ?, decided = ?, comment = ? "
+        "WHERE id = ? AND state = 'open'",
+        [state, by.name, _said(now), comment.strip(), number],
+    )
+    if moved.rowcount != 1:
+        row = connection.execute("SELECT state FROM proposal WHERE id = ?", [number]).fetchone()
+        raise ValueError(f"proposal {number} is {row['state']} already")
+
+
+def _refuse(book: Book, found: Proposal, what: str, why: str, *, by: Actor, now: datetime) -> NoReturn:
+    """Log a refusal as every other, and raise Denied."""
+    Audit(book).record(by.name, "was refused", f"proposal {found.id}", now=now, detail={what: why})
+    raise Denied(why)
 
 
 def _proposal(row: dict[str, Any]) -> Proposal:

@@ -301,11 +301,37 @@ def test_rejected_and_withdrawn_are_over(team):
     team.changes.reject(first.id, by=ADA, comment="No.")
     with pytest.raises(Denied, match="nobody else takes it back"):
         team.changes.withdraw(second.id, by=EMIL)
+    refused = Audit(team.book).entries(last=1)[0]
+    assert (refused.actor, refused.action, refused.subject) == (EMIL.name, "was refused", "proposal 2")
     team.changes.withdraw(second.id, by=ADA)
     for one in (first, second):
         with pytest.raises(ValueError, match="already"):
             team.changes.approve(one.id, by=CARL)
     assert team.file.read_text() == METRIC
+
+
+@pytest.mark.parametrize("state", ["rejected", "withdrawn"])
+def test_what_is_decided_while_it_is_approved_is_not_written(team, monkeypatch, state):
+    made = proposed(team)
+    find = proposals.find
+
+    def late(book, number):
+        found = find(book, number)
+        if found.state == "open":  # somebody else is quicker, after this look at it
+            monkeypatch.setattr(proposals, "find", find)
+            proposals.closed(team.book, made.id, state, by=CARL if state == "rejected" else EMIL, now=NOW)
+        return found
+
+    def check(_):
+        monkeypatch.setattr(proposals, "find", late)
+
+    monkeypatch.setattr(changes, "_check", check)
+    with pytest.raises(ValueError, match=f"is {state} already"):
+        team.changes.approve(made.id, by=ADA)
+    assert team.file.read_text() == METRIC
+    assert proposals.find(team.book, made.id).state == state
+    with pytest.raises(ValueError, match=f"is {state} already"):
+        team.changes.reject(made.id, by=ADA)
 
 
 @pytest.mark.parametrize("written", [(), (PATH,), (PATH, "metrics/metrics.lock")])
