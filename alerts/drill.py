@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from alerts.backtest import LOOK_BACK
+from alerts.conditions.landing_page import PAGES
 from alerts.engine import Describer, Engine, Finding
 from alerts.judge import judge
 from alerts.notify.contract import NotifyError, unpack
 from alerts.observation import Labels, Observation, Result
 from alerts.outbox import Dispatcher, Inbox
-from alerts.provoke import Unprovoked, provoke
+from alerts.provoke import Unprovoked, page_to_fail, provoke
 from alerts.records import CHAPTER
 from alerts.routes import INBOX
 from alerts.scene import Scene
@@ -33,7 +34,7 @@ from warehouse.book import Book
 from warehouse.shadow import Shadow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from alerts.notify.contract import Notifier
     from alerts.outbox import Outbox
@@ -54,6 +55,9 @@ _WITHIN: Final = 60.0
 _RETRY: Final = 0.5
 _ASKED: Final = ("slack", "sms")
 """Channels that can be asked what they hold."""
+_IDLE: Final = "nothing it watches delivers, or has a plan, target or page"
+_KNOWN: Final = (Result.FALSE, Result.ERROR)
+"""What a series says that could have fired: others have nothing to judge by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,6 @@ def drill(ground: Ground, rules: Sequence[Rule]) -> list[Drilled]:
                 else:
                     found[rule.name] = (rule, hit)
                     done[rule.name] = Drilled(rule.name, hit.labels)
-            shadow.reset()
             groups: dict[tuple[str, bool], list[str]] = {}
             for key, (rule, _) in found.items():
                 groups.setdefault((str(rule.severity), rule.condition.mutes_account), []).append(key)
@@ -143,16 +146,40 @@ def drill(ground: Ground, rules: Sequence[Rule]) -> list[Drilled]:
 
 
 def _provoked(shadow: Shadow, ground: Ground, rule: Rule, now: datetime) -> Observation | None:
-    """The rule's observation of its known condition; None where it does not see it on any candidate."""
+    """The rule's observation of its known condition; None where it does not see it on any candidate.
+
+    Raises Unprovoked where there is nothing to try it on.
+    """
     scene = _scene(shadow, ground, now)
-    for on in _candidates(scene, rule):
-        shadow.reset()
-        provoke(shadow, rule.condition, on, scene.until[on.source, on.account])
-        told = judge(_scene(shadow, ground, now), [rule], {})[rule.name].told.values()
-        hit = next((o for o in told if o.result is Result.TRUE and _about(o.labels, on)), None)
+    # A condition may show at the campaign, at its account, or at the page that is made to fail.
+    url = page_to_fail(shadow)
+    pages = [Labels(*key, "", url) for key in (*scene.accounts, PAGES)] if url else []
+    ranked = [(on, frozenset([on, Labels(*on[:2]), *pages])) for on in _candidates(scene, rule)]
+    before = _judged(scene, rule, [labels for _, mine in ranked for labels in mine])
+    blind, why = False, Unprovoked(_IDLE)
+    for on, mine in ranked[:_CANDIDATES]:
+        try:
+            provoke(shadow, rule.condition, on, scene.until[on.source, on.account])
+            told = _judged(_scene(shadow, ground, now), rule, mine)
+        except Unprovoked as error:
+            why = error
+            continue
+        finally:
+            shadow.reset()
+        ours = [o for o in told.values() if _about(o.labels, on)]
+        hit = next((o for o in ours if o.result is Result.TRUE), None)
         if hit is not None:
             return hit
-    return None
+        could = [*ours, *(before[labels] for labels in mine & before.keys())]
+        blind = blind or any(o.result in _KNOWN for o in could)
+    if blind:
+        return None
+    raise why
+
+
+def _judged(scene: Scene, rule: Rule, watched: Iterable[Labels]) -> Mapping[Labels, Observation]:
+    """What a rule says, of the watched series also that it does not fire, or cannot tell."""
+    return judge(scene, [rule], {rule.name: frozenset(watched)})[rule.name].told
 
 
 def _candidates(scene: Scene, rule: Rule) -> list[Labels]:
@@ -174,7 +201,7 @@ def _candidates(scene: Scene, rule: Rule) -> list[Labels]:
         if chosen[place]:
             ranked.append((seen[labels[:2]], len(ranked), labels))
             seen[labels[:2]] += 1
-    return [labels for _, _, labels in sorted(ranked)[:_CANDIDATES]]
+    return [labels for _, _, labels in sorted(ranked)]
 
 
 def _about(labels: Labels, on: Labels) -> bool:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from alerts.observation import Labels
     from warehouse.shadow import Shadow
 
-__all__ = ["PROVOKED", "Unprovoked", "provoke"]
+__all__ = ["PROVOKED", "Unprovoked", "page_to_fail", "provoke"]
 
 _MINE: Final = "source = $source AND account = $account"
 _CAMPAIGN: Final = f"{_MINE} AND campaign = $campaign"
@@ -26,7 +26,7 @@ _TIMES: Final = 40
 
 
 class Unprovoked(Exception):
-    """Nobody has said how a condition of this kind comes about."""
+    """A condition that cannot be made: nobody has said how, or there is nothing to make it of."""
 
 
 def provoke(shadow: Shadow, condition: Condition, on: Labels, end: datetime) -> None:
@@ -114,10 +114,17 @@ def _landing_page(shadow: Shadow, condition: Any, _on: Labels, _end: datetime) -
         """INSERT INTO page_check BY NAME
         SELECT p.* REPLACE (p.checked + to_minutes(n) AS checked, 'status' AS failure,
           'answers HTTP 503' AS words)
-        FROM (SELECT * FROM page_check QUALIFY row_number() OVER (ORDER BY checked DESC) = 1) AS p,
+        FROM (SELECT * FROM page_check WHERE url = $url
+            QUALIFY row_number() OVER (ORDER BY checked DESC) = 1) AS p,
           (SELECT unnest(range(1, $looks + 1)) AS n)""",
-        {"looks": condition.failures},
+        {"looks": condition.failures, "url": page_to_fail(shadow)},
     )
+
+
+def page_to_fail(shadow: Shadow) -> str | None:
+    """The page that was looked at last: the one that a drill makes fail."""
+    found = shadow.query("SELECT url FROM page_check ORDER BY checked DESC, url LIMIT 1")["url"].to_pylist()
+    return found[0] if found else None
 
 
 def _spend_without_conversions(shadow: Shadow, condition: Any, on: Labels, end: datetime) -> None:
@@ -126,6 +133,14 @@ def _spend_without_conversions(shadow: Shadow, condition: Any, on: Labels, end: 
 
 
 def _new_spender(shadow: Shadow, condition: Any, on: Labels, end: datetime) -> None:
+    # An account without spend eight or seven days ago is new itself: there the rule rightly says nothing.
+    known = {"first": end - timedelta(hours=192), "last": end - timedelta(hours=144)}
+    others = (
+        f"SELECT 1 FROM delivery WHERE {_MINE} AND campaign <> $campaign AND cost > 0 "
+        "AND hour >= $first AND hour < $last LIMIT 1"
+    )
+    if not shadow.query(others, {**_owner(on), **known}).num_rows:
+        raise Unprovoked("no other campaign of the account spent a week ago: in a new account nothing is new")
     shadow.change(
         f"DELETE FROM delivery WHERE {_CAMPAIGN} AND hour < $since",
         {**_owner(on), "since": end - timedelta(hours=condition.window)},

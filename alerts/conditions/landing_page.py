@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from textwrap import shorten
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _ROOM = 34
 """Characters that leave room for the money on a lock screen."""
 
-_SOURCE = ("landing_pages", "pages")
+PAGES: Final = ("landing_pages", "pages")
+"""The account of pages that no ad leads to."""
 
 
 class LandingPage(Condition):
@@ -37,10 +38,10 @@ class LandingPage(Condition):
     failures: Annotated[int, Field(ge=1, le=20)] = 2
 
     def moments(self, scene: Scene) -> Moments:
-        mark = scene.marks.get((*_SOURCE, "checks"))
+        mark = scene.marks.get((*PAGES, "checks"))
         if mark is None or mark.polled_at is None:
             return {}
-        return dict.fromkeys([*scene.accounts, _SOURCE], mark.polled_at)
+        return dict.fromkeys([*scene.accounts, PAGES], mark.polled_at)
 
     def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
         rows = scene.ask(
@@ -56,7 +57,7 @@ class LandingPage(Condition):
             last = row["failures"]
             known = "blocked" not in last
             down = known and len(last) == self.failures and all(last)
-            for key, risk in (led.get(row["url"]) or {_SOURCE: 0.0}).items():
+            for key, risk in (led.get(row["url"]) or {PAGES: 0.0}).items():
                 labels = Labels(*key, "", row["url"])
                 if not (down or labels in watched) or not (key in inside or scope.everything):
                     continue

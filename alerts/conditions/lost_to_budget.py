@@ -44,11 +44,12 @@ class LostToBudget(Condition):
             good = (week["roas"] >= scene.targets("roas")) | (week["cpa"] <= scene.targets("cpa"))
             could = week["spend"] / WEEK * lost / (1 - lost)
             holds = good & (lost > self.share)
+        aimed = np.isfinite(scene.targets("roas")) | np.isfinite(scene.targets("cpa"))
         return scene.observe(
             scope,
             watched,
             holds=holds,
-            judged=np.isfinite(lost),
+            judged=np.isfinite(lost) & aimed,
             seen=lost,
             expected=np.full_like(lost, self.share),
             at_risk=np.nan_to_num(could),

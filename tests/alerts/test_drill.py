@@ -1,6 +1,7 @@
 """A drill from the known condition to the channels, which are the sandbox's, over the wire."""
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from alerts.notify.book import CHAPTER, Threads
 from alerts.notify.email import Email
 from alerts.notify.settings import EmailSettings, SlackSettings
 from alerts.notify.slack import Slack
+from alerts.observation import Result
 from alerts.provoke import PROVOKED
 from alerts.routes import Person, Routing
 from connectors.contract import PageCheck
@@ -65,6 +67,10 @@ def ground(up, world, tmp_path):
 RULES = shipped.load(shipped.SHIPPED.parent, Routing(), METRICS)
 
 
+IDLE = "nothing it watches delivers, or has a plan, target or page"
+NEW = "no other campaign of the account spent a week ago: in a new account nothing is new"
+
+
 def rule(name):
     return next(one for one in RULES if one.name == name)
 
@@ -104,11 +110,29 @@ def test_a_channel_that_refuses_is_a_failing_drill(up, ground):
 
 
 def test_a_rule_that_does_not_see_its_condition_fails(ground):
-    blind = rule("spend-pace/critical").model_copy(
-        update={"scope": rule("spend-pace/critical").scope.model_copy(update={"campaign": "nothing*"})}
-    )
-    (done,) = drill(ground, [blind])
-    assert (done.well, done.fault) == (False, "the rule did not fire on its known condition")
+    pace = rule("spend-pace/critical")
+    # It spends 800 an hour, forty times its 20: a floor of a million ahead of plan is never reached.
+    blind = pace.model_copy(update={"condition": pace.condition.model_copy(update={"floor": 1e6})})
+    page = rule("landing-page/critical")
+
+    class Deaf(type(page.condition)):
+        def evaluate(self, scene, scope, watched):
+            seen = super().evaluate(scene, scope, watched)
+            return [replace(one, result=Result.FALSE) for one in seen]
+
+    deaf = page.model_copy(update={"condition": Deaf(kind="landing_page")})
+    for done in drill(ground, [blind, deaf]):
+        assert (done.well, done.fault) == (False, "the rule did not fire on its known condition"), done
+
+
+def test_a_rule_with_nothing_to_work_on_is_skipped(ground):
+    pace = rule("spend-pace/critical")
+    elsewhere = pace.model_copy(update={"scope": pace.scope.model_copy(update={"campaign": "nothing*"})})
+    # No target, no auction figures, and one campaign alone, in an account that would be new without it.
+    idle = [rule(name) for name in ("cost-per-lead/warning", "lost-to-budget/info", "new-spender/info")]
+    done = drill(replace(ground, targets=()), [elsewhere, *idle])
+    assert all(one.well and not one.fault and not one.delivered for one in done), done
+    assert [one.skipped for one in done] == [IDLE, IDLE, IDLE, NEW]
 
 
 def test_every_kind_has_a_drill():

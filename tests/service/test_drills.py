@@ -45,15 +45,30 @@ def held(drills, rule):
 
 def test_a_failing_drill_is_told_where_critical_alerts_go_and_in_the_app(drills):
     drills, engine = drills
-    # Nobody has set a budget, so that spend has no pace to run ahead of: the rule cannot fire.
-    held(drills, engine.rules["spend-pace", "critical"])
+    # Of its 20 clicks an hour the campaign converts one; without any for so long the rule must fire. This
+    # one wants what no account can show.
+    rule = engine.rules["conversion-rate", "warning"]
+    held(drills, rule.model_copy(update={"condition": rule.condition.model_copy(update={"chance": 1e-300})}))
     (done,) = json.loads(drills.last()["detail"])["rules"]
     assert done["fault"] == "the rule did not fire on its known condition"
     rows = engine.records.book.read("SELECT channel, recipient, message FROM outbox ORDER BY channel")
     assert [(row["channel"], row["recipient"]) for row in rows] == [("inbox", "marketing"), ("slack", "C1")]
     told = unpack(rows[1]["message"])
     assert told.headline == "Drill failed: 1 of 1 rules"
-    assert told.facts[0].text.startswith("spend-pace/critical: the rule did not fire")
+    assert told.facts[0].text.startswith("conversion-rate/warning: the rule did not fire")
+
+
+def test_a_rule_with_nothing_to_work_on_is_no_alarm(drills):
+    drills, engine = drills
+    # Nobody has set a budget, so that spend has no pace to run ahead of; no page is looked at.
+    for key in (("spend-pace", "critical"), ("landing-page", "critical")):
+        held(drills, engine.rules[key])
+        (done,) = json.loads(drills.last()["detail"])["rules"]
+        assert (done["fault"], done["skipped"]) == (
+            "",
+            "nothing it watches delivers, or has a plan, target or page",
+        )
+    assert not engine.records.book.read("SELECT 1 FROM outbox")
 
 
 def test_the_calendar_asks_on_working_days_once_in_so_long(drills):
