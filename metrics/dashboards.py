@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import yaml
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from connectors.part import Part
 from connectors.units import Duration
@@ -25,6 +25,13 @@ FILE: Final = "dashboards.yaml"
 SHIPPED: Final = Path(__file__).resolve().parents[1] / "workspace" / FILE
 
 _Text = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+def _within_a_year(every: timedelta) -> timedelta:
+    """The next review must be a day that a review may choose (metrics.reviews)."""
+    if not timedelta(days=1) <= every <= timedelta(days=366):
+        raise ValueError("is no span between two reviews: write 1d to 366d")
+    return every
 
 
 class Dashboard(Part):
@@ -46,7 +53,7 @@ class Dashboard(Part):
     purpose: _Text
     panels: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     review: date
-    every: Duration = timedelta(days=91)
+    every: Annotated[Duration, AfterValidator(_within_a_year)] = timedelta(days=91)
     open_to: Reach = Reach()
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Final
@@ -234,7 +234,7 @@ def decision(of: Process, one: Entry, now: datetime) -> None:
 def record(of: Process, one: Entry, choice: reviews.Choice) -> None:
     """Keep the decision."""
     said = st.session_state
-    now = datetime.now(UTC)
+    now = datetime.now(of.workspace.timezone)  # the calendar that the form chose a day from
     upon = said[f"next_{choice}_{one.ref}"]
     filed = of.catalog.filed(now).entries[one.ref] if of.catalog else one
     said["review_fault"] = tried(

@@ -1,11 +1,14 @@
 """The reviews in the app: listed by urgency, decided, kept from viewers."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from metrics import reviews
 from metrics.catalog import Ref
+from panels._slot import process_slot
 from tests.panels.test_pages import opened, text
 
 
@@ -42,6 +45,20 @@ def test_a_decision_is_recorded_and_moves_the_date(page, running):
     assert (made.by, made.choice, made.note) == ("dana", "change", "Show margin, not revenue.")
     assert (made.next - datetime.now(UTC).date()).days == 14
     assert "to be changed" in text(app)
+
+
+def test_the_days_to_choose_from_are_those_of_the_team(page, running):
+    slot = process_slot()
+    # At every hour one of the two is in another day than UTC.
+    far, days = ("Etc/GMT+12", 1) if datetime.now(UTC).hour < 12 else ("Pacific/Kiritimati", 366)
+    team = replace(slot["process"].workspace, timezone=ZoneInfo(far))
+    slot["process"] = replace(slot["process"], workspace=team)
+    app = page(dashboard="revenue")
+    app.date_input[0].set_value(datetime.now(ZoneInfo(far)).date() + timedelta(days=days))
+    app.text_input(key="review_by").set_value("dana")
+    app.button(key="record").click().run()
+    assert [error.value for error in app.error] == []
+    assert "Recorded: kept" in app.success[0].value
 
 
 def test_a_change_without_a_reason_is_refused_in_words(page, running):

@@ -68,6 +68,8 @@ def test_an_entry_needs_only_what_differs_and_new_ones_follow(tmp_path):
         ("    audience: The brand team\n", "", "dashboards.1.audience: is missing"),
         ("review: 2027-02-01", "review: soon", "dashboards.1.review:"),
         ("dashboards:", "dashbords:", "begins with `dashboards:`"),
+        ("every: 30d", "every: 0s", "dashboards.yaml:12:12: dashboards.1.every: '0s' is no span between two reviews: write 1d to 366d"),
+        ("every: 30d", "every: 400d", "'400d' is no span between two reviews"),
         ("every: 30d", "every: 30d\nboards: []", "boards: is no known setting, did you mean 'dashboards'?"),
     ],
 )  # fmt: skip
