@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-__all__ = ["entity_url", "screen"]
+__all__ = ["entity_url", "recommendations_url", "screen"]
 
 _GOOGLE = "https://ads.google.com/aw/"
 _META = "https://adsmanager.facebook.com/adsmanager/manage/"
@@ -44,3 +44,11 @@ def entity_url(source: str, account: str, campaign: str = "", adset: str = "", a
         case _:
             return ""
     return f"{base}{page}?{urlencode({name: value for name, value in found.items() if value})}"
+
+
+def recommendations_url(source: str, account: str, campaign: str = "") -> str:
+    """The source's own screen of its suggestions, where they are applied or dismissed; empty for others."""
+    if source != "google_ads":
+        return ""
+    found = {"campaignId": campaign, "__e": account.replace("-", "")}
+    return f"{_GOOGLE}recommendations?{urlencode({name: value for name, value in found.items() if value})}"

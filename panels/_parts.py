@@ -22,6 +22,7 @@ from panels._look import chart
 from panels._marks import by_hour, by_moment, on, seen
 from panels._slot import Process
 from panels._status import Status, by_target
+from panels._suggested import suggested
 from panels._table import About, Column, Pill, of_metric, table, versions
 from panels._trend import trend
 from panels._view import View
@@ -88,6 +89,8 @@ def page(
         history(shown, view, account)
     with right.container(border=True, height="stretch"):
         auction(shown)
+    if not entity.ad_group:
+        suggested(of, entity, account.currency, now, as_of=view.as_of)
     if entity.level != "ad":
         with st.container(border=True):
             inside(of, shown, about, account)

@@ -16,6 +16,7 @@ import streamlit as st
 
 from metrics import windows
 from metrics.changes import Suspect
+from metrics.entities import Entity
 from metrics.explanation import Explanation
 from metrics.links import entity_url, screen
 from panels import _format as f
@@ -23,7 +24,8 @@ from panels._asked import ask, asked
 from panels._drill import open_campaign
 from panels._look import chart
 from panels._reasons import Reasons, dimensions, reasons
-from panels._slot import process
+from panels._slot import Process, process
+from panels._suggested import suggested
 from panels._table import About, Column, of_metric, table
 from panels._view import View
 from panels._waterfall import waterfall
@@ -115,7 +117,7 @@ def _dialog(name: str, view: View) -> None:
         _context(shown)
     _movers(shown.found, view)
     _changes(shown, now)
-    _advice(shown)
+    _advice(of, shown, view, now)
 
 
 def _headline(shown: Reasons, view: View, now: datetime) -> None:
@@ -215,8 +217,8 @@ def _told(suspect: Suspect, now: datetime) -> str:
     return f":gray[{f.clock(edit.at, now)}] {f.plain(edit.scope)}: **{f.plain(edit.what)}**{who}{part}"
 
 
-def _advice(shown: Reasons) -> None:
-    """What to do: the factor says where to look, the first mover at whom."""
+def _advice(of: Process, shown: Reasons, view: View, now: datetime) -> None:
+    """What to do: the factor says where to look, the first mover at whom; then what the platform would do."""
     found = shown.found
     towards = [m for m in found.movers if m.amount * (found.delta or 0) > 0]
     if not towards:
@@ -246,6 +248,8 @@ def _advice(shown: Reasons) -> None:
                 icon=":material/open_in_new:",
                 help="The screen of this campaign in the platform itself.",
             )
+    currency = windows.accounts(of.warehouse)[source, account].currency
+    suggested(of, Entity(source, account, campaign), currency, now, as_of=view.as_of)
 
 
 def _signed(found: Explanation, amount: float) -> str:

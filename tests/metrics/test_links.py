@@ -1,6 +1,6 @@
 import pytest
 
-from metrics.links import entity_url, screen
+from metrics.links import entity_url, recommendations_url, screen
 
 GOOGLE = "https://ads.google.com/aw/"
 META = "https://adsmanager.facebook.com/adsmanager/manage/"
@@ -36,3 +36,15 @@ def test_an_id_cannot_add_to_the_address():
 
 def test_screens_have_names():
     assert [screen(s) for s in ("google_ads", "meta_ads", "example")] == ["Google Ads", "Ads Manager", ""]
+
+
+@pytest.mark.parametrize(
+    ("campaign", "url"),
+    [
+        (("google_ads", "123-456-7890", "7"), GOOGLE + "recommendations?campaignId=7&__e=1234567890"),
+        (("google_ads", "1234567890"), GOOGLE + "recommendations?__e=1234567890"),
+        (("meta_ads", "55", "7"), ""),
+    ],
+)
+def test_the_screen_of_the_platforms_suggestions(campaign, url):
+    assert recommendations_url(*campaign) == url

@@ -11,7 +11,17 @@ import pytest
 import streamlit as st
 
 from alerts.catalog import Current
-from connectors.contract import AccountRow, Budget, Campaign, Delivery, Rate, Row, Window, to_batch
+from connectors.contract import (
+    AccountRow,
+    Budget,
+    Campaign,
+    Delivery,
+    Rate,
+    Recommendation,
+    Row,
+    Window,
+    to_batch,
+)
 from metrics import history, notes, proposals, reviews, saved_views, usage
 from metrics.dashboards import shipped
 from metrics.model import load
@@ -136,4 +146,14 @@ def failed(running: SimpleNamespace, *, cause: str, mend: str) -> None:
             retry_at=NOW + timedelta(hours=1),
         )
     )
+    running.state["version"] += 1
+
+
+def advise(running: SimpleNamespace, *suggested: Recommendation) -> None:
+    """What Google suggests for account 1, all of it."""
+    window = Window(NOW - timedelta(hours=6), NOW)
+    piece = Slice("google_ads", "1", "recommendations", Recommendation, window)
+    fetch = Fetch("google_ads", "1", "recommendations", window, ASKED, 5, "ok")
+    batches = [to_batch(Recommendation, suggested)] if suggested else []
+    running.warehouse.write(piece, batches, seen_at=ASKED, vouched=NOW, fetch=fetch)
     running.state["version"] += 1

@@ -14,12 +14,13 @@ from connectors.contract import (
     Auction,
     Budget,
     Campaign,
+    Recommendation,
     Row,
     SegmentDelivery,
     Window,
     to_batch,
 )
-from tests.panels.conftest import ASKED, NOW, ROOT, failed, hours
+from tests.panels.conftest import ASKED, NOW, ROOT, advise, failed, hours
 from tests.panels.test_pages import EARLY, text
 from warehouse.store import Fetch, Slice
 
@@ -111,6 +112,22 @@ def test_a_campaign(drilled):
     assert r"**€240** a day" in shown
     assert "60 %" in shown  # impression share
     assert "Ads add up" not in " ".join(m.value for m in app.markdown)
+
+
+def test_what_google_suggests_for_the_campaign_and_for_its_account(drilled):
+    advise(
+        drilled,
+        Recommendation("a", "c1", "campaign_budget", 240_000_000, 300_000_000, clicks=70.0),
+        Recommendation("b", "", "call_asset"),
+    )
+    app = opened(**CAMPAIGN)
+    assert not app.exception
+    shown = text(app)
+    assert "suggests: **raise the daily budget from €240 to €300** :gray[(\\+70 clicks a week)]" in shown
+    assert "phone number" not in shown
+    app = opened(source="google_ads", account="1")
+    assert "suggests: **add a phone number**" in text(app)
+    assert "suggests" not in text(opened(**CAMPAIGN, adset="g1"))
 
 
 def test_ads_that_do_not_add_up_are_told(drilled):

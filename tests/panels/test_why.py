@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from connectors.contract import AccountRow, Campaign, Change, Delivery
-from tests.panels.conftest import NOW, ROOT
+from connectors.contract import AccountRow, Budget, Campaign, Change, Delivery, Recommendation
+from tests.panels.conftest import NOW, ROOT, advise
 from tests.panels.test_pages import EARLY
 
 DAY = timedelta(days=1)
@@ -81,6 +81,34 @@ def test_why_says_what_moved_who_moved_it_who_did_it_and_what_to_do(moved):
     movers = app.dataframe[0].value
     assert movers.iloc[0, 0] == "Brand *DE*"
     assert app.query_params["why"] == "cpa"
+
+
+def test_what_the_platform_would_do_stands_under_what_to_do_as_its_own_view(moved):
+    moved.write("google_ads", "1", [Budget("b", "1", "", "", 100_000_000, "daily", "campaign", shared=False)])
+    advise(
+        moved,
+        Recommendation("a", "1", "campaign_budget", 100_000_000, 120_000_000, clicks=14.0, cost=140_000_000),
+        Recommendation("b", "2", "sitelink_asset"),  # of the other campaign, which did not move it
+    )
+    app = opened()
+    told = shown(app)
+    said = "Google Ads suggests: **raise the daily budget from €100 to €120** :gray[(\\+14 clicks, \\+€140 cost a week)]"
+    assert said in told
+    assert "The platform's own view and its own estimate" in told
+    assert "sitelinks" not in told
+    links = [link.proto.url for link in app.get("link_button")]
+    assert links == [
+        "https://ads.google.com/aw/adgroups?campaignId=1&__e=1",
+        "https://ads.google.com/aw/recommendations?campaignId=1&__e=1",
+    ]
+
+
+def test_where_the_platform_suggests_nothing_it_says_so_once_it_was_asked(moved):
+    assert "suggests" not in shown(opened())
+    advise(moved)
+    told = shown(opened())
+    assert "Google Ads itself suggests nothing for this campaign, as of " in told
+    assert "Google Ads suggests:" not in told
 
 
 def test_a_link_opens_the_dialog(moved):
