@@ -12,9 +12,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode, urlsplit
 
+from alerts.chart import course
+from alerts.drawing import png
 from alerts.engine import Described
 from alerts.incident import Alert, Notice
-from alerts.notify.contract import Fact, Link, Member, Reason
+from alerts.notify.contract import Fact, Link, Member, Reason, Severity
 from connectors.contract import Window
 from metrics.changes import edits
 from metrics.compare import Comparison
@@ -39,6 +41,8 @@ _LOG = logging.getLogger(__name__)
 _MOST_MEMBERS: Final = 10
 _MOST_CHANGES: Final = 3
 _MOST_PAYERS: Final = 5
+_DRAWN: Final = frozenset({Reason.FIRST, Reason.SEVERITY})
+"""Why a message is sent that has a picture: the others follow one that had it."""
 _BEFORE: Final = timedelta(hours=3)
 """How long before an alert a change may have caused it."""
 
@@ -80,11 +84,16 @@ class Words:
             return Described("Nothing fires any more")
         names, currency = self._names(alert.members), self._currency(told[0].key.labels)
         lead = told[0]
+        chart, chart_text = None, ""
+        if notice.reason in _DRAWN and incident.group.severity is not Severity.INFO:
+            chart, chart_text = self._drawn(lead, names[lead.key], currency)
         return Described(
             headline=self._headline(told, notice, currency=currency, names=names, now=now),
             facts=tuple(self._facts(lead, notice, currency, now)),
             members=self._members(alert, notice, currency, names),
             links=self._links(lead),
+            chart=chart,
+            chart_text=chart_text,
         )
 
     # -- the first line
@@ -194,6 +203,27 @@ class Words:
         found = edits(self._warehouse, Window(lead.since - _BEFORE, now), where)[:_MOST_CHANGES]
         said = [f"{one.at.astimezone(self._zone):%H:%M} {one.sentence}" for one in found]
         return [Fact("Changed", "; ".join(said))] if said else []
+
+    def _drawn(self, lead: Instance, name: str, currency: str) -> tuple[bytes | None, str]:
+        """The picture of what fires; none where there is nothing to draw: the words matter more."""
+        rule = self._rules.get((lead.key.rule, lead.key.severity))
+        metric = self._metrics.get(rule.condition.course) if rule else None
+        if metric is None or not lead.key.labels.account or lead.key.labels.part:
+            return None, ""
+        try:
+            found = course(
+                self._warehouse,
+                metric,
+                lead.told,
+                name=name,
+                currency=currency,
+                zone=self._zone,
+                settles=f"settled_{metric.name}" in self._metrics,
+            )
+            return (png(found[0]), found[1]) if found else (None, "")
+        except ValueError as error:  # a metric that is not known by the hour, a currency without a rate
+            _LOG.info("%s is not drawn: %s", metric.name, error)
+            return None, ""
 
     # -- members and links
 

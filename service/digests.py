@@ -8,7 +8,7 @@ from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from alerts.digest import chart
+from alerts import drawing
 from alerts.digest.audience import audiences
 from alerts.digest.compose import Told
 from alerts.digest.figures import Ground
@@ -97,7 +97,7 @@ class DigestClock:
                 continue
             try:
                 if not warm:
-                    chart.warm()
+                    drawing.warm()
                     warm = True
                 if not self._ready() and monotonic() - began < _PATIENCE.total_seconds():
                     continue

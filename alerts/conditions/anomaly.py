@@ -43,6 +43,14 @@ _EXPLAINED: Final = ("spend", "cpc")
 """Kinds whose change a metric of the same name explains; conversions that still come in explain none."""
 
 
+_COURSES: Final[Mapping[str, str]] = {
+    "conversions": "conversions",
+    "spend": "spend",
+    "cpc": "cpc",
+    "drift": "conversion_rate",
+}
+
+
 class Anomaly(Condition):
     """`of` is a signal: unlikely by itself and among all series, and large enough to matter."""
 
@@ -65,6 +73,10 @@ class Anomaly(Condition):
     def metric(self) -> str | None:
         """The metric whose factors say why."""
         return self.of if self.of in _EXPLAINED else None
+
+    @property
+    def course(self) -> str:
+        return _COURSES.get(self.of, "")
 
     def unit(self, metrics: Mapping[str, Metric]) -> Unit:  # noqa: ARG002  # the contract's
         return _UNITS[self.of]

@@ -21,6 +21,7 @@ class Budget(Condition):
 
     measures: ClassVar[Unit] = "money"
     reads: ClassVar[tuple[str, ...]] = ("metric spend", "table budget")
+    draws: ClassVar[str] = "spend"
 
     kind: Literal["budget"] = "budget"
     side: Literal["over", "under"]

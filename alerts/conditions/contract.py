@@ -74,15 +74,22 @@ class Condition(Part):
 
     measures: the unit of `seen` and `expected`. reads: what it is judged by, as the catalogue names it,
     where it takes no metric. mutes_account: while it fires, an account's numbers mean
-    nothing. by_clock: it is about time passing, and judged though nothing was polled.
+    nothing. by_clock: it is about time passing, and judged though nothing was polled. draws: the metric whose
+    course shows it, where it takes no metric; "" where no course does.
     """
 
     measures: ClassVar[Unit] = "count"
     reads: ClassVar[tuple[str, ...]] = ("view delivery",)
     mutes_account: ClassVar[bool] = False
     by_clock: ClassVar[bool] = False
+    draws: ClassVar[str] = ""
 
     kind: str
+
+    @property
+    def course(self) -> str:
+        """The metric whose course over the last days shows what fires."""
+        return str(getattr(self, "metric", None) or self.draws)
 
     def unit(self, metrics: Mapping[str, Metric]) -> Unit:  # noqa: ARG002  # for kinds that take any metric
         """The unit of `seen` and `expected`."""

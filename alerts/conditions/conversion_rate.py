@@ -27,6 +27,7 @@ class ConversionRate(Condition):
 
     measures: ClassVar[Unit] = "count"
     reads: ClassVar[tuple[str, ...]] = ("metric conversion_rate",)
+    draws: ClassVar[str] = "conversion_rate"
 
     kind: Literal["conversion_rate"] = "conversion_rate"
     window: Hours = 24

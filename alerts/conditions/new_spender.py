@@ -24,6 +24,7 @@ class NewSpender(Condition):
 
     measures: ClassVar[Unit] = "money"
     reads: ClassVar[tuple[str, ...]] = ("metric spend",)
+    draws: ClassVar[str] = "spend"
 
     kind: Literal["new_spender"] = "new_spender"
     window: Hours = 24

@@ -35,6 +35,7 @@ class Pace(Condition):
 
     measures: ClassVar[Unit] = "money"
     reads: ClassVar[tuple[str, ...]] = ("metric spend", "table budget")
+    draws: ClassVar[str] = "spend"
 
     kind: Literal["pace"] = "pace"
     windows: tuple[tuple[Window, ...], ...] = (

@@ -21,6 +21,7 @@ class SpendWithoutConversions(Condition):
 
     measures: ClassVar[Unit] = "count"
     reads: ClassVar[tuple[str, ...]] = ("metric spend", "metric conversions")
+    draws: ClassVar[str] = "conversions"
 
     kind: Literal["spend_without_conversions"] = "spend_without_conversions"
     window: Hours = 72

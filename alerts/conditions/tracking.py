@@ -35,6 +35,7 @@ class Tracking(Condition):
 
     measures: ClassVar[Unit] = "count"
     reads: ClassVar[tuple[str, ...]] = ("metric conversions_by_arrival", "metric clicks")
+    draws: ClassVar[str] = "conversions"
 
     kind: Literal["tracking"] = "tracking"
     window: Hours = 3

@@ -1,26 +1,18 @@
-"""The digest's one picture: spend against plan, and where the flight will end; as PNG, without a network.
-
-The picture is made by Vega's renderer in this process from data that stand in the drawing itself.
-"""
+"""The digest's one picture: spend against plan, and where the flight will end."""
 
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from alerts.drawing import BLUE, SOFT, framed
 from metrics.words import money
 
 if TYPE_CHECKING:
     from alerts.digest.figures import Figures
     from metrics.flight import FlightPace
 
-__all__ = ["chart", "furthest", "png", "warm"]
-
-_SCALE: Final = 2
-_FONT: Final = "sans-serif"
-"""The renderer leaves out text in a font that it does not find, and this one it always does."""
-_INK, _SOFT, _BLUE, _GRID = "#0F172A", "#64748B", "#2563EB", "#E2E8F0"
-_SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v5.json"
+__all__ = ["chart", "furthest"]
 
 
 def furthest(paces: tuple[FlightPace, ...]) -> FlightPace | None:
@@ -33,19 +25,6 @@ def chart(figures: Figures) -> tuple[dict[str, Any], str]:
     """The drawing, and what it shows in words."""
     pace = furthest(figures.paces)
     return _against_plan(pace) if pace is not None else _by_step(figures)
-
-
-def png(drawing: dict[str, Any]) -> bytes:
-    """The drawing as a picture."""
-    import vl_convert  # noqa: PLC0415  # a renderer of some 60 MB, for those who draw
-
-    made: bytes = vl_convert.vegalite_to_png(drawing, vl_version="5.20", scale=_SCALE)
-    return made
-
-
-def warm() -> None:
-    """Draw something small: the renderer's first picture takes seconds, each later one a fraction."""
-    png({"$schema": _SCHEMA, "data": {"values": [{}]}, "mark": "point"})
 
 
 def _against_plan(pace: FlightPace) -> tuple[dict[str, Any], str]:
@@ -69,22 +48,22 @@ def _against_plan(pace: FlightPace) -> tuple[dict[str, Any], str]:
     layers: list[dict[str, Any]] = [
         {
             "data": {"values": plan},
-            "mark": {"type": "line", "strokeDash": [5, 4], "strokeWidth": 1.5, "color": _SOFT},
+            "mark": {"type": "line", "strokeDash": [5, 4], "strokeWidth": 1.5, "color": SOFT},
             "encoding": {"y": value},
         },
         {
             "data": {"values": done},
-            "mark": {"type": "line", "strokeWidth": 2.5, "color": _BLUE},
+            "mark": {"type": "line", "strokeWidth": 2.5, "color": BLUE},
             "encoding": {"y": value},
         },
-        _said(plan[-1], f"Plan {money(pace.amount, currency)}", _SOFT, up=pace.mid <= pace.amount),
+        _said(plan[-1], f"Plan {money(pace.amount, currency)}", SOFT, up=pace.mid <= pace.amount),
     ]
     if fan:
         layers.insert(
             0,
             {
                 "data": {"values": fan},
-                "mark": {"type": "area", "opacity": 0.18, "color": _BLUE},
+                "mark": {"type": "area", "opacity": 0.18, "color": BLUE},
                 "encoding": {
                     "y": {"field": "low", "type": "quantitative"},
                     "y2": {"field": "high"},
@@ -94,19 +73,19 @@ def _against_plan(pace: FlightPace) -> tuple[dict[str, Any], str]:
         layers.append(
             {
                 "data": {"values": fan},
-                "mark": {"type": "line", "strokeWidth": 1.5, "color": _BLUE, "strokeDash": [2, 3]},
+                "mark": {"type": "line", "strokeWidth": 1.5, "color": BLUE, "strokeDash": [2, 3]},
                 "encoding": {"y": {"field": "mid", "type": "quantitative"}},
             }
         )
         end = {"at": fan[-1]["at"], "value": fan[-1]["mid"]}
-        layers.append(_said(end, f"Likely {money(pace.mid, currency)}", _BLUE, up=pace.mid > pace.amount))
+        layers.append(_said(end, f"Likely {money(pace.mid, currency)}", BLUE, up=pace.mid > pace.amount))
     words = (
         f"{pace.plan.name}: {money(pace.spent, currency)} spent, {money(pace.expected, currency)} planned by "
         f"now; likely end {money(pace.mid, currency)} ({money(pace.low, currency)} to "
         f"{money(pace.high, currency)}) of {money(pace.amount, currency)}"
     )
     title = f"{pace.plan.name}: spend against plan, {_span(first, pace.over.last)}"
-    return _framed(title, {"layer": layers, "encoding": {"x": _time()}}), words
+    return framed(title, {"layer": layers, "encoding": {"x": _time()}}), words
 
 
 def _by_step(figures: Figures) -> tuple[dict[str, Any], str]:
@@ -121,13 +100,13 @@ def _by_step(figures: Figures) -> tuple[dict[str, Any], str]:
             "x": {"field": "at", "type": "ordinal", "timeUnit": "yearmonthdate", "title": None,
                   "axis": {"format": "%-d %b", "labelOverlap": True, "labelAngle": 0, "grid": False}},
             "y": {"field": "value", "type": "quantitative", "title": None},
-            "color": {"condition": {"test": "datum.own", "value": _BLUE}, "value": "#BFD0EE"},
+            "color": {"condition": {"test": "datum.own", "value": BLUE}, "value": "#BFD0EE"},
         },
     }  # fmt: skip
     each = "day" if figures.kind == "daily" else "week"
     title = f"Spend by {each}, in {figures.currency}"
     own = money(figures.days[max(figures.days)], figures.currency)
-    return _framed(title, drawing), f"{title}; the last: {own}"
+    return framed(title, drawing), f"{title}; the last: {own}"
 
 
 def _said(at: dict[str, Any], text: str, colour: str, *, up: bool) -> dict[str, Any]:
@@ -151,28 +130,6 @@ def _said(at: dict[str, Any], text: str, colour: str, *, up: bool) -> dict[str, 
 def _time() -> dict[str, Any]:
     axis = {"format": "%-d %b", "grid": False, "tickCount": 6, "labelOverlap": True}
     return {"field": "at", "type": "temporal", "title": None, "axis": axis}
-
-
-def _framed(title: str, drawing: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "$schema": _SCHEMA,
-        "width": 592,
-        "height": 230,
-        "background": "#FFFFFF",
-        "padding": {"left": 12, "right": 16, "top": 12, "bottom": 8},
-        "title": {
-            "text": title, "anchor": "start", "fontSize": 15, "fontWeight": 600, "color": _INK, "offset": 12,
-        },
-        **drawing,
-        "config": {
-            "font": _FONT,
-            "view": {"stroke": None},
-            "axis": {
-                "labelColor": _SOFT, "labelFontSize": 12, "domain": False, "ticks": False, "gridColor": _GRID,
-                "tickCount": 4, "labelPadding": 8, "format": "~s",
-            },
-        },
-    }  # fmt: skip
 
 
 def _day(day: date) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from alerts.digest import chart, reviews, work
+from alerts.drawing import png
 from alerts.notify.contract import Fact, Line, Link, Message, Reason, Section, Severity
 from alerts.review import overdue
 from metrics.words import change, count, figure, money, multiple, percent
@@ -97,7 +98,7 @@ class Digest:
         )
 
 
-def compose(figures: Figures, told: Told, now: datetime, *, draw: Callable[..., bytes] = chart.png) -> Digest:
+def compose(figures: Figures, told: Told, now: datetime, *, draw: Callable[..., bytes] = png) -> Digest:
     """The digest of these figures. now: aware, in the team's time zone."""
     drawing, picture_text = chart.chart(figures)
     opened = work.open_incidents(told.records, figures.accounts)

@@ -16,6 +16,7 @@ from alerts.digest.audience import Audience, audiences, due
 from alerts.digest.compose import Told, compose
 from alerts.digest.figures import Ground, Kpi, gather
 from alerts.digest.send import Digests
+from alerts.drawing import png
 from alerts.engine import Described, Engine, Finding
 from alerts.notify.contract import Reason, Severity, unpack
 from alerts.notify.email import plain
@@ -357,7 +358,7 @@ def test_the_picture_is_drawn_without_a_network(usual, monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", refuse)
     plan = SpendPlan("Always <on> · 東京", "EUR", (Amount(4500.0),), period="month")
     drawing, said = chart.chart(figures(usual, plans=[plan]))
-    made = chart.png(drawing)
+    made = png(drawing)
     assert made.startswith(b"\x89PNG")
     width, height = (int.from_bytes(made[n : n + 4], "big") for n in (16, 20))
     assert width > 1100
@@ -375,7 +376,7 @@ def test_without_a_plan_the_days_are_drawn(usual):
     assert len(drawing["data"]["values"]) == 29
     assert drawing["data"]["values"][-1] == {"at": "2026-11-23T00:00:00", "value": 260.0, "own": True}
     assert said == "Spend by day, in EUR; the last: €260"
-    assert chart.png(drawing).startswith(b"\x89PNG")
+    assert png(drawing).startswith(b"\x89PNG")
 
 
 # -- once a local date

@@ -6,17 +6,20 @@ import re
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 
+from alerts.chart import course
 from alerts.engine import Engine
 from alerts.explain import Words, span, view
 from alerts.judge import judge
 from alerts.notify.contract import FIRST_GLANCE, Reason, unpack
-from alerts.observation import Labels
+from alerts.observation import Labels, Observation, Result
 from alerts.records import CHAPTER
 from alerts.routes import Routing
 from alerts.rules import Rule
 from connectors.contract import Change
+from metrics.lag import PRIOR, Curve
 from metrics.model import load
 from tests.alerts.conftest import NOW, target
 from warehouse.book import Book
@@ -174,3 +177,42 @@ def test_an_outage_says_since_when_it_lasts_and_when_it_was_noticed(world, told)
         world.last(name, 2, conversions=0)
     (message,) = told([rule(kind="tracking", severity="critical")])
     assert dict(message.facts)["Since"] == "Tue 13:00 (2 h), noticed 15:00"
+
+
+def test_the_first_message_shows_the_course_beside_what_is_usual(world, told):
+    overspend(world)
+    (message,) = told([rule(kind="pace")])
+    assert message.chart.startswith(b"\x89PNG")
+    assert message.chart_text == (
+        "Brand Search De: Spend €60.00 in the hour from 14:00, usually €10.00; "
+        "48 hours by the hour, dashed what is usual"
+    )
+
+
+def test_what_is_for_information_has_no_picture(world, told):
+    overspend(world)
+    (message,) = told([rule(kind="pace", severity="info")])
+    assert (message.chart, message.chart_text) == (None, "")
+
+
+def test_a_picture_has_two_days_their_usual_hours_and_where_it_began(world):
+    # Ten euros an hour for days, twenty on one day of the seven before: the usual hour is (6 * 10 + 20) / 7.
+    world.campaign_of("a")
+    for back in range(49, 73):
+        world.set("a", back, clicks=20, cost=20, conversions=1)
+    world.last("a", 2, cost=0)
+    world.scene()
+    began = NOW - timedelta(hours=2)
+    seen = Observation(Labels("google_ads", "a", "a"), Result.TRUE, NOW, began=began)
+    of = {"name": "A", "currency": "EUR", "zone": ZoneInfo("Europe/Berlin")}
+    drawing, _ = course(world.warehouse, load()["spend"], seen, settles=False, **of)
+    usual, shown, mark = drawing["layer"]
+    assert [row["value"] for row in shown["data"]["values"]] == [10.0] * 46 + [0.0] * 2
+    assert shown["data"]["values"][-1]["at"] == "2026-11-10T14:00:00"  # the hour that ends at 15:00 in Berlin
+    assert usual["data"]["values"][-1]["value"] == pytest.approx(80 / 7)
+    assert mark["data"]["values"] == [{"at": "2026-11-10T13:00:00"}]
+    # Conversions come late: of the one that is usual, what the lag's prior says is known after an hour.
+    usual, shown, _ = course(world.warehouse, load()["conversions"], seen, settles=True, **of)[0]["layer"]
+    late = Curve(PRIOR, np.zeros_like(PRIOR), 0.0)
+    assert usual["data"]["values"][-1]["value"] == pytest.approx(float(late.at(1.0)), rel=0.05)
+    assert usual["data"]["values"][0]["value"] > 0.8
