@@ -64,7 +64,7 @@ def stopped(process: subprocess.Popen, log: Path) -> None:
     assert "Traceback" not in log.read_text(), log.read_text()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A running demo, with ten days of history that are there already."""
     if "PACELINE_DEMO" in os.environ:
@@ -89,7 +89,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         stopped(process, work / "demo.log")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
     with sync_playwright() as playwright:

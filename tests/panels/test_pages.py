@@ -203,5 +203,9 @@ def test_the_pace_is_learned_anew_when_a_backfill_brings_more_days(running):
     morning = [row for row in hours("c1", cost=20.0) if row.hour_of_day < 12 and row.day < NOW.date()]
     running.write("google_ads", "1", [*morning, *hours("c1", days=1)])
     after = opened().metric[0].delta
+    # Ten an hour against 240 in twelve hours: half of it in the morning, then ever less behind.
+    planned = 240 * min(NOW.hour / 12, 1)
+    assert float(after.rstrip(" %").replace("−", "-")) == pytest.approx(
+        100 * (10 * NOW.hour / planned - 1), abs=2
+    )
     assert after != before
-    assert float(after.rstrip(" %").replace("−", "-")) < -30
