@@ -26,11 +26,15 @@ __all__ = ["DIALECT", "Aggregate", "Parts", "Quotient", "faults", "normal", "par
 DIALECT: Final = "duckdb"
 
 _AGGREGATES: Final = (exp.Sum, exp.Count, exp.Min, exp.Max, exp.Avg)
-_PLAIN: Final = (
-    *(exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Neg, exp.Paren, exp.Literal, exp.Null, exp.Boolean),
-    *(exp.Column, exp.Identifier, exp.Nullif, exp.Coalesce, exp.Case, exp.If, exp.Filter, exp.Where),
+_CONDITIONS: Final = (
     *(exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.And, exp.Or, exp.Not, exp.Is, exp.In),
-    *(exp.Between, exp.Greatest, exp.Least, exp.Abs, exp.Sqrt, exp.Ln, exp.Exp, exp.Pow),
+    *(exp.Between, exp.Boolean),
+)
+_PLAIN: Final = (
+    *_CONDITIONS,
+    *(exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Neg, exp.Paren, exp.Literal, exp.Null),
+    *(exp.Column, exp.Identifier, exp.Nullif, exp.Coalesce, exp.Case, exp.If, exp.Filter, exp.Where),
+    *(exp.Greatest, exp.Least, exp.Abs, exp.Sqrt, exp.Ln, exp.Exp, exp.Pow),
     *(exp.Cast, exp.DataType, exp.Star),
 )
 _ARITHMETIC: Final = (
@@ -38,7 +42,11 @@ _ARITHMETIC: Final = (
 )
 _DEEPEST: Final = 24
 """Levels of an expression: more than anybody reads, and far fewer than its readers can follow."""
-_NO_NUMBER: Final = ("dimension", "time")
+_PASSING: Final = (
+    *(exp.Sum, exp.Min, exp.Max, exp.Avg, exp.Filter, exp.Paren),
+    *(exp.Coalesce, exp.Greatest, exp.Least, exp.Nullif, *_ARITHMETIC),
+)
+"""Whose value is of the type of what they are given."""
 _WHY: Final[Mapping[type[exp.Expr], str]] = {
     exp.Query: "a metric is one expression, no query: window and grouping come from the caller",
     exp.Subquery: "a subquery cannot follow the caller's window; join it in a view",
@@ -184,12 +192,12 @@ def _columns(tree: exp.Expr, columns: Mapping[str, str]) -> Iterator[tuple[int, 
             yield _start(column), f"write `{column.name}` without its table: a metric has one view"
         elif column.name not in columns:
             yield _start(column), f"unknown column `{column.name}`{nearest(column.name, columns)}"
-    for node in tree.find_all(exp.Avg, exp.Sum, exp.Cast, *_ARITHMETIC):
-        for operand in (node.this, node.expression):
-            inner = operand.unnest() if isinstance(operand, exp.Expr) else None
-            if isinstance(inner, exp.Column) and columns.get(inner.name) in _NO_NUMBER:
-                kind = columns[inner.name]
-                yield _start(inner), f"`{inner.name}` is a {kind}, no number: group or filter by it"
+    sums = tree.find_all(exp.Avg, exp.Sum, *_ARITHMETIC)
+    casts = (node for node in tree.find_all(exp.Cast) if _to_number(node))
+    leaves = {id(leaf): leaf for node in (tree, *sums, *casts) for leaf in _leaves(node)}
+    for leaf in leaves.values():
+        if why := _no_number(leaf, columns):
+            yield _start(leaf), why
     for node in tree.find_all(exp.Avg, exp.Sum):
         inner = node.this.unnest()
         share = isinstance(inner, exp.Column) and columns.get(inner.name) == "share"
@@ -198,6 +206,48 @@ def _columns(tree: exp.Expr, columns: Mapping[str, str]) -> Iterator[tuple[int, 
             yield _start(node), message
         elif share:
             yield _start(node), f"`{inner.name}` is a share: weigh it by what it is a share of, never sum it"
+
+
+def _leaves(node: exp.Expr) -> Iterator[exp.Expr]:
+    """What the value of `node` comes from: columns, literals, casts and conditions."""
+    if isinstance(node, (exp.Column, exp.Literal, *_CONDITIONS)):
+        yield node
+    elif isinstance(node, exp.Cast):
+        yield node
+        if not isinstance(node.this.unnest(), _CONDITIONS):
+            yield from _leaves(node.this)
+    else:
+        given: list[Any] = []
+        if isinstance(node, exp.Case):
+            given = [*(one.args["true"] for one in node.args["ifs"]), node.args.get("default")]
+        elif isinstance(node, exp.If):
+            given = [node.args["true"], node.args.get("false")]
+        elif isinstance(node, _PASSING):
+            given = [node.this, node.expression, *node.expressions]
+        for inner in given:
+            if isinstance(inner, exp.Expr) and not isinstance(inner, exp.Where):
+                yield from _leaves(inner)
+
+
+def _to_number(cast: exp.Cast) -> bool:
+    return cast.to.is_type(*exp.DataType.NUMERIC_TYPES)
+
+
+def _no_number(leaf: exp.Expr, columns: Mapping[str, str]) -> str:
+    """Why it is no number; "" where it is one."""
+    if isinstance(leaf, exp.Column):
+        kind = columns.get(leaf.name)
+        if kind in ("dimension", "time"):
+            return f"`{leaf.name}` is a {kind}, no number: group or filter by it"
+        condition = kind == "flag"
+    elif isinstance(leaf, exp.Literal):
+        return f"`{leaf.sql(DIALECT)}` is a text, and a metric is a number" if leaf.is_string else ""
+    elif isinstance(leaf, exp.Cast):
+        return "" if _to_number(leaf) else f"`{leaf.sql(DIALECT)}` is no number, and a metric is one"
+    else:
+        condition = True
+    said = leaf.sql(DIALECT)
+    return f"`{said}` is true or false, no number: write `case when {said} then 1 end`" if condition else ""
 
 
 @lru_cache(maxsize=1024)

@@ -87,6 +87,14 @@ BODY = "sum(cost) / 1e6 / nullif(sum(conversions), 0)"
         ("sum(source)", "12:5", "`source` is a dimension, no number"),
         ("sum(cast(campaign as integer))", "12:10", "`campaign` is a dimension, no number"),
         ("sum(cost * (hour))", "12:13", "`hour` is a time, no number"),
+        ("max(source)", "12:5", "`source` is a dimension, no number"),
+        ("max(coalesce(source, ''))", "12:14", "`source` is a dimension, no number"),
+        ("sum(case when clicks > 1 then source end)", "12:31", "`source` is a dimension, no number"),
+        ("min(greatest(cost, hour))", "12:20", "`hour` is a time, no number"),
+        ("max(nullif(campaign, 'x'))", "12:12", "`campaign` is a dimension, no number"),
+        ("coalesce(max(cost), 'none')", "12:21", "`'none'` is a text"),
+        ("sum(cost) > 1", "12:1", "write `case when SUM(cost) > 1 then 1 end`"),
+        ("cast(sum(cost) as varchar)", "12:6", "no number, and a metric is one"),
         ("sum(sum(cost))", "12:5", "inside an aggregate"),
         ("sum(cost) / clicks", "12:13", "`clicks` stands outside an aggregate"),
         ("cost", "12:1", "nothing is aggregated"),
@@ -131,6 +139,19 @@ def test_a_header_is_refused_at_its_line(tmp_path, old, new, where, message):
     found = problems(tmp_path, GOOD.replace(old, new, 1))
 
     assert any(p.startswith(f"{where}: ") and message in p for p in found), found
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "count(source)",
+        "sum(case source when 'google_ads' then cost else 0 end)",
+        "sum(cost) filter (where source = 'google_ads' and hour > cast('2026-11-01' as timestamp))",
+        "sum(cast(clicks > 1 as integer)) / nullif(max(coalesce(cost, 0)), 0)",
+    ],
+)
+def test_words_may_stand_where_they_only_choose(tmp_path, body):
+    assert isinstance(read_metric(written(tmp_path, GOOD.replace(BODY, body)), views()), Metric)
 
 
 def test_a_share_is_never_summed(tmp_path):
