@@ -1,60 +1,10 @@
-"""The app's frame: theme, navigation, and what every page needs before it can show a number."""
+"""What Streamlit runs at every rerun, in the place of the process's main module.
 
-from __future__ import annotations
+A worker process that is spawned runs its parent's main module again, under another name. Nothing may
+happen then: a worker has no pages, and needs no Streamlit.
+"""
 
-import streamlit as st
-from streamlit.material_icon_names import ALL_MATERIAL_ICONS
-from streamlit.navigation.page import Page
+if __name__ == "__main__":
+    from panels import _frame
 
-from metrics.dashboards import Dashboard, shipped
-from panels import _access, _live, _look, _pages, _saved, _seen, _wall
-from panels._slot import process
-
-st.set_page_config(page_title="Paceline", page_icon="📈", layout="wide")
-
-WALL = _wall.on()
-
-_look.apply()
-if WALL:
-    _wall.frame()
-
-
-def _page(one: Dashboard, *, first: bool) -> Page:
-    """A page, listed only for whom it is open; who comes by its address is told whom to ask."""
-    of = process()
-    icon = one.icon if one.icon in ALL_MATERIAL_ICONS else "dashboard"
-    return st.Page(
-        _pages.file(of, one),
-        title=one.title,
-        icon=f":material/{icon}:",
-        url_path=None if first else one.id,
-        default=first,
-        visibility="visible" if of is None or _access.visible(of, one.id) else "hidden",
-        help=one.purpose,
-    )
-
-
-of = process()
-DASHBOARDS = shipped() if of is None else of.dashboards()
-PAGES: dict[str, list[Page]] = {}
-for number, dashboard in enumerate(DASHBOARDS):
-    PAGES.setdefault(dashboard.section, []).append(_page(dashboard, first=number == 0))
-inside = of is not None and _access.enter(of)
-page = st.navigation(PAGES, position="hidden" if WALL or not inside else "top")
-
-if of is None:
-    st.info("Paceline is starting. This page opens by itself in a moment.", icon=":material/hourglass_top:")
-    _live.wait()
-elif inside:
-    if not WALL:
-        _access.who(of)
-        _saved.popover({p.url_path: p for pages in PAGES.values() for p in pages}, page.url_path)
-    if _access.visible(of, page.url_path):
-        st.session_state["page_entered"] = page.url_path
-        if not WALL:
-            _seen.page(of, page.url_path)
-        page.run()
-    else:
-        _access.refused(of, page)
-    if WALL:
-        _wall.turn(page.url_path)
+    _frame.show()

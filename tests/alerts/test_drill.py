@@ -85,7 +85,9 @@ def test_it_is_heard_marked_as_a_test_looked_up_and_ended(up, ground):
     parent, *replies = up.slack()[before:]
     assert "TEST" in parent["text"]
     assert "Spend" in parent["text"]
-    assert len(replies) == 1  # its end
+    course, end = replies
+    assert [file["mimetype"] for file in course["files"]] == ["image/png"]
+    assert "Resolved" in end["text"]
     # The real data are as they were: nothing spends forty times its pace.
     most = ground.warehouse.query("SELECT max(cost) / 1e6 AS most FROM delivery")["most"][0].as_py()
     assert most == 20
