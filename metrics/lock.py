@@ -114,7 +114,7 @@ def _unmoved(metric: Metric | View) -> str:
 
 def _at(metric: Metric | View, key: str, message: str) -> Problem:
     """A problem at a header line of the metric's file."""
-    lines = metric.path.read_text(encoding="utf-8").split("\n")
+    lines = metric.text.split("\n")
     line = next((n for n, text in enumerate(lines, 1) if text.startswith(f"-- {key}:")), 1)
     return Problem(
         metric.path, line, 1, message if message.startswith("the ") else f"`{metric.name}` {message}"

@@ -77,6 +77,7 @@ class View:
     probe: (part, of): branches of the union that read `part` give nothing where `of` is empty, so that asking
         the cheap `of` first saves planning them. ("", "") where there is no such part.
     sql: one SELECT; `$start`, `$stop` (moments) and `$first_day`, `$last_day` bound what it need yield.
+    text: the file word for word, as it was when it was read.
     """
 
     name: str
@@ -94,6 +95,7 @@ class View:
     changes: tuple[str, ...]
     sql: str
     path: Path
+    text: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,7 +257,8 @@ def read_metric(path: Path, known: Mapping[str, View]) -> Metric | list[Problem]
 
 def read_view(path: Path) -> View | list[Problem]:
     """A view from its file, or everything that is wrong with it."""
-    header = parse(path, path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    header = parse(path, text)
     problems = [
         *missing(header, _VIEW, ("probe",)),
         *_governed(header),
@@ -263,13 +266,13 @@ def read_view(path: Path) -> View | list[Problem]:
     ]
     columns: dict[str, Column] = {}
     for entry in header.all("column"):
-        name, kind, *text = [*entry.value.split(None, 2), "", ""]
-        if kind not in get_args(Kind) or not text[0]:
+        name, kind, *told = [*entry.value.split(None, 2), "", ""]
+        if kind not in get_args(Kind) or not told[0]:
             problems.append(
                 header.at(entry, "a column is `name kind what-it-is`" + nearest(kind, get_args(Kind)))
             )
         else:
-            columns[name] = Column(name, kind, text[0])  # type: ignore[arg-type]  # one of Kind
+            columns[name] = Column(name, kind, told[0])  # type: ignore[arg-type]  # one of Kind
     problems += _selects(header, columns)
     if problems:
         return problems
@@ -283,6 +286,7 @@ def read_view(path: Path) -> View | list[Problem]:
         columns=columns,
         sql=header.body.strip(),
         path=path,
+        text=text,
     )
 
 

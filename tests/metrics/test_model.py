@@ -224,6 +224,16 @@ class TestLock:
 
         assert check(tmp_path) == []
 
+    def test_a_file_that_is_gone_since_it_was_read_is_judged_as_it_was(self, tmp_path):
+        path = self.locked(tmp_path)
+        metric = read_metric(written(tmp_path, GOOD.replace("1e6", "1e3")), views())
+        assert isinstance(metric, Metric)
+        metric.path.unlink()
+
+        (problem,) = lock.verify([metric], path)
+
+        assert (problem.line, "the version is still 3" in problem.message) == (3, True)
+
     @pytest.mark.parametrize(
         ("old", "new"), [("sum(conversions)", "sum(purchases)"), ("money", "ratio"), ("1e6", "1e3")]
     )
