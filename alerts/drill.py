@@ -148,7 +148,7 @@ def drill(ground: Ground, rules: Sequence[Rule]) -> list[Drilled]:
 def _provoked(shadow: Shadow, ground: Ground, rule: Rule, now: datetime) -> Observation | None:
     """The rule's observation of its known condition; None where it does not see it on any candidate.
 
-    Raises Unprovoked where there is nothing to try it on.
+    What fires by itself proves nothing, and is left out. Raises Unprovoked where nothing is left to try.
     """
     scene = _scene(shadow, ground, now)
     # A condition may show at the campaign, at its account, or at the page that is made to fail.
@@ -156,8 +156,12 @@ def _provoked(shadow: Shadow, ground: Ground, rule: Rule, now: datetime) -> Obse
     pages = [Labels(*key, "", url) for key in (*scene.accounts, PAGES)] if url else []
     ranked = [(on, frozenset([on, Labels(*on[:2]), *pages])) for on in _candidates(scene, rule)]
     before = _judged(scene, rule, [labels for _, mine in ranked for labels in mine])
+    firing = {labels for labels, found in before.items() if found.result is Result.TRUE}
+    free = [(on, mine) for on, mine in ranked if not mine & firing]
+    if ranked and not free:
+        raise Unprovoked("fires already: a drill would show nothing")
     blind, why = False, Unprovoked(_IDLE)
-    for on, mine in ranked[:_CANDIDATES]:
+    for on, mine in free[:_CANDIDATES]:
         try:
             provoke(shadow, rule.condition, on, scene.until[on.source, on.account])
             told = _judged(_scene(shadow, ground, now), rule, mine)
@@ -166,7 +170,7 @@ def _provoked(shadow: Shadow, ground: Ground, rule: Rule, now: datetime) -> Obse
             continue
         finally:
             shadow.reset()
-        ours = [o for o in told.values() if _about(o.labels, on)]
+        ours = [o for o in told.values() if _about(o.labels, on) and o.labels not in firing]
         hit = next((o for o in ours if o.result is Result.TRUE), None)
         if hit is not None:
             return hit

@@ -16,6 +16,7 @@ from alerts.notify.slack import Slack
 from alerts.observation import Result
 from alerts.provoke import PROVOKED
 from alerts.routes import Person, Routing
+from alerts.rules import Rule
 from connectors.contract import PageCheck
 from metrics import model
 from service import rules as shipped
@@ -135,6 +136,18 @@ def test_a_rule_with_nothing_to_work_on_is_skipped(ground):
     done = drill(replace(ground, targets=()), [elsewhere, *idle])
     assert all(one.well and not one.fault and not one.delivered for one in done), done
     assert [one.skipped for one in done] == [IDLE, IDLE, IDLE, NEW]
+
+
+def test_what_fires_anyway_proves_nothing(ground):
+    pace = rule("spend-pace/critical")
+    dear = {"kind": "threshold", "metric": "spend", "window": 1, "of": "one", "above": 19}
+    fires = Rule.model_validate({**pace.model_dump(exclude={"condition"}, by_alias=True), "condition": dear})
+    (done,) = drill(ground, [fires])  # it spends 20 an hour
+    assert (done.well, done.skipped, done.delivered) == (
+        True,
+        "fires already: a drill would show nothing",
+        (),
+    )
 
 
 def test_every_kind_has_a_drill():
