@@ -7,7 +7,6 @@ Nothing is sent. Several forms of a rule (the present one, an edited one) see th
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -24,7 +23,7 @@ from alerts.records import CHAPTER
 from alerts.review import Episode, Reviewed, episodes, review
 from alerts.scene import Memory, Scene, Target
 from warehouse.book import Book
-from warehouse.shadow import Shadow
+from warehouse.shadow import Shadow, scratch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -100,34 +99,32 @@ def backtest(
     """
     steps = max(int((end - start) / step), 1)
     asleep = 0
-    with tempfile.TemporaryDirectory(prefix="paceline-backtest-") as name:
-        folder = Path(name)
-        with Shadow.of(warehouse, folder, since=start - LOOK_BACK, start=start) as shadow:
-            benches = {
-                form: _Bench(folder / f"{n}.sqlite", rule, routing)
-                for n, (form, rule) in enumerate(forms.items())
-            }
-            memory, every = Memory(), {mark.source: step for mark in shadow.watermarks()}
-            for number in range(1, steps + 1):
-                now = start + number * step
-                shadow.advance(now)
-                progress(number / steps)
-                if not shadow.awake():
-                    asleep += 1
-                    continue
-                scene = Scene(
-                    shadow,
-                    now,
-                    every=every,
-                    started=start - timedelta(days=1),
-                    targets=targets,
-                    metrics=metrics,
-                    memory=memory,
-                )
-                for bench in benches.values():
-                    bench.take(scene, now)
-            replays = {form: bench.replay(start, end) for form, bench in benches.items()}
-            return Backtest(start, end, replays, shadow.polled_since, steps, asleep)
+    with scratch() as folder, Shadow.of(warehouse, folder, since=start - LOOK_BACK, start=start) as shadow:
+        benches = {
+            form: _Bench(folder / f"{n}.sqlite", rule, routing)
+            for n, (form, rule) in enumerate(forms.items())
+        }
+        memory, every = Memory(), {mark.source: step for mark in shadow.watermarks()}
+        for number in range(1, steps + 1):
+            now = start + number * step
+            shadow.advance(now)
+            progress(number / steps)
+            if not shadow.awake():
+                asleep += 1
+                continue
+            scene = Scene(
+                shadow,
+                now,
+                every=every,
+                started=start - timedelta(days=1),
+                targets=targets,
+                metrics=metrics,
+                memory=memory,
+            )
+            for bench in benches.values():
+                bench.take(scene, now)
+        replays = {form: bench.replay(start, end) for form, bench in benches.items()}
+        return Backtest(start, end, replays, shadow.polled_since, steps, asleep)
 
 
 def figures(rule: Rule) -> dict[str, Any]:

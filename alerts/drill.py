@@ -9,12 +9,10 @@ server has taken it. At the end the incident is ended, which people see too, and
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -31,7 +29,7 @@ from alerts.records import CHAPTER
 from alerts.routes import INBOX
 from alerts.scene import Scene
 from warehouse.book import Book
-from warehouse.shadow import Shadow
+from warehouse.shadow import Shadow, scratch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -114,34 +112,32 @@ def drill(ground: Ground, rules: Sequence[Rule]) -> list[Drilled]:
     Rules of one degree are told together, as they would be, so that all of them make a handful of messages.
     """
     now = ground.clock()
-    with tempfile.TemporaryDirectory(prefix="paceline-drill-") as name:
-        folder = Path(name)
-        with Shadow.of(ground.warehouse, folder, since=now - LOOK_BACK, start=now) as shadow:
-            done: dict[str, Drilled] = {}
-            found: dict[str, tuple[Rule, Observation]] = {}
-            for rule in rules:
-                try:
-                    hit = _provoked(shadow, ground, rule, now)
-                except Unprovoked as why:
-                    done[rule.name] = Drilled(rule.name, None, skipped=str(why))
-                    continue
-                if hit is None:
-                    done[rule.name] = Drilled(
-                        rule.name, None, fault="the rule did not fire on its known condition"
-                    )
-                else:
-                    found[rule.name] = (rule, hit)
-                    done[rule.name] = Drilled(rule.name, hit.labels)
-            groups: dict[tuple[str, bool], list[str]] = {}
-            for key, (rule, _) in found.items():
-                groups.setdefault((str(rule.severity), rule.condition.mutes_account), []).append(key)
-            for number, names in enumerate(groups.values()):
-                book = Book.open(folder / f"{number}.sqlite", [CHAPTER])
-                heard = _told(book, shadow, ground, [found[n] for n in names], now)
-                book.close()
-                for key in names:
-                    fault = "" if heard else "it fired, and nobody was to hear of it"
-                    done[key] = replace(done[key], delivered=heard, fault=fault)
+    with scratch() as folder, Shadow.of(ground.warehouse, folder, since=now - LOOK_BACK, start=now) as shadow:
+        done: dict[str, Drilled] = {}
+        found: dict[str, tuple[Rule, Observation]] = {}
+        for rule in rules:
+            try:
+                hit = _provoked(shadow, ground, rule, now)
+            except Unprovoked as why:
+                done[rule.name] = Drilled(rule.name, None, skipped=str(why))
+                continue
+            if hit is None:
+                done[rule.name] = Drilled(
+                    rule.name, None, fault="the rule did not fire on its known condition"
+                )
+            else:
+                found[rule.name] = (rule, hit)
+                done[rule.name] = Drilled(rule.name, hit.labels)
+        groups: dict[tuple[str, bool], list[str]] = {}
+        for key, (rule, _) in found.items():
+            groups.setdefault((str(rule.severity), rule.condition.mutes_account), []).append(key)
+        for number, names in enumerate(groups.values()):
+            book = Book.open(folder / f"{number}.sqlite", [CHAPTER])
+            heard = _told(book, shadow, ground, [found[n] for n in names], now)
+            book.close()
+            for key in names:
+                fault = "" if heard else "it fired, and nobody was to hear of it"
+                done[key] = replace(done[key], delivered=heard, fault=fault)
     return [done[rule.name] for rule in rules]
 
 

@@ -17,9 +17,14 @@ and its source vouched for it, a day from its beginning, an attribute from ever.
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import time
 from bisect import bisect_right
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, fields, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from connectors.contract import ROWS
@@ -29,19 +34,33 @@ from warehouse.store import Watermark
 from warehouse.tables import OWNER, columns, describe, layout, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
     import duckdb
 
     from warehouse.store import Warehouse
     from warehouse.tables import Table
 
-__all__ = ["Shadow"]
+__all__ = ["Shadow", "scratch"]
 
 _EVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _ASLEEP: Final = timedelta(hours=2)
 """So long without any fetch means that nobody was polling."""
+_PREFIX: Final = "paceline-shadow-"
+_LEFT: Final = timedelta(days=1)
+"""A folder for copies that was not touched for so long is nobody's any more: none is worked on for hours."""
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for copies, gone at the end. What killed processes left behind goes first."""
+    left = time.time() - _LEFT.total_seconds()
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # somebody else's, or somebody else was faster
+            if folder.stat().st_mtime < left:
+                shutil.rmtree(folder)
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as made:
+        yield Path(made)
 
 
 class Shadow(DuckWarehouse):

@@ -1,5 +1,8 @@
 """A rule over a past of which every hour is known: what it would have fired, by hand."""
 
+import os
+import tempfile
+import time
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -13,7 +16,7 @@ from alerts.rules import Rule
 from connectors.contract import Window
 from tests.alerts.conftest import NOW, World
 from warehouse.duck import DuckWarehouse
-from warehouse.shadow import Shadow
+from warehouse.shadow import Shadow, scratch
 
 RULE = {
     "id": "spend",
@@ -147,3 +150,19 @@ def test_the_strictest_form_that_keeps_what_mattered_is_proposed(past):
     # The same episode was of use to somebody: no form may lose it.
     assert propose(past.warehouse, present, [noise, replace(noise, good=True)], **span) is None
     assert propose(past.warehouse, present, [replace(noise, good=True)], **span) is None
+
+
+def test_a_folder_for_copies_goes_at_its_end_and_what_killed_processes_left_a_day_later(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with scratch() as at_work:
+        (at_work / "copy.duckdb").touch()
+        left, others = tmp_path / f"{at_work.name}-left", tmp_path / "others"
+        for folder in (left, others):
+            folder.mkdir()
+            (folder / "copy.duckdb").touch()
+            os.utime(folder, times=(time.time() - 25 * 3600,) * 2)
+        with scratch() as second:
+            assert {one.name for one in tmp_path.iterdir()} == {at_work.name, second.name, others.name}
+    assert list(tmp_path.iterdir()) == [others]
