@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from alerts.drill import drill
@@ -25,6 +25,8 @@ _LOG = logging.getLogger(__name__)
 
 _HOURS = (time(9), time(17))
 """Local time in which the calendar's drills are held: people should be there to see them."""
+_AGAIN = timedelta(days=1)
+"""How soon a drill is tried again that began and never ended: its process was killed."""
 
 
 class Drills:
@@ -42,6 +44,8 @@ class Drills:
         with self._lock:
             if self.running:
                 raise ValueError("a drill is under way: wait for its end")
+            # Written before anything is sent: a process that is killed by its drill must not begin with one.
+            self._engine.records.happened("drilling", at=now, rules=[rule.name for rule in rules], by=by)
             self._thread = threading.Thread(
                 target=self._run, args=(tuple(rules), now, by), name="drill", daemon=True
             )
@@ -65,8 +69,11 @@ class Drills:
         local = now.astimezone(zone)
         if every is None or self.running or not _HOURS[0] <= local.time() < _HOURS[1] or local.weekday() > 4:
             return False
-        last = self.last()
-        return last is None or now - datetime.fromisoformat(last["at"]) >= every
+        rest = {"drilled": every, "drilling": min(every, _AGAIN)}
+        rows = self._engine.records.book.read(
+            "SELECT what, max(at) AS at FROM happened WHERE what IN ('drilled', 'drilling') GROUP BY what"
+        )
+        return all(now - datetime.fromisoformat(row["at"]) >= rest[row["what"]] for row in rows)
 
     def _run(self, rules: tuple[Rule, ...], now: datetime, by: str) -> None:
         try:

@@ -82,6 +82,18 @@ def test_the_calendar_asks_on_working_days_once_in_so_long(drills):
     assert drills.due(tuesday + timedelta(days=30), BERLIN)
 
 
+def test_a_drill_whose_process_was_killed_is_not_repeated_at_each_start(drills, monkeypatch):
+    drills, engine = drills
+    monkeypatch.setattr(drills, "_run", lambda *_: None)  # killed: it began, and nothing came of it
+    tuesday = datetime(2026, 11, 10, 10, tzinfo=BERLIN).astimezone(UTC)
+    drills.start([engine.rules["tracking", "critical"]], tuesday, by="the calendar")
+    drills._thread.join(60)
+    after = Drills(engine, drills._ground)
+    assert after.last() is None
+    assert not after.due(tuesday + timedelta(minutes=5), BERLIN)
+    assert after.due(tuesday + timedelta(days=1), BERLIN)
+
+
 def test_one_drill_at_a_time_and_of_some_rule(drills):
     drills, _ = drills
     with pytest.raises(ValueError, match="no such rule"):
