@@ -29,5 +29,5 @@ def lower_tail(count: Floats, expected: Floats) -> Floats:
 def spread(expected: float) -> Range:
     """An expected count with its 80 % range."""
     size = 1 / _DISPERSION
-    law = nbinom(size, size / (size + max(expected, 1e-9)))
-    return Range(float(law.ppf(0.1)), expected, float(law.ppf(0.9)))
+    low, high = (float(nbinom.ppf(share, size, size / (size + max(expected, 1e-9)))) for share in (0.1, 0.9))
+    return Range(low, expected, high)
