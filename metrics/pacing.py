@@ -22,14 +22,32 @@ from metrics.spent import clock, hourly_of, local_day
 from metrics.windows import AccountKey
 from warehouse.store import Warehouse
 
-__all__ = ["CampaignKey", "Day", "Memory", "Pace", "day", "tolerance"]
+__all__ = ["CampaignKey", "Day", "Learned", "Memory", "Pace", "day", "tolerance"]
 
 Floats = npt.NDArray[np.float64]
 CampaignKey = tuple[str, str, str]
 """(source, account, campaign)"""
 
-Memory = dict[AccountKey, tuple[date, list[str], Past]]
-"""What was learned of the days before an account's day: that day, its campaigns, and what they say."""
+
+@dataclass(slots=True)
+class Learned:
+    """What the days before an account's day say of its campaigns: one by one, and of some of them as one."""
+
+    day: date
+    names: list[str]
+    before: Past
+    _together: tuple[bytes, Past] | None = None
+
+    def together(self, on: npt.NDArray[np.bool_]) -> Past:
+        """Of those that `on` marks, whichever these were when last asked."""
+        which = on.tobytes()
+        if self._together is None or self._together[0] != which:
+            history = self.before.history[on].sum(0, keepdims=True)
+            self._together = which, past(history, self.before.weekdays, self.day.weekday())
+        return self._together[1]
+
+
+Memory = dict[AccountKey, Learned]
 
 _FIRST, _LAST = 0.25, 0.10
 
@@ -131,7 +149,8 @@ def day(
     also: dict[AccountKey, list[str]] = {key: [] for key in windows}
     for key, name in budgets:
         also[key].append(name)
-    learned = _learned(warehouse, today, also, as_of, {} if memory is None else memory)
+    memory = {} if memory is None else memory
+    learned = _learned(warehouse, today, also, as_of, memory)
     accounts: dict[AccountKey, Pace] = {}
     campaigns: dict[CampaignKey, Pace] = {}
     for key, window in windows.items():
@@ -144,10 +163,8 @@ def day(
         campaigns |= {(*key, name): pace for name, pace in zip(names, paces, strict=True)}
         if names:
             # Those that run, together; the plan is the sum of theirs, not one of the account's shape.
-            on = before.history[~halted].sum(0, keepdims=True)
-            running = past(on, before.weekdays, today[key].weekday())
             plan = plans[~halted].sum(keepdims=True)
-            (whole,) = _paces(running, now[~halted].sum(0, keepdims=True), plan, hour)
+            (whole,) = _paces(memory[key].together(~halted), now[~halted].sum(0, keepdims=True), plan, hour)
             accounts[key] = _added(whole, paces, halted)
     return Day(accounts, campaigns)
 
@@ -160,18 +177,18 @@ def _learned(
     memory: Memory,
 ) -> dict[AccountKey, tuple[list[str], Past, Floats]]:
     """Each account's campaigns, what their days before say, and today's spend by the hour."""
-    new = {key: day for key, day in today.items() if key not in memory or memory[key][0] != day}
+    new = {key: day for key, day in today.items() if key not in memory or memory[key].day != day}
     fresh = hourly_of(warehouse, {k: d for k, d in today.items() if k not in new}, also, days=0, as_of=as_of)
     # A campaign that was not there when the days before were learned: they are learned again.
-    new |= {key: today[key] for key, (names, _) in fresh.items() if not set(names) <= set(memory[key][1])}
+    new |= {key: today[key] for key, (names, _) in fresh.items() if not set(names) <= set(memory[key].names)}
     found = {}
     for key, (names, spend) in hourly_of(warehouse, new, also, as_of=as_of).items():
         count, day = spend.shape[1] - 1, today[key]
         weekdays = np.array([(day - timedelta(days=d)).weekday() for d in range(count, 0, -1)])
-        memory[key] = (day, names, past(spend[:, :-1], weekdays, day.weekday()))
-        found[key] = (names, memory[key][2], spend[:, -1])
+        memory[key] = Learned(day, names, past(spend[:, :-1], weekdays, day.weekday()))
+        found[key] = (names, memory[key].before, spend[:, -1])
     for key in today.keys() - new.keys():
-        _, names, before = memory[key]
+        names, before = memory[key].names, memory[key].before
         now = np.zeros((len(names), 24))
         some, spend = fresh[key]
         now[[names.index(name) for name in some]] = spend[:, -1]

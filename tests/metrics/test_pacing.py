@@ -170,13 +170,13 @@ def test_a_new_hour_needs_no_new_look_at_the_days_before(account):
     start = datetime(2026, 11, 24, tzinfo=UTC)
     window = {KEY: Window(start, start + timedelta(hours=12))}
     pacing.day(account.warehouse, known, window, memory=memory)
-    learned = memory[KEY][2]
+    learned = memory[KEY].before
     # An hour later, at three times the pace, and a campaign that began in it.
     more = Delivery("a", start + timedelta(hours=12), TODAY, 12, 100, 10, 30_000_000, 1, 0)
     account.reply(*KEY, [more])
     later = {KEY: Window(start, start + timedelta(hours=13))}
     pace = pacing.day(account.warehouse, known, later, memory=memory).campaigns[(*KEY, "a")]
-    assert memory[KEY][2] is learned
+    assert memory[KEY].before is learned
     assert (pace.spent, pace.expected) == (pytest.approx(150), pytest.approx(130))
     new = Delivery("new", start + timedelta(hours=12), TODAY, 12, 100, 10, 5_000_000, 1, 0)
     account.reply(*KEY, [more, new])
