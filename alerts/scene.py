@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
@@ -16,32 +16,23 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from alerts.conditions.contract import Scope, Watched
-from alerts.observation import Labels, Observation, Range, Result
-from connectors.contract import Account, Window
+from alerts.observation import Labels
+from alerts.roster import DELIVERY, HISTORY, Floats, Roster, Target
+from connectors.contract import Window
 from metrics import anomalies, maturity, model, pacing, traffic_mix, windows
 from metrics.compute import answer
 from metrics.forecasts import Method
+from metrics.lag import Curve
 from metrics.model import Metric
+from metrics.newest_hours import NewestHours
 from metrics.plan import Question
 from metrics.windows import AccountKey
-from warehouse.store import Warehouse, Watermark
+from warehouse.store import Warehouse
 
 __all__ = ["DELIVERY", "Floats", "Memory", "Paces", "Scene", "Target"]
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-
-DELIVERY: Final = "delivery"
-"""The stream that every total comes from, and by whose watermark rules are judged."""
-
 DAY: Final = 24
 WEEK: Final = 7 * 24
-HISTORY: Final = WEEK + DAY
-"""Hours that the picture reaches back from each account's watermark: a week before the last day."""
-
-MISSED: Final = 3
-"""Polls in a row without an answer after which an account counts as stale."""
 
 _OFTEN: Final = frozenset({"conversions", "conversion_rate", "cpa", "roas", "spend"})
 
@@ -50,27 +41,30 @@ _LEARNED: Final = timedelta(hours=6)
 """Days before today are restated by little: what they say of today is learned so often."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a result is measured against, for the campaigns whose names or ids match (`*` and `?`)."""
-
-    metric: str
-    value: float
-    source: str = "*"
-    account: str = "*"
-    campaign: str = "*"
-
-
 _Hours = tuple[int, int]
 """So many hours, which end so many hours before the watermark."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivered:
+    """What each campaign delivered by the hour, newest first, shape (campaigns, HISTORY).
+
+    read: when. end: of the newest hour, in hours since 1970, by campaign. spend: in units of the currency.
+    """
+
+    read: datetime
+    end: Floats
+    clicks: Floats
+    spend: Floats
 
 
 @dataclass(slots=True)
 class Memory:
     """What is worth keeping from pass to pass.
 
-    of, campaigns, at: for which watermarks and campaigns, and since when. pace, maturity, sums: change by the
-    hour. days: what the days before a day say of it; since: since when they were learned.
+    of, campaigns, at: for which watermarks and campaigns, and since when. pace, complete, sums: change by the
+    hour. delivered: what was read of the hours before the watermarks. days: what the days before a day say of
+    it; curves: how late conversions come; since: since when these two were learned.
     names, windows: of the sums that earlier passes asked for, so that the next one asks for them together.
     """
 
@@ -78,9 +72,11 @@ class Memory:
     campaigns: tuple[Labels, ...] = ()
     at: datetime | None = None
     pace: pacing.Day | None = None
-    maturity: maturity.Maturity | None = None
+    complete: Floats | None = None
     sums: dict[_Hours, dict[str, Floats]] = field(default_factory=dict)
+    delivered: _Delivered | None = None
     days: pacing.Memory = field(default_factory=dict)
+    curves: Mapping[AccountKey, Curve] = field(default_factory=dict)
     since: datetime | None = None
     names: set[str] = field(default_factory=set)
     windows: set[_Hours] = field(default_factory=set)
@@ -102,20 +98,9 @@ class Paces:
     hourly: Floats
 
 
-@dataclass(frozen=True, slots=True)
-class _Campaigns:
-    labels: tuple[Labels, ...]
-    names: tuple[str, ...]
-    tags: tuple[str, ...]
-    enabled: Bools
-    serving: tuple[str, ...]
-    channels: tuple[str, ...]
-
-
-class Scene:
+class Scene(Roster):
     """The picture of one pass. Not for more than one thread.
 
-    every: time between polls of delivery, by source. started: since when this process polls.
     metrics: definitions by name; the built-in ones where none are given. complete: an account's known share
     of the conversions of some hours; learned where it is not given.
     """
@@ -132,211 +117,82 @@ class Scene:
         memory: Memory | None = None,
         complete: Callable[[AccountKey, Sequence[datetime]], Floats] | None = None,
     ) -> None:
-        self.warehouse, self.now, self.started = warehouse, now, started
-        self.every = every
+        super().__init__(warehouse, now, every=every, started=started, targets=targets)
         self.metrics = model.load() if metrics is None else metrics
-        self._targets = tuple(targets)
         self._memory = memory or Memory()
         self._shares = complete
         self._sums: dict[_Hours, dict[str, Floats]] = {}
         self._foreseen = (sorted(self._memory.names & self.metrics.keys()), sorted(self._memory.windows))
         self._asked: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        self._selected: dict[Scope, Bools] = {}
-        self._target_cache: dict[str, Floats] = {}
+        self._stored = NewestHours(warehouse)
         self._judged: dict[Method, dict[AccountKey, anomalies.Judged]] = {}
-
-    # -- accounts
-
-    @cached_property
-    def accounts(self) -> dict[AccountKey, Account]:
-        """Every account that spends money."""
-        return windows.accounts(self.warehouse)
-
-    @cached_property
-    def marks(self) -> dict[tuple[str, str, str], Watermark]:
-        """The watermark of every stream."""
-        return {(m.source, m.account, m.stream): m for m in self.warehouse.watermarks()}
-
-    @cached_property
-    def at(self) -> dict[AccountKey, datetime]:
-        """Up to when each account's source vouches for its delivery, to the second."""
-        found = {key: self.marks.get((*key, DELIVERY)) for key in self.accounts}
-        return {key: m.data_as_of for key, m in found.items() if m is not None and m.data_as_of is not None}
-
-    @cached_property
-    def until(self) -> dict[AccountKey, datetime]:
-        """The same, cut to whole hours of the account's clock."""
-        found = windows.watermarks(self.warehouse, self.accounts, DELIVERY)
-        return {key: found[key] for key in self.at if key in found}
-
-    @cached_property
-    def stale(self) -> frozenset[AccountKey]:
-        """The accounts that missed so many polls that nothing can be said of their present."""
-        return frozenset(key for key in self.accounts if self.overdue(key) is True)
-
-    def overdue(self, key: AccountKey) -> bool | None:
-        """Whether an account has missed its polls; None while this process has not had the time to ask it.
-
-        A process that has just started knows nothing of polls that nobody made.
-        """
-        mark = self.marks.get((*key, DELIVERY))
-        allowed = MISSED * self.every.get(key[0], timedelta(minutes=15))
-        polled = mark.polled_at if mark else None
-        if polled is not None and self.now - polled < allowed:
-            return False
-        return None if self.now - self.started < allowed else True
-
-    def vouched(self, stream: str) -> dict[AccountKey, datetime]:
-        """Each account's watermark of one stream."""
-        return {
-            key: mark.data_as_of
-            for key in self.accounts
-            if (mark := self.marks.get((*key, stream))) is not None and mark.data_as_of is not None
-        }
-
-    def polled(self, stream: str = DELIVERY) -> dict[AccountKey, datetime]:
-        """When each account's stream was last answered: what is set up is as of then."""
-        return {
-            key: mark.polled_at
-            for key in self.accounts
-            if (mark := self.marks.get((*key, stream))) is not None and mark.polled_at is not None
-        }
-
-    # -- campaigns
-
-    @cached_property
-    def campaigns(self) -> _Campaigns:
-        """Every campaign that is set up or has delivered lately, of accounts with a watermark, in order."""
-        first = min(self.until.values(), default=self.now) - timedelta(hours=HISTORY)
-        rows = self.warehouse.query(
-            """SELECT source, account, campaign, coalesce(c.name, campaign) AS name,
-              coalesce(c.labels, '') AS labels, coalesce(c.status = 'enabled', true) AS enabled,
-              coalesce(c.serving, '') AS serving, coalesce(c.channel, '') AS channel
-            FROM (SELECT DISTINCT source, account, campaign FROM delivery WHERE hour >= $first) AS d
-            FULL JOIN campaign AS c USING (source, account, campaign)
-            ORDER BY ALL""",
-            {"first": first},
-        )
-        keys = zip(*(rows[name].to_pylist() for name in ("source", "account", "campaign")), strict=True)
-        labels = [Labels(*key) for key in keys]
-        kept = [i for i, one in enumerate(labels) if (one.source, one.account) in self.until]
-        rows = rows.take(pa.array(kept, pa.int64()))
-        return _Campaigns(
-            tuple(labels[i] for i in kept),
-            tuple(rows["name"].to_pylist()),
-            tuple(rows["labels"].to_pylist()),
-            np.array(rows["enabled"].to_pylist(), dtype=bool),
-            tuple(rows["serving"].to_pylist()),
-            tuple(rows["channel"].to_pylist()),
-        )
-
-    @cached_property
-    def _place(self) -> dict[tuple[str, str, str], int]:
-        return {one[:3]: i for i, one in enumerate(self.campaigns.labels)}
-
-    @cached_property
-    def keys(self) -> list[AccountKey]:
-        """The accounts of the campaigns, each once, in order."""
-        return list(dict.fromkeys((one.source, one.account) for one in self.campaigns.labels))
-
-    @cached_property
-    def owner(self) -> npt.NDArray[np.int64]:
-        """Which of `keys` each campaign belongs to."""
-        place = {key: i for i, key in enumerate(self.keys)}
-        return np.array([place[one.source, one.account] for one in self.campaigns.labels], dtype=np.int64)
-
-    def by_account(self, value: Callable[[AccountKey], float]) -> Floats:
-        """A figure of each campaign's account."""
-        return np.array([value(key) for key in self.keys], dtype=float)[self.owner]
-
-    def per_account(self, values: Floats) -> Floats:
-        """The sum over each account's campaigns, at each of its campaigns."""
-        sums = np.bincount(self.owner, weights=values, minlength=len(self.keys))
-        return np.asarray(sums[self.owner], dtype=np.float64)
-
-    def selected(self, scope: Scope) -> Bools:
-        """The campaigns that a scope means."""
-        if scope not in self._selected:
-            self._selected[scope] = self._select(scope)
-        return self._selected[scope]
-
-    def _select(self, scope: Scope) -> Bools:
-        found = self.campaigns
-        if scope.everything:
-            return np.ones(len(found.labels), dtype=bool)
-        accounts = set(self.scoped(scope))
-        return np.array(
-            [
-                (one.source, one.account) in accounts and scope.takes_campaign(one.campaign, name, tags)
-                for one, name, tags in zip(found.labels, found.names, found.tags, strict=True)
-            ],
-            dtype=bool,
-        )
-
-    def scoped(self, scope: Scope) -> list[AccountKey]:
-        """The accounts that a scope means."""
-        return [k for k, a in self.accounts.items() if scope.takes_account(*k, a.name)]
-
-    def targets(self, metric: str) -> Floats:
-        """Each campaign's target of a metric, NaN where it has none; the last that matches holds."""
-        if metric not in self._target_cache:
-            found = np.full(len(self.campaigns.labels), np.nan)
-            for target in self._targets:
-                if target.metric == metric:
-                    scope = Scope(source=target.source, account=target.account, campaign=target.campaign)
-                    found[self.selected(scope)] = target.value
-            self._target_cache[metric] = found
-        return self._target_cache[metric]
 
     # -- figures
 
     @cached_property
-    def _hourly(self) -> tuple[Floats, Floats]:
-        """Clicks and spend by the hour before the watermark, newest first, shape (campaigns, HISTORY)."""
-        first = min(self.until.values(), default=self.now) - timedelta(hours=HISTORY)
-        rows = self.warehouse.query(
-            """SELECT source, account, campaign, list(epoch(hour)) AS hours, list(clicks) AS clicks,
-              list(cost) AS cost FROM delivery WHERE hour >= $first GROUP BY ALL""",
-            {"first": first},
-        )
-        clicks, cost = (np.zeros((len(self.campaigns.labels), HISTORY)) for _ in range(2))
-        place = self._place
-        names = zip(*(rows[name].to_pylist() for name in ("source", "account", "campaign")), strict=True)
-        index = np.array([place.get(key, -1) for key in names], dtype=np.int64)
-        end = np.array([self.until[one[0], one[1]].timestamp() for one in self.campaigns.labels] or [0.0])
-        lists = rows["hours"].combine_chunks()
-        counts = np.diff(lists.offsets.to_numpy())
-        row = np.repeat(index, counts)
-        back = ((end[row] - lists.flatten().to_numpy()) / 3600 - 1).round().astype(np.int64)
-        inside = (row >= 0) & (back >= 0) & (back < HISTORY)
-        for into, name in ((clicks, "clicks"), (cost, "cost")):
-            into[row[inside], back[inside]] = rows[name].combine_chunks().flatten().to_numpy()[inside]
-        return clicks, cost / 1e6
+    def _delivered(self) -> _Delivered:
+        kept = self._kept
+        end = self.by_account(lambda key: self.until[key].timestamp() / 3600)
+        back = np.arange(HISTORY)[None]
+        if (old := kept.delivered) is None:
+            kept.delivered = self._read(end, np.full(len(end), HISTORY))
+        else:
+            moved = (end - old.end).round().astype(np.int64)
+            changed = self._stored.changed(old.read)
+            again = end - self.by_account(lambda key: changed.get(key, np.inf))
+            fresh = np.clip(np.maximum(moved, again), 0, HISTORY).round().astype(np.int64)
+            new = self._read(end, fresh)
+            # All else was read before, so many places nearer to the watermark.
+            place = np.clip(back - moved[:, None], 0, HISTORY - 1)
+            clicks, spend = (
+                np.where(back < fresh[:, None], now, np.take_along_axis(before, place, axis=1))
+                for now, before in ((new.clicks, old.clicks), (new.spend, old.spend))
+            )
+            kept.delivered = _Delivered(self.now, end, clicks, spend)
+        return kept.delivered
+
+    def _read(self, end: Floats, fresh: npt.NDArray[np.int64]) -> _Delivered:
+        """As stored; fresh: how many of its newest hours are wanted of each campaign, others are zero."""
+        clicks, cost = (np.zeros((len(end), HISTORY)) for _ in range(2))
+        if fresh.any():
+            first = float((end - fresh)[fresh > 0].min())
+            rows = self._stored.since(datetime.fromtimestamp(first * 3600, UTC))
+            keys = zip(*(rows[name].to_pylist() for name in ("source", "account", "campaign")), strict=True)
+            index = np.array([self._place.get(key, -1) for key in keys], dtype=np.int64)
+            lists = rows["hour"].combine_chunks()
+            row = np.repeat(index, np.diff(lists.offsets.to_numpy()))
+            back = (end[row] - lists.flatten().to_numpy() - 1).round().astype(np.int64)
+            inside = (row >= 0) & (back >= 0) & (back < fresh[row])
+            for into, name in ((clicks, "clicks"), (cost, "cost")):
+                into[row[inside], back[inside]] = rows[name].combine_chunks().flatten().to_numpy()[inside]
+        return _Delivered(self.now, end, clicks, cost / 1e6)
 
     @property
     def clicks(self) -> Floats:
-        """Clicks by the hour before the watermark, newest first."""
-        return self._hourly[0]
+        """Clicks by the hour before the watermark, newest first, shape (campaigns, HISTORY)."""
+        return self._delivered.clicks
 
     @property
     def spend(self) -> Floats:
-        """Spend in units of the account's currency, by the hour before the watermark, newest first."""
-        return self._hourly[1]
+        """Spend in units of the account's currency, as `clicks`."""
+        return self._delivered.spend
 
     @cached_property
     def complete(self) -> Floats:
         """The known share of each hour's conversions, by the account's own lag, as `clicks`."""
-        ago = [timedelta(hours=back + 1) for back in range(HISTORY)]
-        shares = [self._complete(key, [self.until[key] - one for one in ago]) for key in self.keys]
-        return np.array(shares).reshape(len(self.keys), HISTORY)[self.owner]
-
-    def _complete(self, key: AccountKey, hours: Sequence[datetime]) -> Floats:
-        if self._shares is not None:
-            return self._shares(key, hours)
         kept = self._kept
-        if kept.maturity is None:
-            kept.maturity = maturity.completed(self.warehouse, self.accounts, self.now)
-        return kept.maturity.complete(key, hours)
+        if kept.complete is None:
+            share = self._shares or self._learned()
+            ago = [timedelta(hours=back + 1) for back in range(HISTORY)]
+            shares = [share(key, [self.until[key] - one for one in ago]) for key in self.keys]
+            kept.complete = np.array(shares).reshape(len(self.keys), HISTORY)[self.owner]
+        return kept.complete
+
+    def _learned(self) -> Callable[[AccountKey, Sequence[datetime]], Floats]:
+        kept = self._kept
+        if kept.curves.keys() != self.accounts.keys():
+            kept.curves = maturity.curves(self.warehouse, self.accounts, self.now)
+        return maturity.completed(self.warehouse, self.accounts, self.now, kept.curves).complete
 
     def sums(self, names: Sequence[str], hours: int, skip: int = 0) -> dict[str, Floats]:
         """Metrics of each campaign over `hours` hours that end `skip` hours before the watermark.
@@ -433,11 +289,13 @@ class Scene:
         """What earlier passes kept; emptied for a new hour, for other campaigns, or after a while."""
         memory = self._memory
         if memory.since is None or self.now - memory.since >= _LEARNED:
-            memory.since, memory.days = self.now, {}
+            memory.since, memory.days, memory.curves = self.now, {}, {}
         old = memory.at is None or self.now - memory.at >= _KEPT
+        if memory.campaigns != self.campaigns.labels:
+            memory.delivered = None
         if old or memory.of != self.until or memory.campaigns != self.campaigns.labels:
             memory.of, memory.campaigns = dict(self.until), self.campaigns.labels
-            memory.at, memory.pace, memory.maturity, memory.sums = self.now, None, None, {}
+            memory.at, memory.pace, memory.complete, memory.sums = self.now, None, None, {}
         return memory
 
     # -- anomalies
@@ -447,7 +305,13 @@ class Scene:
         if method not in self._judged:
             memory = self._memory.usual.setdefault(method, anomalies.Memory())
             self._judged[method] = anomalies.judge(
-                self.warehouse, self.accounts, self.until, memory, now=self.now, method=method
+                self.warehouse,
+                self.accounts,
+                self.until,
+                memory,
+                now=self.now,
+                method=method,
+                stored=self._stored,
             )
         return self._judged[method]
 
@@ -459,62 +323,6 @@ class Scene:
             if mark.data_as_of is not None:
                 vouched.setdefault(stream, {})[source, account] = mark.data_as_of
         return traffic_mix.judge(self.warehouse, self.accounts, vouched)
-
-    # -- observations
-
-    def observe(
-        self,
-        scope: Scope,
-        watched: Watched,
-        *,
-        holds: Bools,
-        judged: Bools | None = None,
-        seen: Floats,
-        expected: Callable[[int], Range] | Floats | None = None,
-        sure: Floats | None = None,
-        at_risk: Floats | None = None,
-        said: Callable[[int], str],
-        at: Mapping[AccountKey, datetime] | None = None,
-    ) -> list[Observation]:
-        """Observations of campaigns, from arrays over all of them.
-
-        holds: where the condition is met. judged: where it can be; elsewhere a watched series has NODATA.
-        expected: a limit, or a range by a campaign's place. said: what is wrong, in a few words, likewise.
-        """
-        inside = self.selected(scope)
-        judged = np.ones_like(holds) if judged is None else judged
-        place = self._place
-        extra = [i for one in watched if (i := place.get(one[:3])) is not None and not one.part]
-        wanted = np.flatnonzero(inside & judged & holds).tolist()
-        wanted += [i for i in extra if inside[i] and not (judged[i] and holds[i])]
-        moments = self.at if at is None else at
-        found = []
-        for i in wanted:
-            labels = self.campaigns.labels[i]
-            key = (labels.source, labels.account)
-            if key not in moments:
-                continue
-            if not judged[i]:
-                found.append(Observation(labels, Result.NODATA, moments[key]))
-                continue
-            found.append(
-                Observation(
-                    labels,
-                    Result.TRUE if holds[i] else Result.FALSE,
-                    moments[key],
-                    seen=float(seen[i]),
-                    expected=_range(expected, i),
-                    sure=None if sure is None else float(sure[i]),
-                    at_risk=0.0 if at_risk is None else max(0.0, float(at_risk[i])),
-                    said=said(i) if holds[i] else "",
-                )
-            )
-        return found
-
-    def currency(self, key: AccountKey) -> str:
-        """The account's currency."""
-        account = self.accounts.get(key)
-        return account.currency if account else ""
 
 
 def _paces(found: Sequence[pacing.Pace | None]) -> Paces:
@@ -532,9 +340,3 @@ def _paces(found: Sequence[pacing.Pace | None]) -> Paces:
         state=np.array([pace.state if pace else "unplanned" for pace in found], dtype=np.str_),
         hourly=np.take_along_axis(np.diff(planned, axis=1), (newest - np.arange(24)) % 24, axis=1),
     )
-
-
-def _range(expected: Callable[[int], Range] | Floats | None, i: int) -> Range | None:
-    if expected is None or callable(expected):
-        return expected(i) if expected else None
-    return Range(*(float(expected[i]),) * 3)

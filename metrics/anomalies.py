@@ -21,16 +21,14 @@ import numpy.typing as npt
 from metrics import watch
 from metrics.cohorts import curves
 from metrics.forecasts import METHODS, Method
+from metrics.newest_hours import NewestHours, Older, joined
 from metrics.reference import HISTORY_DAYS, RECENT_HOURS, Hours, Reference, learn
 from metrics.stored_hours import (
-    RESTATED,
     Facts,
-    Older,
     Seen,
     arrivals,
     came,
     clock,
-    joined,
     local_day,
     newest,
 )
@@ -125,13 +123,14 @@ def judge(
     now: datetime,
     as_of: datetime | None = None,
     method: Method = "bands",
+    stored: NewestHours | None = None,
 ) -> dict[AccountKey, Judged]:
     """Every test of the accounts' newest hours, and which of them are signals.
 
     until: each account's watermark, cut to whole hours of its clock. Accounts that delivered nothing in
     seven weeks are left out. as_of: `now`, to judge a past moment by nothing but what was known then.
     method: how spend is expected; other than by bands, spend alone is tested, and a decomposition judges
-    accounts alone. A memory is of one method.
+    accounts alone. A memory is of one method. stored: the newest hours, where others read them too.
     """
     until = {key: end for key, end in until.items() if key in known}
     days = {key: local_day(end, known[key].timezone) for key, end in until.items()}
@@ -150,9 +149,18 @@ def judge(
         _learn(warehouse, known, {key: days[key] for key in due}, memory, now=now, as_of=as_of, method=method)
     usual = {key: memory.usual[key] for key in until if memory.usual[key].reference is not None}
     cells = {key: newest(known[key].timezone, until[key]) for key in usual}
-    older = {key: kept.older.before(cells[key]) if kept.older else None for key, kept in usual.items()}
-    read = {key: one.cut(slice(-RESTATED, None)) if older[key] else one for key, one in cells.items()}
-    facts = Facts(warehouse, read, as_of, counted=_COUNTED)
+    stored = stored or NewestHours(warehouse, as_of)
+    read_at = [kept.older.read for kept in usual.values() if kept.older]
+    changed = stored.changed(min(read_at)) if read_at else {}
+    older = {
+        key: kept.older.before(cells[key], changed.get(key, np.inf)) if kept.older else None
+        for key, kept in usual.items()
+    }
+    read = {
+        key: one.cut(slice(len(past.start) if (past := older[key]) else 0, None))
+        for key, one in cells.items()
+    }
+    facts = Facts(warehouse, read, as_of, counted=_COUNTED, stored=stored)
     seen = Seen(warehouse, now, _REACH)
     lags = {key: kept.reference.lag for key, kept in usual.items() if kept.reference is not None}
     arrived = arrivals(warehouse, known, lags, now) if method == "bands" else {}
@@ -165,7 +173,7 @@ def judge(
             born = cells[key].born(reference.lag)
             looked = seen.last(key, reference.lag, born)
             hours = joined(past, hours, cells[key], born=born, looked=looked)
-        kept.older = Older(hours.start, hours.clicks, hours.spend)
+        kept.older = Older(now, hours.start, hours.clicks, hours.spend)
         hours = _of(method, hours)
         look = seen.of(key, reference.lag)
         if look is None:

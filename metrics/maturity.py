@@ -112,9 +112,17 @@ def learned(
     return replace(found, relations={**found.relations, "usual_rates": usual})
 
 
-def completed(warehouse: Warehouse, known: Mapping[AccountKey, Account], now: datetime) -> Maturity:
-    """As `learned`, without the usual rates: for whoever asks how complete hours are, and nothing else."""
-    found = curves(warehouse, known, now)
+def completed(
+    warehouse: Warehouse,
+    known: Mapping[AccountKey, Account],
+    now: datetime,
+    found: Mapping[AccountKey, Curve] | None = None,
+) -> Maturity:
+    """As `learned`, without the usual rates: for whoever asks how complete hours are, and nothing else.
+
+    found: curves that were learned lately, for whoever asks often.
+    """
+    found = curves(warehouse, known, now) if found is None else found
     return Maturity(now, found, {"completeness": _completeness(warehouse, known, found, now)})
 
 

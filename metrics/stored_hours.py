@@ -19,6 +19,7 @@ from connectors.contract import DayTotal, Delivery
 from metrics import watch
 from metrics.cohorts import looks, midnights
 from metrics.lag import Curve, Looks
+from metrics.newest_hours import NewestHours
 from metrics.reference import RECENT_HOURS, Hours
 from warehouse import ledger
 
@@ -31,16 +32,13 @@ if TYPE_CHECKING:
     from warehouse.store import Warehouse
 
 __all__ = [
-    "RESTATED",
     "Cells",
     "Facts",
     "News",
-    "Older",
     "Seen",
     "arrivals",
     "came",
     "clock",
-    "joined",
     "local_day",
     "newest",
 ]
@@ -54,9 +52,6 @@ _STREAMS: Final = {"hour": "delivery", "day": "day_totals"}
 
 _FRESH: Final = 2.0
 """Hours after a cohort began within which its first look brings news; later, it brings history."""
-
-RESTATED: Final = 50
-"""Newest hours that are read at every poll; what is older is read once a day."""
 
 _DAY: Final = timedelta(days=1)
 
@@ -102,22 +97,6 @@ def clock(zone: ZoneInfo, first: date, last: date) -> Cells:
     return Cells(start, np.diff(start, append=end), days.astype(int), hours.astype(int), midnights_)
 
 
-@dataclass(frozen=True, slots=True)
-class Older:
-    """Hours as they were read before: their starts, and what campaigns did then, shape (campaigns, hours)."""
-
-    start: Floats
-    clicks: Floats
-    spend: Floats
-
-    def before(self, cells: Cells) -> Older | None:
-        """Those of the cells that need not be read again; None where they all must be."""
-        first, last = np.searchsorted(self.start, (cells.start[0], cells.start[-RESTATED]))
-        if last >= len(self.start) or not np.array_equal(self.start[first:last], cells.start[:-RESTATED]):
-            return None
-        return Older(self.start[first:last], self.clicks[:, first:last], self.spend[:, first:last])
-
-
 def newest(zone: ZoneInfo, until: datetime) -> Cells:
     """The newest RECENT_HOURS of a clock up to a moment."""
     day = local_day(until, zone)
@@ -157,7 +136,8 @@ class Seen:
 class Facts:
     """Clicks, spend and conversions of accounts in cells of their clocks, asked of the warehouse at once.
 
-    counted: days, up to the newest, whose conversions are needed; None: all.
+    counted: days, up to the newest, whose conversions are needed; None: all. stored: what was read of them,
+    by whoever asks for the same more than once.
     """
 
     def __init__(
@@ -166,30 +146,32 @@ class Facts:
         cells: Mapping[AccountKey, Cells],
         as_of: datetime | None,
         counted: int | None = None,
+        stored: NewestHours | None = None,
     ) -> None:
         self._warehouse, self._cells, self._as_of, self._counted = warehouse, cells, as_of, counted
         self._days: dict[AccountKey, tuple[list[str], Ints, Ints, Floats]] | None = None
         self._rows: dict[AccountKey, tuple[list[str], Ints, Floats, Floats]] = {}
         if not cells:
             return
-        table = warehouse.query(
-            f"""SELECT source, account, campaign, list(epoch(hour) / 3600) AS hour,
-              list(clicks) AS clicks, list(cost) AS cost, list(CAST(conversions AS DOUBLE)) AS conversions
-            FROM {_relation(Delivery, as_of)} AS delivery
-            WHERE hour >= $first AND hour < $last GROUP BY ALL ORDER BY source, account, campaign""",  # noqa: S608
-            {
-                "first": _moment(min(one.start[0] for one in cells.values())),
-                "last": _moment(max(one.start[-1] + one.length[-1] for one in cells.values())),
-            },
-        )
+        stored = stored or NewestHours(warehouse, as_of)
+        table = stored.since(_moment(min(one.start[0] for one in cells.values())))
         for key, campaigns, sizes, columns in _listed(table, ("hour", "clicks", "cost", "conversions")):
             if key in cells:
                 hour, *measures = (one.to_numpy(zero_copy_only=False).astype(float) for one in columns)
                 self._rows[key] = campaigns, sizes, hour, np.stack(measures)
 
     def campaigns(self, key: AccountKey) -> tuple[str, ...]:
-        """Those of an account that delivered, in order."""
-        return tuple(self._rows[key][0]) if key in self._rows else ()
+        """Those of an account that delivered in its cells, in order."""
+        if key not in self._rows:
+            return ()
+        names, sizes, hour, _ = self._rows[key]
+        start, end = self._reach(key)
+        inside = np.repeat(np.arange(len(names)), sizes)[(hour >= start) & (hour < end)]
+        return tuple(names[n] for n in np.unique(inside))
+
+    def _reach(self, key: AccountKey) -> tuple[float, float]:
+        cells = self._cells[key]
+        return float(cells.start[0]) - 1e-6, float(cells.start[-1] + cells.length[-1]) - 1e-6
 
     def hours(self, key: AccountKey, campaigns: Sequence[str], lag: Curve, seen: Seen) -> Hours:
         """An account's cells, as its last look left them."""
@@ -201,7 +183,7 @@ class Facts:
             names, sizes, hour, measures = self._rows[key]
             row = np.repeat(_rows(names, campaigns), sizes)
             place = np.searchsorted(cells.start, hour + 1e-6) - 1
-            inside = (row >= 0) & (place >= 0) & (hour < cells.start[-1] + cells.length[-1] - 1e-6)
+            inside = (row >= 0) & (place >= 0) & (hour < self._reach(key)[1])
             flat = row[inside] * shape[1] + place[inside]
             clicks, cost, conversions = (
                 np.bincount(flat, np.nan_to_num(one[inside]), shape[0] * shape[1])
@@ -256,21 +238,6 @@ class Facts:
                 for key, campaigns, sizes, (day, count) in _listed(table, ("day", "conversions"))
             }
         return self._days
-
-
-def joined(older: Older, newer: Hours, cells: Cells, *, born: Floats, looked: Floats) -> Hours:
-    """All cells, of which the older ones were read before; their conversions are left at zero."""
-    return Hours(
-        start=cells.start,
-        born=born,
-        looked=looked,
-        length=cells.length,
-        day=cells.day,
-        hour_of_day=cells.hour_of_day,
-        clicks=np.concatenate([older.clicks, newer.clicks], axis=1),
-        spend=np.concatenate([older.spend, newer.spend], axis=1),
-        known=np.concatenate([np.zeros_like(older.clicks), newer.known], axis=1),
-    )
 
 
 @dataclass(frozen=True, slots=True)
