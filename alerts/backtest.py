@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
-from alerts.engine import Described, Engine
+from alerts.engine import Engine
 from alerts.judge import judge
 from alerts.notify.contract import Reason
 from alerts.records import CHAPTER
 from alerts.review import Episode, Reviewed, episodes, review
 from alerts.scene import Memory, Scene, Target
+from alerts.telling import Described
 from warehouse.book import Book
 from warehouse.shadow import Shadow, scratch
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from alerts.backtest import LOOK_BACK
 from alerts.conditions.landing_page import PAGES
-from alerts.engine import Describer, Engine, Finding
+from alerts.engine import Engine, Finding
 from alerts.judge import judge
 from alerts.notify.contract import NotifyError, unpack
 from alerts.observation import Labels, Observation, Result
@@ -28,6 +28,7 @@ from alerts.provoke import Unprovoked, page_to_fail, provoke
 from alerts.records import CHAPTER
 from alerts.routes import INBOX
 from alerts.scene import Scene
+from alerts.telling import Describer
 from warehouse.book import Book
 from warehouse.shadow import Shadow, scratch
 

@@ -8,28 +8,28 @@ something; both say when the next `tick` is due.
 from __future__ import annotations
 
 import itertools
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
 from alerts import pipeline
-from alerts.incident import Acknowledged, Alert, Group, Incident, Notice, Silence
-from alerts.notify.contract import Act, Action, Fact, Link, Member, Message, Reason, Severity
+from alerts.incident import Acknowledged, Alert, Group, Incident, Silence
+from alerts.notify.contract import Act, Action, Severity
 from alerts.observation import Labels, Observation
 from alerts.outbox import Outbox
 from alerts.records import Records
-from alerts.routes import INBOX, Address, Receiver, Routing
+from alerts.routes import Address, Routing
 from alerts.rules import Rule
 from alerts.state import FLAP_WITHIN, Instance, Key, State, calm, step
+from alerts.telling import Describer, Teller
 from warehouse.access import Actor, Permission, allow
 from warehouse.book import Book
 
-__all__ = ["SNOOZE_MOST", "Described", "Describer", "Engine", "Finding", "Refused"]
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
-_LOG = logging.getLogger(__name__)
+__all__ = ["SNOOZE_MOST", "Engine", "Finding", "Refused"]
 
 SNOOZE_MOST: Final = timedelta(days=7)
 
@@ -52,25 +52,6 @@ class Finding:
     fresh: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Described:
-    """An incident in words, the same for every receiver."""
-
-    headline: str
-    facts: tuple[Fact, ...] = ()
-    members: tuple[Member, ...] = ()
-    links: tuple[Link, ...] = ()
-    chart: bytes | None = None
-    chart_text: str = ""
-
-
-class Describer(Protocol):
-    """Puts an alert into words."""
-
-    def __call__(self, alert: Alert, notice: Notice, now: datetime) -> Described:
-        """The words, for every receiver."""
-
-
 class Engine:
     """The rules of one installation at work. Safe from any thread.
 
@@ -90,14 +71,14 @@ class Engine:
         self.records = Records(book)
         self.outbox = Outbox(book, _fallback(routing, defaults))
         self.routing = routing
-        self._defaults = dict(defaults)
-        self._test = test
+        self.teller = Teller(self.records, self.outbox, routing, defaults, describe, test=test)
+        self._channels = tuple(defaults)
         self.use(rules, describe)
 
     def use(self, rules: Sequence[Rule], describe: Describer) -> None:
         """Go by these rules and words from the next pass on; what a rule that is gone told is resolved."""
         self.rules = {(rule.id, rule.severity): rule for rule in rules}
-        self._describe = describe
+        self.teller.describe = describe
         self._owners = {rule.id: rule.owner for rule in rules}
         self._stale_rules = {rule.id for rule in rules if rule.condition.mutes_account}
 
@@ -182,7 +163,7 @@ class Engine:
             pipeline.group(self._group, incidents, itertools.count(records.next_number()), wait),
             pipeline.deduplicate(routing.group_interval, routing.repeat),
             pipeline.escalate(routing.escalation),
-            pipeline.route(routing, self._defaults),
+            pipeline.route(routing, self._channels),
         )
         alerts = policy([Alert((instance,)) for instance in instances], now)
         after = {i.key: i for i in instances}
@@ -192,7 +173,7 @@ class Engine:
         for alert in alerts:
             incident = alert.incident
             assert incident is not None
-            headline, incident = self._send(alert, incident, now)
+            headline, incident = self.teller.tell(alert, incident, now)
             if incident.closed is not None:
                 closed.add(incident.id)
             if were.get(incident.id) != incident:
@@ -209,80 +190,6 @@ class Engine:
     def _group(self, key: Key) -> Group:
         rule = self.rules[key.rule, key.severity]
         return Group(rule.owner, key.labels.source, key.labels.account, key.severity, rule.routes or ())
-
-    def _send(self, alert: Alert, incident: Incident, now: datetime) -> tuple[str | None, Incident]:
-        """Write down the messages of an incident's notices; its headline, where there is a new one."""
-        headline = None
-        for notice in alert.notices:
-            said = self._described(alert, notice, now)
-            headline = said.headline
-            addresses = self._addresses(notice.to, incident.group.owner)
-            for address in addresses:
-                self.outbox.put(address.channel, [self._message(incident, notice, said, address, now)], now)
-            incident = replace(incident, heard=incident.heard | set(addresses))
-            self.records.happened(
-                "told",
-                at=now,
-                incident=incident.id,
-                reason=str(notice.reason),
-                to=addresses,
-                headline=headline,
-            )
-        return headline, incident
-
-    def _described(self, alert: Alert, notice: Notice, now: datetime) -> Described:
-        """The words of a message; without what cannot be looked up, for being told matters most."""
-        try:
-            return self._describe(alert, notice, now)
-        except Exception:  # noqa: BLE001  # whatever it is, people must hear that something fires
-            _LOG.exception("an alert could not be described")
-            said = next((m.told.said for m in alert.members if m.told.said), "")
-            rule = alert.members[0].key.rule if alert.members else ""
-            note = Fact("Not told here", "cause and changes could not be looked up; see the log")
-            return Described(said or f"Rule {rule}", facts=(note,))
-
-    def _addresses(self, to: Sequence[Receiver | Address], owner: str) -> list[Address]:
-        """Each address once; the owner's inbox stands in for a receiver without one: nothing is lost."""
-        found: dict[Address, None] = {}
-        for one in to:
-            address = (
-                one
-                if isinstance(one, Address)
-                else self.routing.resolve(one, owner, self._defaults) or Address(INBOX, owner)
-            )
-            found[address] = None
-        return list(found)
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """The channels that are set up."""
-        return tuple(self._defaults)
-
-    def address(self, receiver: Receiver, owner: str) -> Address | None:
-        """Where a receiver is reached, if anywhere."""
-        return self.routing.resolve(receiver, owner, self._defaults)
-
-    def _message(
-        self, incident: Incident, notice: Notice, said: Described, address: Address, now: datetime
-    ) -> Message:
-        thread = f"{self.records.installation}-{incident.id}"
-        return Message(
-            key=f"{thread}/{incident.count}-{notice.reason}/{address.channel}/{address.to}",
-            incident=thread,
-            to=address.to,
-            reason=notice.reason,
-            severity=incident.group.severity,
-            headline=said.headline,
-            at=now,
-            began=incident.opened,
-            facts=said.facts,
-            members=said.members,
-            links=said.links,
-            chart=said.chart,
-            chart_text=said.chart_text,
-            test=self._test,
-            actions=notice.reason is not Reason.ALL_RESOLVED and not self._test,
-        )
 
     def _tell_of_turns(
         self, before: Mapping[Key, Instance], after: Mapping[Key, Instance], now: datetime
@@ -307,39 +214,13 @@ class Engine:
         if incident.closed is not None:
             self.records.happened("closed", at=now, incident=incident.id)
 
-    def heartbeat(self, now: datetime, zone: ZoneInfo) -> datetime:
-        """Say once a local day that all of this is alive; when that is due next."""
-        local = now.astimezone(zone)
-        today = datetime.combine(local.date(), self.routing.heartbeat, zone)
-        if local < today:
-            return today.astimezone(UTC)
-        to = self.routing.heartbeat_to or (Receiver("slack" if "slack" in self._defaults else INBOX),)
-        owner = self.routing.manager or (self.routing.people[0].name if self.routing.people else "")
-        incidents = self.records.open_incidents()
-        letters = self.outbox.counts()
-        thread = f"{self.records.installation}-heartbeat-{local:%Y-%m-%d}"
-        for address in self._addresses(to, owner):
-            message = Message(
-                key=f"{thread}/{address.channel}/{address.to}",
-                incident=thread,
-                to=address.to,
-                reason=Reason.HEARTBEAT,
-                severity=Severity.INFO,
-                headline=f"Paceline is watching: {len(self.rules)} rules, {len(incidents)} incidents open",
-                at=now,
-                began=now,
-                facts=(
-                    Fact("In nobody's hand", str(sum(i.acknowledged is None for i in incidents))),
-                    Fact("Not delivered", str(letters.get("dead", 0))),
-                ),
-                actions=False,
-            )
-            self.outbox.put(address.channel, [message], now)
+    def heartbeat(self, now: datetime, zone: ZoneInfo, digests: Collection[Address] = ()) -> datetime:
+        """Say once a local day that all of this is alive, and forget old letters; when to call next.
+
+        digests: who gets a digest at that hour, see Teller.heartbeat.
+        """
         self.outbox.forget(now - KEPT)
-        self.outbox.wake()
-        return datetime.combine(local.date() + timedelta(days=1), self.routing.heartbeat, zone).astimezone(
-            UTC
-        )
+        return self.teller.heartbeat(now, zone, rules=len(self.rules), digests=digests)
 
     # -- what people do
 

@@ -14,9 +14,9 @@ from urllib.parse import urlencode, urlsplit
 
 from alerts.chart import course
 from alerts.drawing import png
-from alerts.engine import Described
 from alerts.incident import Alert, Notice
 from alerts.notify.contract import Fact, Link, Member, Reason, Severity
+from alerts.telling import Described
 from connectors.contract import Window
 from metrics.changes import edits
 from metrics.compare import Comparison

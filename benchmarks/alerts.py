@@ -17,12 +17,13 @@ from pathlib import Path
 
 import duckdb
 
-from alerts.engine import Described, Engine
+from alerts.engine import Engine
 from alerts.incident import Alert, Notice
 from alerts.judge import judge
 from alerts.records import CHAPTER
 from alerts.routes import Routing
 from alerts.scene import Memory, Scene, Target
+from alerts.telling import Described
 from benchmarks.kpis import START, build
 from metrics import model
 from service import rules

@@ -140,7 +140,7 @@ def _test(alerting: Alerting, asked: Mapping[str, Any], by: Actor, now: datetime
     """A message marked as a test, by the whole way out."""
     allow(alerting.engine.records.book, by, Permission.ALERTS, "alerts", now=now)
     channel, _, to = str(asked["to"]).partition(" ")
-    address = alerting.engine.address(Receiver(channel, to), by.name)
+    address = alerting.engine.teller.address(Receiver(channel, to), by.name)
     if address is None:
         raise ValueError(f"{asked['to']!r} cannot be reached: see alerts in paceline.yaml")
     thread = f"{alerting.engine.records.installation}-test-{now.timestamp():.6f}"

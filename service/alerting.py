@@ -212,7 +212,7 @@ class Alerting:
                 else:
                     due = self.engine.tick(now)
                 if beat is None or now >= beat:
-                    beat = self.engine.heartbeat(now, self._zone)
+                    beat = self.engine.heartbeat(now, self._zone, self.digests.mornings())
                 self._drill(now)
                 self._fault = ""
             except Exception as error:  # noqa: BLE001  # shown; the next turn tries again

@@ -98,8 +98,8 @@ class Drills:
         engine = self._engine
         people = engine.routing.people
         owner = engine.routing.manager or (people[0].name if people else "")
-        to = [engine.address(one, owner) for one in engine.routing.route(Severity.CRITICAL, engine.channels)]
-        addresses = {a for a in to if a is not None and a.channel not in failing} | {Address(INBOX, owner)}
+        to = engine.teller.critical(owner)
+        addresses = {one for one in to if one.channel not in failing} | {Address(INBOX, owner)}
         thread = f"{engine.records.installation}-drill-{now:%Y-%m-%dT%H:%M:%S}"
         for address in sorted(addresses):
             message = Message(

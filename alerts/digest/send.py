@@ -86,6 +86,11 @@ class Digests:
         )
         return list(dict.fromkeys(found))
 
+    def mornings(self) -> set[Address]:
+        """Who gets a daily digest by the hour of the heartbeat: they need no other sign of life."""
+        early = [a for a in self.audiences if "daily" in a.kinds and a.at <= self.routing.heartbeat]
+        return {address for audience in early for address in self.addresses(audience)}
+
     def _put(self, audience: Audience, kind: Kind, when: str, now: datetime) -> int:
         made = self.make(audience, kind, now)
         if made is None:

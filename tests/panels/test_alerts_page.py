@@ -7,12 +7,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from alerts import records
-from alerts.engine import Described, Engine
+from alerts.engine import Engine
 from alerts.judge import Finding
 from alerts.notify.contract import Fact, Severity
 from alerts.observation import Labels, Observation, Result
 from alerts.routes import Routing
 from alerts.rules import Rule
+from alerts.telling import Described
 from panels import _access, _slot
 from tests.panels.conftest import NOW, ROOT
 from tests.panels.test_pages import text

@@ -7,10 +7,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from alerts.drill import Ground
-from alerts.engine import Described, Engine
+from alerts.engine import Engine
 from alerts.notify.contract import unpack
 from alerts.records import CHAPTER
 from alerts.routes import Person, Routing
+from alerts.telling import Described
 from metrics import model
 from service import rules
 from service.drills import Drills
