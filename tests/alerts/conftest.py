@@ -11,6 +11,7 @@ import pytest
 
 from alerts.scene import Scene, Target
 from connectors.contract import Budget, Window
+from tests.alerts.timeline import QUIET, SLACK, Timeline, rule
 from tests.metrics.conftest import Store, hour, named, total  # noqa: F401  # for the tests
 from warehouse.duck import DuckWarehouse
 from warehouse.store import Fetch
@@ -96,3 +97,20 @@ def world(tmp_path):
         made = World(warehouse)
         made.account("google_ads", "a")
         yield made
+
+
+@pytest.fixture
+def one(tmp_path):
+    """Rules that all go to Slack alone, and nobody is called at night."""
+
+    def make(*rules, routing=QUIET, **options):
+        made = rules or [rule("spend", routes=SLACK)]
+        return Timeline(tmp_path, made, routing, **options)
+
+    return make
+
+
+@pytest.fixture
+def calls(tmp_path):
+    """The ordinary routes."""
+    return lambda *rules: Timeline(tmp_path, rules or [rule("spend")])

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from alerts.conditions.contract import Condition
-from alerts.engine import Described, Engine, Finding
+from alerts.engine import Engine, Finding
 from alerts.notify import book as threads
 from alerts.notify.email import Email
 from alerts.notify.settings import EmailSettings, SlackSettings
@@ -30,6 +30,7 @@ from alerts.outbox import Dispatcher
 from alerts.records import CHAPTER
 from alerts.routes import Person, Receiver, Routing
 from alerts.rules import Rule
+from alerts.telling import Described
 from warehouse.book import Book
 
 

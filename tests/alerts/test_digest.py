@@ -17,13 +17,14 @@ from alerts.digest.compose import Told, compose
 from alerts.digest.figures import Ground, Kpi, gather
 from alerts.digest.send import Digests
 from alerts.drawing import png
-from alerts.engine import Described, Engine, Finding
+from alerts.engine import Engine, Finding
 from alerts.notify.contract import Reason, Severity, unpack
 from alerts.notify.email import plain
 from alerts.notify.slack_blocks import parent
 from alerts.observation import Observation
 from alerts.records import CHAPTER, Records
 from alerts.routes import Receiver
+from alerts.telling import Described
 from connectors.contract import Budget, Window
 from metrics import maturity, windows
 from metrics.compute import evaluate

@@ -14,12 +14,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar, Literal
 
 from alerts.conditions.contract import Condition
-from alerts.engine import Described, Engine, Finding
+from alerts.engine import Engine, Finding
 from alerts.notify.contract import Severity, unpack
 from alerts.observation import Labels, Observation, Result
 from alerts.records import CHAPTER
 from alerts.routes import Person, Receiver, Routing
 from alerts.rules import Rule
+from alerts.telling import Described
 from warehouse.book import Book
 
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -32,6 +33,8 @@ PEOPLE = (
     Person(name="Max", email="max@team.test", phone="+4930000003"),
 )
 ROUTING = Routing(people=PEOPLE, second="Sam", manager="Max")
+QUIET = Routing(people=PEOPLE, second="Sam", manager="Max", escalation=())
+SLACK = (Receiver("slack"),)
 CHANNELS = {"slack": "C000001", "email": "", "sms": ""}
 
 
@@ -214,10 +217,17 @@ class Timeline:
         return [i.id for i in self.engine.records.open_incidents()]
 
 
+def heard(line, minute, reason, live="c1"):
+    line.want(minute, minute, reason, to="slack C000001", live=live)
+    return line.want(minute, minute, reason, to="sms +4930000001", live=live)
+
+
 __all__ = [
     "ERROR",
     "FALSE",
     "NODATA",
+    "QUIET",
+    "SLACK",
     "STALE",
     "START",
     "TRUE",
@@ -225,6 +235,7 @@ __all__ = [
     "Severity",
     "Timeline",
     "describe",
+    "heard",
     "labels",
     "minutes",
     "rule",
