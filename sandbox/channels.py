@@ -53,6 +53,7 @@ class Channels:
         """Where they are."""
         return {
             "slack": self.slack.api_url,
+            "slack_socket": self.slack.socket_url,
             "smtp": self.mail.address,
             "twilio": self.sms.url,
             "arrived": self.page,

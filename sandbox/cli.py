@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import requests
 import typer
 
-from sandbox import state
+from sandbox import inside, state
 from sandbox.incidents import KINDS
 
 __all__ = ["app"]
@@ -108,6 +108,22 @@ def up(
         if not as_json:
             typer.echo("The sandbox is up. Stop it with Ctrl-C.", err=True)
         stop.wait()
+
+
+@app.command(context_settings={"allow_interspersed_args": False})
+def run(
+    command: Annotated[list[str], typer.Argument(help="The program and its arguments, after `--`.")],
+) -> None:
+    """Run a program that knows only the platforms' public host names against the sandbox (on Linux)."""
+    try:
+        code = inside.run(command, state.read())
+    except FileNotFoundError as error:
+        typer.echo(f"No sandbox is up ({error}). Start one: python -m sandbox up", err=True)
+        raise typer.Exit(2) from error
+    except inside.Unsupported as error:
+        typer.echo(f"{error}.", err=True)
+        raise typer.Exit(2) from error
+    raise typer.Exit(code)
 
 
 @incident.command("start")

@@ -42,7 +42,10 @@ __all__ = ["SlackServer", "serve"]
 
 
 class SlackServer:
-    """A workspace that is served. api_url: for `WebClient(base_url=…)`."""
+    """A workspace that is served.
+
+    api_url: for `WebClient(base_url=…)`. socket_url: of Socket Mode's websockets.
+    """
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class SlackServer:
     ) -> None:
         self.url = server.url
         self.api_url = f"{server.url}/api/"
+        self.socket_url = f"{sockets.base}/link/"
         self.store, self.sockets, self.clicks = store, sockets, clicks
         self._undo = undo
 

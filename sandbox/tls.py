@@ -30,6 +30,7 @@ HOSTS = (
     "graph.facebook.com",
     "graph-video.facebook.com",
     "slack.com",
+    "www.slack.com",
     "hooks.slack.com",
     "api.twilio.com",
 )

@@ -23,7 +23,7 @@ from sandbox.cli import app
 ROOT = Path(__file__).parents[2]
 KEYS = {
     "google_ads", "google_ads_rest", "oauth_token_url", "meta", "ga4", "ga4_rest", "properties", "oidc", "fx", "sites", "truth", "ca_file", "credentials", "accounts",
-    "slack", "slack_channels", "smtp", "twilio", "arrived",
+    "slack", "slack_socket", "slack_channels", "smtp", "twilio", "arrived",
 }  # fmt: skip
 
 
@@ -120,6 +120,29 @@ def test_the_credentials_are_let_in_and_others_are_not(up):
             timeout=10,
         )
         assert reply.status_code == status
+
+
+ASKS = """
+import json, sys, requests
+names = requests.get("https://graph.facebook.com/v26.0/me/adaccounts?fields=name&access_token=" + sys.argv[1]).json()
+print(json.dumps([one["name"] for one in names["data"]]))
+try:
+    requests.get("https://example.org", timeout=5)
+except requests.ConnectionError:
+    sys.exit(7)
+"""
+
+
+def test_a_program_that_knows_only_the_public_names_is_brought_here(up, environment):
+    """And it reaches nobody else; its exit code is the command's."""
+    _, line = up
+    if subprocess.run(["unshare", "-rmn", "true"], check=False).returncode:
+        pytest.skip("this machine does not let a process have namespaces")
+    asked = shell(
+        environment, "run", "--", sys.executable, "-c", ASKS, line["credentials"]["meta"]["access_token"]
+    )
+    assert asked.returncode == 7, asked.stderr
+    assert json.loads(asked.stdout) == [a["name"] for a in line["accounts"] if a["platform"] == "meta"]
 
 
 def test_a_service_account_is_let_in(up, monkeypatch):
