@@ -109,7 +109,7 @@ def _shown(service: Service) -> _slot.Process:
         metrics=lambda: service.in_force.now.metrics,
         access=settings.access,
         providers=service.setup.entrance.providers,
-        dashboards=service.dashboards,
+        dashboards=lambda: service.in_force.now.dashboards,
         changes=service.changes,
         catalog=service.catalog,
     )

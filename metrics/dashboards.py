@@ -57,9 +57,14 @@ class Dashboard(Part):
     open_to: Reach = Reach()
 
     @property
+    def stem(self) -> str:
+        """The name of its page's file without `.py`."""
+        return self.page or self.id.replace("-", "_")
+
+    @property
     def file(self) -> str:
         """The name of its page's file."""
-        return f"{self.page or self.id.replace('-', '_')}.py"
+        return f"{self.stem}.py"
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from metrics import lock, model, proposals
 from metrics.header import DefinitionError
-from service import rules
+from service import dashboards, rules
 from service.marks import Problem
 from service.settings import SettingsError
 from service.workspace import write_private
@@ -28,6 +28,7 @@ from service.workspace import write_private
 if TYPE_CHECKING:
     from alerts.routes import Routing
     from alerts.rules import Rule
+    from metrics.dashboards import Dashboard
     from metrics.header import Problem as Fault
     from metrics.model import Metric
     from service.workspace import Workspace
@@ -45,10 +46,11 @@ METRICS: Final = "metrics"
 
 @dataclass(frozen=True, slots=True)
 class Definitions:
-    """Metrics by name, and rules."""
+    """Metrics by name, rules, and dashboards in the navigation's order."""
 
     metrics: Mapping[str, Metric]
     rules: tuple[Rule, ...]
+    dashboards: tuple[Dashboard, ...]
 
 
 def read(folder: Path, routing: Routing) -> Definitions:
@@ -66,7 +68,7 @@ def read(folder: Path, routing: Routing) -> Definitions:
         raise SettingsError([Problem("the definitions", 0, 0, "", why)]) from error
 
 
-def _read(folder: Path, routing: Routing) -> Definitions:
+def _read(folder: Path, routing: Routing, *, any_page: bool = False) -> Definitions:
     own = folder / METRICS
     try:
         faults = model.check(own) if own.is_dir() else []
@@ -77,7 +79,12 @@ def _read(folder: Path, routing: Routing) -> Definitions:
         raise SettingsError([_pointed(fault) for fault in error.problems]) from error
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError([Problem(METRICS, 0, 0, "", f"cannot be read: {error}")]) from error
-    return Definitions(metrics, rules.load(folder, routing, metrics))
+    people = [person.name for person in routing.people]
+    return Definitions(
+        metrics,
+        rules.load(folder, routing, metrics),
+        dashboards.load(folder, metrics, people, any_page=any_page),
+    )
 
 
 class InForce:
@@ -102,7 +109,8 @@ class InForce:
         self._lock = threading.RLock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="definitions", daemon=True)
-        self.problems: tuple[str, ...] = ()
+        self._refused: tuple[str, ...] = ()
+        self._fault = ""
         self._seen = _looks(workspace.folder)
         before = self._kept()
         try:
@@ -110,12 +118,17 @@ class InForce:
         except SettingsError as error:
             if before is None:
                 raise
-            self.now = before
+            self.now = self._told = before
             self._refuse(error)
             return
-        if before is not None:
-            self._tell(before, self.now, "")
+        self._told = before or self.now
+        self._tell("")
         self._keep()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why the files, or the way that they take, are not what is in force."""
+        return (*self._refused, *([self._fault] if self._fault else []))
 
     def start(self) -> None:
         """Follow the files from now on."""
@@ -149,10 +162,9 @@ class InForce:
                 self.use(self.now)
                 self._seen = looks
                 return
-            self.problems = ()
-            before, self.now = self.now, fresh
+            self._refused, self.now = (), fresh
             self.use(fresh)
-            self._tell(before, fresh, who)
+            self._tell(who)
             self._keep()
             self._seen = looks  # last: what failed on the way is tried again at the next look
 
@@ -160,24 +172,29 @@ class InForce:
         while not self._stopping.wait(EVERY):
             try:
                 self.look()
-            except Exception:  # noqa: BLE001  # the next look tries again; what was in force stays
-                _LOG.exception("the workspace's definitions could not be looked at")
+                self._fault = ""
+            except Exception as error:  # noqa: BLE001  # the next look tries again; until then it is told
+                fault = f"the workspace's files cannot be followed: {type(error).__name__}: {error}"
+                if fault != self._fault:
+                    _LOG.exception("the workspace's files cannot be followed")
+                self._fault = fault
 
     def _refuse(self, error: SettingsError) -> None:
-        self.problems = tuple(f"{problem} (what held before stays in force)" for problem in error.problems)
-        for problem in self.problems:
+        self._refused = tuple(f"{problem} (what held before stays in force)" for problem in error.problems)
+        for problem in self._refused:
             _LOG.error("not in force: %s", problem)
 
-    def _tell(self, before: Definitions, after: Definitions, who: str) -> None:
-        """Write down what is new, for the charts."""
-        now = self._clock()
+    def _tell(self, who: str) -> None:
+        """Write down what is new since it was last told, for the charts."""
+        at, before, after = self._clock(), self._told, self.now
         found = [
-            proposals.Came(now, kind, name, what, who)
+            proposals.Came(at, kind, name, what, who)
             for kind, name, what in (*_metrics(before, after), *_rules(before, after))
         ]
         if found:
             proposals.came_into_force(self._book, found)
             _LOG.info("in force: %s", "; ".join(f"{one.kind} {one.name}: {one.what}" for one in found))
+        self._told = after
 
     def _keep(self) -> None:
         write_private(
@@ -188,7 +205,7 @@ class InForce:
     def _kept(self) -> Definitions | None:
         """The last good state that this workspace had, if it can still be used."""
         try:
-            texts = json.loads((self._copy).read_text(encoding="utf-8"))
+            texts = json.loads(self._copy.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         with TemporaryDirectory(prefix="paceline-") as folder:
@@ -196,9 +213,13 @@ class InForce:
                 path = Path(folder) / name
                 path.parent.mkdir(exist_ok=True)
                 path.write_text(text, encoding="utf-8")
-            # A newer program may ask more of a definition than the one that kept it.
+            # That somebody has left the team meanwhile, or a page was removed, is no reason to forget the rest,
+            # such as whom the other pages are open to. A newer program may ask more of a definition.
             with suppress(SettingsError):
-                return read(Path(folder), self._routing)
+                nobody = self._routing.model_copy(update={"people": ()})
+                found = _read(Path(folder), nobody, any_page=True)
+                pages = dashboards.pages(self._workspace.folder)
+                return replace(found, dashboards=tuple(d for d in found.dashboards if d.stem in pages))
         return None
 
 
@@ -230,12 +251,13 @@ def _rules(before: Definitions, after: Definitions) -> list[tuple[str, str, str]
 
 def _files(folder: Path) -> list[Path]:
     own = folder / METRICS
-    return [p for p in (*sorted(own.glob("*.sql")), own / lock.NAME, folder / rules.FILE) if p.is_file()]
+    known = (*sorted(own.glob("*.sql")), own / lock.NAME, folder / rules.FILE, folder / dashboards.FILE)
+    return [path for path in known if path.is_file()]
 
 
 def _looks(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
     """What tells one state of the files from another without reading them."""
-    found = []
+    found = [(name, 0, 0, 0) for name in sorted(dashboards.pages(folder))]  # what an entry may name
     for path in _files(folder):
         with suppress(FileNotFoundError):  # between the listing and the look
             stat = path.stat()

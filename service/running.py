@@ -17,7 +17,6 @@ from service.alerting import Alerting
 from service.backfill import Backfill
 from service.changes import Changes
 from service.collect import collector
-from service.dashboards import InForce
 from service.digests import DigestClock
 from service.in_force import Definitions
 from service.jobs import Poller, utc_now
@@ -77,10 +76,6 @@ class Service:
         self.in_force = in_force.InForce(
             workspace, self.setup.settings.alerts, self.book, clock=clock, use=self._use
         )
-        people = [person.name for person in self.setup.settings.alerts.people]
-        self.dashboards = InForce(
-            workspace.folder, workspace.state, people, lambda: self.in_force.now.metrics
-        )
         polling = self.setup.settings.polling
         self.workers = Workers(polling.workers, deadline=polling.deadline)
         self.poller = Poller(
@@ -101,7 +96,7 @@ class Service:
         self.catalog = Current(
             self.book,
             metrics=lambda: self.in_force.now.metrics,
-            dashboards=self.dashboards,
+            dashboards=lambda: self.in_force.now.dashboards,
             sources=self.setup.sources,
             rules=lambda: self.in_force.now.rules,
         )
@@ -182,7 +177,6 @@ class Service:
         return [
             *self.poller.problems(),
             *self.alerting.problems(),
-            *self.dashboards.problems(),
             *self.in_force.problems,
         ]
 

@@ -151,10 +151,10 @@ def test_a_metric_that_is_taken_out_leaves_the_rules_that_do_not_need_it_at_work
         return stale.model_copy(update={"condition": condition})
 
     own = replace(known["spend"], name="mine")
-    alerting.use(Definitions(known | {"mine": own}, (judging("mine"),)))
+    alerting.use(Definitions(known | {"mine": own}, (judging("mine"),), ()))
     alerting.evaluate(clock())
     kept = alerting._memory
-    alerting.use(Definitions(known, (judging("clicks"),)))
+    alerting.use(Definitions(known, (judging("clicks"),), ()))
     alerting.evaluate(clock())
     assert alerting._memory is not kept  # whose sums are of what the metrics were
     assert alerting._memory.names == {"clicks"}
@@ -164,6 +164,6 @@ def test_without_rules_the_calendar_drills_nothing(service, clock):
     alerting = service.alerting
     alerting.engine.routing = alerting.engine.routing.model_copy(update={"drill_every": timedelta(days=30)})
     assert alerting.drills.due(clock(), alerting._zone)
-    alerting.use(Definitions(alerting._metrics, ()))
+    alerting.use(Definitions(alerting._metrics, (), ()))
     alerting._drill(clock())
     assert not alerting.drills.running

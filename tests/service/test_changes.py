@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import subprocess
+import time
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ import pytest
 
 from connectors.contract import Window
 from metrics import lock, model, proposals
-from service import changes, rules
+from service import changes, in_force, rules
 from service.changes import Changes
 from service.in_force import InForce
 from service.settings import SettingsError, load
@@ -140,6 +141,85 @@ def test_what_nobody_foresaw_is_refused_and_told(team, monkeypatch):
         team.changes.approve(made.id, by=ADA)
 
 
+CLOSED = "dashboards: [{id: revenue, owner: dana, open_to: {groups: [finance]}}, %s]\n"
+BRAND = (
+    "{id: brand, title: Brand, owner: dana, audience: All, purpose: Reach., review: 2027-02-01, page: brand}"
+)
+
+
+def staffed(team, *people):
+    """The team's people, and its page of its own; what is in force after a start with them."""
+    names = "".join(f"  - {{name: {one}, email: {one}@example.com}}\n" for one in people)
+    with (team.folder / "paceline.yaml").open("a") as file:
+        file.write(f"alerts:\n  people:\n{names}")
+    (team.folder / "panels").mkdir()
+    (team.folder / "panels/brand.py").touch()
+    (team.folder / "dashboards.yaml").write_text(CLOSED % BRAND)
+    return team.again()
+
+
+def test_dashboards_are_in_force_with_all_else_or_not_at_all(team):
+    force = staffed(team, "dana")
+    assert [one.id for one in force.now.dashboards][-1] == "brand"
+    file = team.folder / "dashboards.yaml"
+    file.write_text(CLOSED % BRAND.replace("dana", "dan"))
+    text = METRIC.replace("title:    Value of a click", "title:    What a click is worth")
+    team.file.write_text(text)
+    force.look()
+    assert "dashboards.yaml:1:" in force.problems[0]
+    assert "'dan' is none of alerts.people, did you mean 'dana'?" in force.problems[0]
+    assert force.now.metrics["click_value"].title == "Value of a click"
+    again = team.again()
+    assert [one.id for one in again.now.dashboards][-1] == "brand"
+    assert len(again.problems) == 1
+    file.write_text(CLOSED % BRAND.replace("title: Brand", "title: Brands"))
+    again.look()
+    assert (again.now.dashboards[-1].title, again.problems) == ("Brands", ())
+    assert again.now.metrics["click_value"].title == "What a click is worth"
+
+
+def test_a_page_that_comes_after_its_entry_is_found(team):
+    (team.folder / "dashboards.yaml").write_text("dashboards: [%s]\n" % BRAND)
+    team.force.look()
+    assert "there is no page brand.py" in team.force.problems[0]
+    (team.folder / "panels").mkdir()
+    (team.folder / "panels/brand.py").touch()
+    team.force.look()
+    assert team.force.problems == ()
+    assert team.force.now.dashboards[-1].id == "brand"
+
+
+def test_who_leaves_the_team_opens_no_page(team):
+    """Nothing new holds without an owner; what was closed stays closed, and a page that is gone is left out."""
+    staffed(team, "dana")
+    settings = team.folder / "paceline.yaml"
+    settings.write_text(settings.read_text().replace("dana", "erin"))
+    (team.folder / "panels/brand.py").unlink()
+    again = team.again()
+    revenue = next(one for one in again.now.dashboards if one.id == "revenue")
+    assert revenue.open_to.groups == ("finance",)
+    assert again.now.dashboards[-1].id != "brand"
+    assert "'dana' is none of alerts.people" in again.problems[0]
+
+
+def test_what_keeps_the_files_from_being_followed_is_told_and_tried_again(team, monkeypatch):
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(in_force, "EVERY", 0.01)
+    monkeypatch.setattr(in_force, "write_private", full)
+    reviewed_in_git(team)
+    team.force.start()
+    wait_for(lambda: team.force.problems)
+    assert "files cannot be followed: OSError: [Errno 28] No space left" in team.force.problems[0]
+    monkeypatch.undo()
+    wait_for(lambda: not team.force.problems)
+    team.force.stop()
+    assert team.sql().endswith("sum(impressions), 0)")
+    assert [one.name for one in proposals.came(team.book)] == ["click_value"]  # once, however often tried
+
+
 def test_a_workspace_that_never_was_good_does_not_start(team):
     (team.folder / ".paceline/in-force/definitions.json").unlink()
     team.file.write_text(changed(METRIC, "sum(nothing)"))
@@ -147,13 +227,25 @@ def test_a_workspace_that_never_was_good_does_not_start(team):
         team.again()
 
 
-def test_a_file_that_git_review_approved_takes_force_without_a_restart(team):
+def reviewed_in_git(team):
+    """The metric by impressions, as a review in git leaves it."""
     text = changed(METRIC, "sum(conversion_value) / 1e6 / nullif(sum(impressions), 0)")
     text = text.replace("version:  1", "version:  2").replace(
         "-- changes:", "-- changes:  2 2026-11-24 by impressions\n-- changes:"
     )
     team.file.write_text(text)
     model.lock(team.folder / "metrics")
+
+
+def wait_for(what):
+    until = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+def test_a_file_that_git_review_approved_takes_force_without_a_restart(team):
+    reviewed_in_git(team)
     team.force.look()
     assert team.sql().endswith("sum(impressions), 0)")
     assert team.used[-1] is team.force.now

@@ -1,6 +1,5 @@
-"""dashboards.yaml: what it changes, what it refuses with the place and the nearest name, what stays in force."""
+"""dashboards.yaml: what it changes, and what it refuses with the place and the nearest name."""
 
-import os
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -76,39 +75,3 @@ def test_an_entry_needs_only_what_differs_and_new_ones_follow(tmp_path):
 def test_a_fault_is_told_with_its_place_and_the_nearest_right_name(tmp_path, was, becomes, told):
     assert was in OWN
     assert any(told in problem for problem in refused(tmp_path, OWN.replace(was, becomes)))
-
-
-def test_the_last_good_state_stays_in_force_over_restarts(tmp_path):
-    state = tmp_path / ".paceline"
-    written(tmp_path, OWN)
-    force = dashboards.InForce(tmp_path, state, ["dana"])
-    assert force()[-1].id == "brand"
-    assert force.problems() == []
-
-    written(tmp_path, OWN.replace("dana", "nobody"))
-    assert force()[-1].owner == "dana"
-    assert "is none of alerts.people" in force.problems()[0]
-    again = dashboards.InForce(tmp_path, state, ["dana"])
-    assert again()[-1].owner == "dana"
-    assert len(again.problems()) == 1
-
-    written(tmp_path, OWN.replace("title: Brand", "title: Brands"))
-    os.utime(tmp_path / "dashboards.yaml", (1, 1))
-    assert again()[-1].title == "Brands"
-    assert again.problems() == []
-
-
-def test_a_start_goes_on_where_neither_the_file_nor_what_was_kept_holds(tmp_path):
-    state = tmp_path / ".paceline"
-    written(tmp_path, OWN)
-    dashboards.InForce(tmp_path, state, ["dana"])
-    left = dashboards.InForce(tmp_path, state, ["erik"])  # the owner is gone
-    assert "brand" not in [one.id for one in left()]
-    assert [one.id for one in left()] == [one.id for one in shipped()]
-    assert "is none of alerts.people" in left.problems()[0]
-
-
-def test_a_file_that_never_was_good_is_no_start(tmp_path):
-    written(tmp_path, OWN.replace("dana", "nobody"))
-    with pytest.raises(SettingsError):
-        dashboards.InForce(tmp_path, tmp_path / ".paceline", ["dana"])
