@@ -55,7 +55,11 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """A figure to change: kept good episodes, all of them; dropped bad ones, of so many."""
+    """A figure to change: kept good episodes, all that the replay shows; dropped bad ones, of so many shown.
+
+    unseen, unseen_good: episodes that the replay of the present form does not show, and the good ones among
+    them: it looks once an hour, and at hours when nobody polled it does not look. Of them nothing is known.
+    """
 
     rule: Rule
     figure: str
@@ -64,6 +68,8 @@ class Proposed:
     kept: int
     dropped: int
     bad: int
+    unseen: int
+    unseen_good: int
     replays: Mapping[str, Replay]
 
 
@@ -104,10 +110,12 @@ def propose(
     metrics: Mapping[str, Metric] | None = None,
     progress: Callable[[float], None] = lambda _done: None,
 ) -> Proposed | None:
-    """The strictest form that keeps every good episode and drops bad ones; None where there is none."""
-    bad = [one for one in known if not one.good]
+    """The strictest form that keeps every good episode and drops bad ones; None where there is none.
+
+    Both of those that the replay shows.
+    """
     tuned = _tuned(rule)
-    if not bad or tuned is None:
+    if all(one.good for one in known) or tuned is None:
         return None
     name, present, tried = tuned
     forms = {"present": rule} | {f"{name} {value:g}": edited(rule, {name: value}) for value in tried}
@@ -121,15 +129,25 @@ def propose(
         metrics=metrics,
         progress=progress,
     ).replays
-    good = [one for one in known if one.good and _told(one, found["present"].episodes)]
-    bad = [one for one in bad if _told(one, found["present"].episodes)]
+    seen = [one for one in known if _told(one, found["present"].episodes)]
+    good, bad = ([one for one in seen if one.good is kind] for kind in (True, False))
     for value in reversed(tried):
         form = f"{name} {value:g}"
         fired = found[form].episodes
         dropped = sum(not _told(one, fired) for one in bad)
         if dropped and all(_told(one, fired) for one in good):
-            shown = {"present": found["present"], form: found[form]}
-            return Proposed(rule, name, present, value, len(good), dropped, len(bad), shown)
+            return Proposed(
+                rule=rule,
+                figure=name,
+                present=present,
+                proposed=value,
+                kept=len(good),
+                dropped=dropped,
+                bad=len(bad),
+                unseen=len(known) - len(seen),
+                unseen_good=sum(one.good for one in known) - len(good),
+                replays={"present": found["present"], form: found[form]},
+            )
     return None
 
 

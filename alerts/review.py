@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,7 +51,7 @@ class Reviewed:
     over all series. flaps: times a series came and went so often that it was silenced for it. incidents: it
     took part in; told: those of which anybody heard; acted: those about which somebody did something.
     acknowledged_after: the median from the first message to the acknowledgement, None without any.
-    useful, noise: votes. due: when its use is questioned; overdue: whether that has passed.
+    useful, noise: votes.
     """
 
     rule: Rule
@@ -65,8 +65,6 @@ class Reviewed:
     acknowledged_after: timedelta | None
     useful: int
     noise: int
-    due: date
-    overdue: bool
 
     @property
     def acted_rate(self) -> float | None:
@@ -92,18 +90,15 @@ def episodes(records: Records, start: datetime, end: datetime) -> list[Episode]:
     return sorted(found, key=lambda e: (e.start, e.rule, e.labels))
 
 
-def review(
-    records: Records, rules: Iterable[Rule], start: datetime, end: datetime, *, today: date | None = None
-) -> list[Reviewed]:
-    """Each rule's figures over [start, end). today: for `overdue`; the end's day unless given."""
+def review(records: Records, rules: Iterable[Rule], start: datetime, end: datetime) -> list[Reviewed]:
+    """Each rule's figures over [start, end)."""
     fired = episodes(records, start, end)
     happened = _happened(records, {e.incident for e in fired})
-    when = end.date() if today is None else today
-    return [_reviewed(rule, fired, happened, (start, end), when) for rule in rules]
+    return [_reviewed(rule, fired, happened, (start, end)) for rule in rules]
 
 
 def overdue(rules: Sequence[Rule], now: datetime) -> list[Rule]:
-    """Rules whose review is due within a week, or was; the longest overdue first."""
+    """Rules whose own date of review is within a week, or past; the longest overdue first."""
     return sorted((r for r in rules if r.review <= (now + _SOON).date()), key=lambda r: (r.review, r.name))
 
 
@@ -112,7 +107,6 @@ def _reviewed(
     fired: Sequence[Episode],
     happened: dict[int, list[dict[str, Any]]],
     span: tuple[datetime, datetime],
-    today: date,
 ) -> Reviewed:
     start, end = span
     mine = [e for e in fired if (e.rule, e.severity) == (rule.id, rule.severity)]
@@ -133,8 +127,6 @@ def _reviewed(
         acknowledged_after=timedelta(seconds=median(waits)) if waits else None,
         useful=len({(n, who) for n, who, what in votes if what == "useful"}),
         noise=len({(n, who) for n, who, what in votes if what == "noise"}),
-        due=rule.review,
-        overdue=rule.review <= today,
     )
 
 

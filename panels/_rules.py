@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import streamlit as st
 
 from alerts.catalog import next_reviews
 from alerts.engine import Engine
+from alerts.review import review
 from metrics import reviews
 from panels import _format as f
 from panels._access import may
@@ -26,24 +25,8 @@ _FACES = {"critical": Status.act, "warning": Status.watch, "info": Status.none}
 
 def table_of(engine: Engine, now: datetime) -> None:
     """Every rule with what came of it in the last four weeks; the ones due for review first said."""
-    since = (now - timedelta(days=_DAYS)).astimezone(UTC).isoformat(timespec="microseconds")
-    fired: Counter[tuple[str, str]] = Counter()
-    votes: dict[str, Counter[str]] = {"useful": Counter(), "noise": Counter()}
-    of_incident: dict[int, set[str]] = {}
-    rows = engine.records.book.read(
-        "SELECT incident, alert, what FROM happened WHERE at >= ? AND what IN ('firing', 'useful', 'noise') "
-        "ORDER BY id",
-        [since],
-    )
-    for row in rows:
-        if row["what"] == "firing":
-            rule, severity, *_ = json.loads(row["alert"])
-            fired[rule, severity] += 1
-            of_incident.setdefault(row["incident"], set()).add(rule)
-        else:
-            for rule in of_incident.get(row["incident"], ()):
-                votes[row["what"]][rule] += 1
     rules = sorted(engine.rules.values(), key=lambda r: (-r.severity.rank, r.id))
+    found = review(engine.records, rules, now - timedelta(days=_DAYS), now)
     dates = next_reviews(rules, reviews.latest(engine.records.book))
     due = [rule for rule in rules if dates[rule.id] <= now.date()]
     if due:
@@ -55,9 +38,9 @@ def table_of(engine: Engine, now: datetime) -> None:
             "severity": [Pill(_FACES[str(rule.severity)], str(rule.severity)) for rule in rules],
             "kind": [rule.condition.kind.replace("_", " ") for rule in rules],
             "owner": [rule.owner for rule in rules],
-            "fired": [fired[rule.id, str(rule.severity)] for rule in rules],
-            "useful": [votes["useful"][rule.id] for rule in rules],
-            "noise": [votes["noise"][rule.id] for rule in rules],
+            "fired": [one.fires for one in found],
+            "useful": [one.useful for one in found],
+            "noise": [one.noise for one in found],
             "review": [dates[rule.id] for rule in rules],
             "runbook": [rule.runbook for rule in rules],
             "id": [rule.id for rule in rules],

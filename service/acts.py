@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from alerts.catalog import next_reviews
 from alerts.digest.audience import KINDS
 from alerts.notify.contract import Message, Reason, Severity
 from alerts.notify.email import plain
@@ -13,6 +14,7 @@ from alerts.propose import verdicts
 from alerts.review import review
 from alerts.routes import Receiver
 from connectors.units import duration
+from metrics import reviews
 from warehouse.access import Actor, Permission, allow
 
 if TYPE_CHECKING:
@@ -188,11 +190,13 @@ def _digest(alerting: Alerting, asked: Mapping[str, Any], by: Actor, now: dateti
 
 
 def _review(alerting: Alerting, asked: Mapping[str, Any], _actor: Actor, now: datetime) -> dict[str, Any]:
-    """What came of each rule, most fires first."""
+    """What came of each rule, most fires first, and when it is next reviewed."""
     days = int(asked.get("days", 28))
     if not 1 <= days <= 180:
         raise ValueError(f"{days} days: what happened is kept for 1 to 180")
-    found = review(alerting.engine.records, alerting.rules, now - timedelta(days=days), now)
+    records, today = alerting.engine.records, now.astimezone(alerting.digests.zone).date()
+    found = review(records, alerting.rules, now - timedelta(days=days), now)
+    dates = next_reviews(alerting.rules, reviews.latest(records.book))
     return {
         "days": days,
         "rules": [
@@ -212,8 +216,8 @@ def _review(alerting: Alerting, asked: Mapping[str, Any], _actor: Actor, now: da
                 ),
                 "useful": one.useful,
                 "noise": one.noise,
-                "due": one.due.isoformat(),
-                "overdue": one.overdue,
+                "due": dates[one.rule.id].isoformat(),
+                "overdue": dates[one.rule.id] < today,
             }
             for one in sorted(found, key=lambda r: (-r.fires, r.rule.name))
         ],

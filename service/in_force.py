@@ -213,8 +213,8 @@ class InForce:
                 path = Path(folder) / name
                 path.parent.mkdir(exist_ok=True)
                 path.write_text(text, encoding="utf-8")
-            # That somebody has left the team meanwhile, or a page was removed, is no reason to forget the rest,
-            # such as whom the other pages are open to. A newer program may ask more of a definition.
+            # That somebody has left the team, or a page was removed, is no reason to forget the rest, such as
+            # whom the other pages are open to. A newer program may ask more of a definition.
             with suppress(SettingsError):
                 nobody = self._routing.model_copy(update={"people": ()})
                 found = _read(Path(folder), nobody, any_page=True)

@@ -86,12 +86,17 @@ def better(folder: Path | None, name: str, *, days: int) -> None:
     with ground.open(days) as (warehouse, asked):
         found = propose(warehouse, rule, known, **asked)
     if found is None:
-        typer.echo("No stricter form keeps all that was of use and drops any of the rest.")
+        typer.echo("In the replay no stricter form keeps all that was of use and drops any of the rest.")
         return
     typer.echo(
         f"Proposed: {found.figure} {found.proposed:g} instead of {found.present:g}. It keeps all "
         f"{found.kept} of use, and drops {found.dropped} of the {found.bad} others."
     )
+    if found.unseen:
+        typer.echo(
+            f"{found.unseen} of the {len(known)} episodes, {found.unseen_good} of use, are not in the "
+            "replay, which looks once an hour: whether this form tells them is not known."
+        )
     _table(found.replays)
 
 

@@ -146,7 +146,15 @@ def test_the_strictest_form_that_keeps_what_mattered_is_proposed(past):
     # It spent 30 an hour: 25 would still have fired, 30 and 40 would not, and 40 is the strictest.
     assert (found.figure, found.present, found.proposed) == ("above", 20, 40)
     assert (found.kept, found.dropped, found.bad) == (0, 1, 1)
+    assert (found.unseen, found.unseen_good) == (0, 0)
     assert [replay.reviewed.fires for replay in found.replays.values()] == [1, 0]
+    # Told at hours that the replay does not show: nothing is known of them, which is said.
+    elsewhere = [
+        replace(noise, start=NOW - timedelta(hours=9), end=NOW - timedelta(hours=8), good=good)
+        for good in (True, False)
+    ]
+    found = propose(past.warehouse, present, [noise, *elsewhere], **span)
+    assert (found.kept, found.dropped, found.bad, found.unseen, found.unseen_good) == (0, 1, 1, 2, 1)
     # The same episode was of use to somebody: no form may lose it.
     assert propose(past.warehouse, present, [noise, replace(noise, good=True)], **span) is None
     assert propose(past.warehouse, present, [replace(noise, good=True)], **span) is None

@@ -30,7 +30,7 @@ CPL = next(rule for rule in RULES if rule.id == "cost-per-lead" and str(rule.sev
 
 
 def figures(**said) -> Reviewed:
-    base = Reviewed(CPL, 20, 9, 30.0, 0, 10, 10, 5, timedelta(minutes=8), 3, 1, CPL.review, overdue=True)
+    base = Reviewed(CPL, 20, 9, 30.0, 0, 10, 10, 5, timedelta(minutes=8), 3, 1)
     return replace(base, **said)
 
 

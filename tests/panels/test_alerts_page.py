@@ -175,6 +175,18 @@ def test_a_silence_is_listed_and_ended(engine):
     assert engine.records.silences(datetime.now(UTC)) == []
 
 
+def test_rules_are_counted_each_by_its_own_degree(engine):
+    """A vote counts for the degree that its incident was about, and one voice once."""
+    engine.rules["pace", Severity.WARNING] = rule("warning")
+    fire(engine, NOW - timedelta(minutes=10))
+    for by in ("ana", "ana", "ben"):
+        engine.note(1, "useful", by=local(by), text="", now=NOW - timedelta(minutes=5))
+    (shown,) = opened(part="rules").dataframe
+    rows = shown.value
+    assert ["critical" in pill[0] for pill in rows["severity"]] == [True, False]
+    assert rows[["fired", "useful", "noise"]].to_numpy().tolist() == [[1, 2, 0], [0, 0, 0]]
+
+
 def test_a_rule_that_is_due_for_review_is_said(engine):
     engine.rules["pace", Severity.CRITICAL] = rule(review=NOW.date())
     assert "Due for review" in text(opened(part="rules"))

@@ -9,9 +9,12 @@ from datetime import timedelta
 import pytest
 
 from alerts import conditions
+from metrics import reviews
+from metrics.catalog import Ref
 from service.in_force import Definitions
 from service.running import Service
 from tests.service.test_api import served
+from warehouse.access import local
 
 
 @pytest.fixture
@@ -83,10 +86,20 @@ def test_from_a_dead_token_to_the_inbox_and_back(service, platform, clock, owner
 
         refused = client.post("/api/alerts/ack", owner, {"incident": 99, "by": "Sam"})
         assert (refused.status_code, refused.json()) == (400, {"error": "there is no incident 99"})
+        told = client.post("/api/alerts/review", owner, {"days": 28}).json()["rules"]
+        assert [(one["rule"], one["fires"], one["due"]) for one in told] == [
+            ("stale/critical", 1, "2027-02-01")
+        ]
+        entry = service.catalog.filed(clock()).entries[Ref.of("rule stale")]
+        upon = clock().date() + timedelta(days=30)
+        reviews.decide(service.book, entry, "keep", note="", upon=upon, by=local("Dana"), now=clock())
+        told = client.post("/api/alerts/review", owner, {"days": 28}).json()["rules"]
+        assert [(one["due"], one["overdue"]) for one in told] == [(upon.isoformat(), False)]
+
         unknown = client.post("/api/alerts/akc", owner, {})
         assert unknown.status_code == 404
         assert "snooze" in unknown.json()["error"]
-        no_reason = {"incident": told["id"], "by": "Sam", "reason": "", "lasts": "1h"}
+        no_reason = {"incident": incident.id, "by": "Sam", "reason": "", "lasts": "1h"}
         assert "say why" in client.post("/api/alerts/snooze", owner, no_reason).json()["error"]
 
     platform.behave()

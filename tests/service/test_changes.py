@@ -179,7 +179,7 @@ def test_dashboards_are_in_force_with_all_else_or_not_at_all(team):
 
 
 def test_a_page_that_comes_after_its_entry_is_found(team):
-    (team.folder / "dashboards.yaml").write_text("dashboards: [%s]\n" % BRAND)
+    (team.folder / "dashboards.yaml").write_text(f"dashboards: [{BRAND}]\n")
     team.force.look()
     assert "there is no page brand.py" in team.force.problems[0]
     (team.folder / "panels").mkdir()
