@@ -7,6 +7,7 @@ Seen: €310 · Expected: €100 · Since: Mon 09:00 (1 h) · Why: … · Change
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -155,25 +156,29 @@ class Words:
             return facts
         if notice.reason is Reason.FLAPPING:
             facts.append(Fact("From now on", "told in the digest only, until an hour was quiet"))
-        facts += self._paid_for(rule, lead, currency, now)
+        facts += self._page(rule, lead, currency, now)
         facts += self._why(rule, told)
         facts += self._changed(lead, now)
         if rule is not None and rule.runbook:
             facts.append(Fact("What to do", rule.runbook))
         return facts
 
-    def _paid_for(self, rule: Rule | None, lead: Instance, currency: str, now: datetime) -> list[Fact]:
-        """The ads that lead to a page that is down, and what they cost an hour."""
+    def _page(self, rule: Rule | None, lead: Instance, currency: str, now: datetime) -> list[Fact]:
+        """What a page that is down answers; the ads that lead to it, and what they cost an hour."""
         if rule is None or rule.condition.kind != "landing_page":
             return []
         labels = lead.key.labels
+        met = self._warehouse.query(
+            "SELECT arg_max(words, checked) AS words FROM page_check WHERE url = $url", {"url": labels.part}
+        )["words"][0].as_py()
+        found = [Fact("Found", met)] if met else []
         paying = [
             f"{payer.name}, {payer.ads} ad{'s' if payer.ads != 1 else ''}, {money(payer.an_hour, currency)}/h"
             for payer in payers(self._warehouse, now).get(labels.part, ())
             if (payer.source, payer.account) == (labels.source, labels.account)
         ]
         more = [f"and {len(paying) - _MOST_PAYERS} more"] if len(paying) > _MOST_PAYERS else []
-        return [Fact("Paid for by", "; ".join(paying[:_MOST_PAYERS] + more))] if paying else []
+        return [*found, Fact("Paid for by", "; ".join(paying[:_MOST_PAYERS] + more))] if paying else found
 
     def _why(self, rule: Rule | None, told: Observation) -> list[Fact]:
         """Which factor moved, against the same hours of the days before."""
@@ -268,7 +273,10 @@ class Words:
     # -- names
 
     def _names(self, members: Sequence[Instance]) -> dict[Key, str]:
-        """What people call each member: its campaign, else its account; a part is added."""
+        """What people call each member: its campaign, else its account; a part is added.
+
+        A page comes first, for it says more. Accounts of one name are told apart by their platform.
+        """
         wanted = {m.key.labels for m in members}
         rows = self._warehouse.query(
             """SELECT source, account, campaign, name FROM campaign WHERE campaign IN (SELECT unnest($ids))
@@ -276,11 +284,16 @@ class Words:
             {"ids": [one.campaign for one in wanted] or [""]},
         ).to_pylist()
         known = {(r["source"], r["account"], r["campaign"]): r["name"] for r in rows}
+        same = Counter(name for (_, _, campaign), name in known.items() if not campaign)
         found = {}
         for member in members:
             labels = member.key.labels
             name = known.get(labels[:3]) or labels.campaign or labels.account
-            found[member.key] = f"{name}, {_short(labels.part)}" if labels.part else name
+            if not labels.campaign and same[name] > 1 and screen(labels.source):
+                name = f"{name} ({screen(labels.source)})"
+            page = _page(labels.part)
+            name = f"{page}, {name}" if page else f"{name}, {labels.part}" if labels.part else name
+            found[member.key] = name
         return found
 
     def _currency(self, labels: Labels) -> str:
@@ -300,10 +313,10 @@ def view(labels: Labels, at: datetime) -> str:
     return f"/?{urlencode({'scope': f'{labels.source}/{labels.account}', 'at': moment})}"
 
 
-def _short(part: str) -> str:
-    """A page as people say it, its host and path: the whole address would fill a lock screen."""
+def _page(part: str) -> str:
+    """A page as people say it, by host and path: an address would fill a lock screen. "" where it is none."""
     parts = urlsplit(part)
-    return (parts.netloc + parts.path.rstrip("/")).removeprefix("www.") if parts.netloc else part
+    return (parts.netloc + parts.path.rstrip("/")).removeprefix("www.") if parts.netloc else ""
 
 
 def _risk(members: Sequence[Instance]) -> float:

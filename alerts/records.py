@@ -91,6 +91,11 @@ class Records:
         found = [_INSTANCE.validate_json(row["body"]) for row in rows]
         return {instance.key: instance for instance in found}
 
+    def members(self, incident: int) -> list[Instance]:
+        """The instances that belong to an incident."""
+        rows = self.book.read("SELECT body FROM alert WHERE incident = ? ORDER BY key", [incident])
+        return [_INSTANCE.validate_json(row["body"]) for row in rows]
+
     def watched(self) -> dict[str, frozenset[Labels]]:
         """The series that have a state, by the rule's name."""
         found: dict[str, set[Labels]] = {}

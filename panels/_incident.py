@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import streamlit as st
@@ -20,7 +20,10 @@ from panels._slot import Process
 from panels._status import Status
 from panels._table import About, Column, Pill, table
 
-__all__ = ["FACES", "explanation", "headline", "letters", "members", "split", "table_of", "timeline"]
+__all__ = ["FACES", "explanation", "headline", "letters", "members", "since", "split", "table_of", "timeline"]
+
+LATE = timedelta(minutes=5)
+"""What was noticed so much later than it began is said to have been."""
 
 MOST = 6
 """Members that a card lists; the rest is counted."""
@@ -46,6 +49,7 @@ _ICONS = {
     "snoozed": ":material/snooze:",
     "useful": ":material/thumb_up:",
     "noise": ":material/thumb_down:",
+    "assigned": ":material/person_add:",
     "note": ":material/edit_note:",
     "opened": ":material/flag:",
     "closed": ":material/flag_check:",
@@ -63,6 +67,15 @@ def headline(engine: Engine, incident: Incident) -> str:
     """What is wrong, in the words of its last message."""
     rows = engine.records.book.read("SELECT headline FROM incident WHERE id = ?", [incident.id])
     return (rows[0]["headline"] if rows else "") or f"Incident {incident.id}"
+
+
+def since(incident: Incident, members: Sequence[Instance], now: datetime) -> str:
+    """Since when it is so by the data, and when that was noticed; now: in the reader's time zone."""
+    firing = [one.told.began for one in members if one.firing and one.told.began]
+    noticed = incident.opened.astimezone(now.tzinfo)
+    begun = min([*firing, noticed]).astimezone(now.tzinfo)
+    late = f", noticed {f.clock(noticed, now)}" if noticed - begun >= LATE else ""
+    return f"since {f.clock(begun, now)} ({f.age(now - begun)}){late}"
 
 
 def members(of: Process, found: Sequence[Instance]) -> None:
@@ -117,15 +130,16 @@ def _last(engine: Engine, incident: Incident) -> Message | None:
     return unpack(rows[0]["message"]) if rows else None
 
 
-def timeline(engine: Engine, of: Process, incident: Incident, now: datetime) -> None:
+def timeline(rows: Sequence[Mapping[str, Any]], of: Process, now: datetime) -> None:
     """What happened: turns of its members, messages, what people did."""
     st.markdown("**Timeline**")
-    for row in engine.records.timeline(incident.id)[-30:]:
+    for row in rows[-30:]:
         at = f.clock(datetime.fromisoformat(row["at"]).astimezone(of.workspace.timezone), now)
         what, who = row["what"], row["who"]
         icon = _ICONS.get(what, ":material/circle:")
         rule = json.loads(row["alert"])[0] if row["alert"] else ""
         text = str(row["detail"].get("text") or row["detail"].get("reason") or "")
+        text = f"to {text}" if what == "assigned" else text
         said = " ".join(part for part in (what, rule, f"by {who}" if who else "", text) if part)
         st.markdown(f"{icon} {at} {f.plain(said)}")
 
@@ -145,7 +159,7 @@ def table_of(of: Process, rows: Sequence[Mapping[str, Any]]) -> None:
             "owner": [row["owner"] for row in rows],
         },
         [
-            Column("headline", "What", "text", width="large"),
+            Column("headline", "What", "name", width="large"),
             Column("severity", "Severity", "state"),
             Column("opened", "Began", "moment", zone=of.workspace.timezone.key),
             Column("closed", "Ended", "moment", zone=of.workspace.timezone.key),
@@ -157,6 +171,11 @@ def table_of(of: Process, rows: Sequence[Mapping[str, Any]]) -> None:
         alt="Ended incidents with severity, begin, end and owner",
         about=About("Ended incidents", "30 days", max(closed), {}),
         empty="No incident has ended.",
+        ids=[row["id"] for row in rows],
+        opens=lambda number: st.switch_page(
+            "alerts.py", query_params={"part": "ended", "incident": str(number)}
+        ),
+        noun="incident",
         rows=14,
     )
 

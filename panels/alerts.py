@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import streamlit as st
 
-from alerts.engine import Engine, Refused
+from alerts.engine import Engine
 from alerts.incident import Incident
 from alerts.notify.contract import unpack
 from alerts.observation import Labels
@@ -17,14 +16,14 @@ from connectors.contract import Account
 from metrics import windows
 from metrics.money import MissingRate, rate
 from metrics.windows import AccountKey
-from panels import _backtest, _incident, _live, _rules
+from panels import _backtest, _incident, _incident_card, _live, _rules
 from panels import _format as f
-from panels._access import actor, logged_in, may
+from panels._access import logged_in, may
 from panels._address import kept
 from panels._blocks import head
 from panels._slot import Process, process
 from panels._status import Status
-from warehouse.access import Denied, Permission
+from warehouse.access import Permission
 
 PARTS = {
     "inbox": "Inbox",
@@ -34,9 +33,6 @@ PARTS = {
     "silences": "Silences",
     "delivery": "Delivery",
 }
-
-SNOOZES = {"1 hour": 1, "4 hours": 4, "Until tomorrow": 24, "3 days": 72, "7 days": 168}
-"""Hours; the engine takes no longer one."""
 
 
 def risk(members: list[Instance], known: dict[AccountKey, Account]) -> dict[str, float]:
@@ -115,7 +111,7 @@ def top(engine: Engine, incidents: list[Incident], instances: list[Instance], of
 def inbox(engine: Engine, of: Process, now: datetime) -> None:
     """The open incidents that somebody should act on, the gravest first."""
     grave, slight = _incident.split(engine.records.open_incidents())
-    asked = [one for one in slight if str(one.id) == st.query_params.get("incident")]
+    asked = [one for one in [*slight, *over(engine)] if str(one.id) == st.query_params.get("incident")]
     instances = list(engine.records.instances().values())
     top(engine, grave, instances, of)
     if not grave:
@@ -146,7 +142,7 @@ def listed(
         members = [i for i in instances if i.incident == incident.id]
         money = told(risk(members, known))
         account = known.get((incident.group.source, incident.group.account))
-        card(
+        _incident_card.card(
             engine,
             of,
             incident,
@@ -158,101 +154,17 @@ def listed(
         )
 
 
-def card(
-    engine: Engine,
-    of: Process,
-    incident: Incident,
-    members: list[Instance],
-    *,
-    money: str,
-    account: Account | None,
-    now: datetime,
-    open_: bool,
-) -> None:
-    """One incident: what, how much, since when, whose; and what can be done about it."""
-    status, word = _incident.FACES[incident.group.severity]
-    zone = of.workspace.timezone
-    with st.container(border=True, key=f"incident_{incident.id}"):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.badge(word, icon=status.value.icon, color=status.value.color)  # type: ignore[arg-type]
-            st.markdown(f"**{f.plain(_incident.headline(engine, incident))}**", width="stretch")
-            if money:
-                st.markdown(f"**{f.plain(money)}** an hour", width="content")
-        parts = [
-            f"since {f.clock(incident.opened.astimezone(zone), now)} ({f.age(now - incident.opened)})",
-            f.plain(account.name) if account else of.workspace.sources.get(incident.group.source, ""),
-            f"owner {f.plain(incident.group.owner)}",
-        ]
-        held = incident.acknowledged
-        parts.append(f"in hand: **{f.plain(held.by)}**" if held else "in nobody's hand")
-        st.caption(" · ".join(part for part in parts if part))
-        _incident.members(of, members)
-        if may(Permission.ALERTS):
-            with st.container(horizontal=True, vertical_alignment="center"):
-                acts(engine, incident)
-        with st.expander("Explanation and timeline", icon=":material/timeline:", expanded=open_):
-            _incident.explanation(engine, incident)
-            _incident.timeline(engine, of, incident, now)
-
-
-def acts(engine: Engine, incident: Incident) -> None:
-    """Acknowledge, snooze, say whether it was worth it."""
-    number = incident.id
-    if incident.acknowledged is None and st.button(
-        "Acknowledge",
-        key=f"ack_{number}",
-        icon=":material/front_hand:",
-        type="primary",
-        help="You have it in hand: no repeats and no escalation for 24 hours, or until there is news.",
-    ):
-        _do(partial(engine.acknowledge, number), "It is in your hand.")
-    with st.popover("Snooze", icon=":material/snooze:", help="Hear nothing of these alerts for a while."):
-        reason = st.text_input(
-            "Why?", key=f"why_{number}", placeholder="Planned sale", help="Others will read it."
-        )
-        length = st.selectbox("How long?", list(SNOOZES), key=f"long_{number}", help="At most seven days.")
-        if st.button("Snooze", key=f"snooze_{number}", type="primary"):
-            until = datetime.now(UTC) + timedelta(hours=SNOOZES[length])
-            _do(partial(engine.snooze, number, reason=reason, until=until), "Snoozed.")
-    for what, label, icon in (
-        ("useful", "Useful", ":material/thumb_up:"),
-        ("noise", "Noise", ":material/thumb_down:"),
-    ):
-        if st.button(
-            label,
-            key=f"{what}_{number}",
-            icon=icon,
-            type="tertiary",
-            help="Votes are what a rule's review goes by.",
-        ):
-            _do(partial(engine.note, number, what, text=""), "Thank you: the rule's review will count it.")
-    with st.popover(
-        "Note", icon=":material/edit_note:", help="What you found or did; the timeline keeps it."
-    ):
-        text = st.text_area("Note", key=f"text_{number}", max_chars=500, label_visibility="collapsed")
-        if st.button("Add", key=f"note_{number}", disabled=not text.strip()):
-            _do(partial(engine.note, number, "note", text=text), "Noted.")
-
-
-def _do(act: Callable[..., object], done: str) -> None:
-    """Act in the reader's name (`by`) and now, and say what came of it."""
-    by = actor(str(st.session_state.get("who", "")))
-    if not by.name:
-        st.toast(
-            "Say who you are first: the name is asked at the top of this page.", icon=":material/person:"
-        )
-        return
-    try:
-        act(by=by, now=datetime.now(UTC))
-    except (Refused, Denied) as refused:
-        st.toast(f.plain(str(refused)), icon=":material/error:")
-        return
-    st.toast(done, icon=":material/check:")
-    st.rerun()
+def over(engine: Engine) -> list[Incident]:
+    """The incident that the address names, where it has ended."""
+    asked = st.query_params.get("incident", "")
+    found = engine.records.incident(int(asked)) if asked.isdecimal() else None
+    return [found] if found is not None and found.closed is not None else []
 
 
 def ended(engine: Engine, of: Process, now: datetime) -> None:
-    """The incidents of the last thirty days that are over."""
+    """The incidents of the last thirty days that are over; the one that was opened, with all of it."""
+    for one in over(engine):
+        listed(engine, of, [one], engine.records.members(one.id), now)
     rows = engine.records.book.read(
         "SELECT id, severity, headline, owner, opened, closed FROM incident "
         "WHERE closed > ? ORDER BY closed DESC",
@@ -282,7 +194,7 @@ def silences(engine: Engine, of: Process, now: datetime) -> None:
             if may(Permission.ALERTS) and st.button(
                 "End now", key=f"end_{one.id}", help="Alerts are heard again at once."
             ):
-                _do(partial(engine.unsilence, one.id), "The silence is over.")
+                _incident_card.act(partial(engine.unsilence, one.id), "The silence is over.")
 
 
 def delivery(engine: Engine, of: Process, now: datetime) -> None:
@@ -304,7 +216,7 @@ def delivery(engine: Engine, of: Process, now: datetime) -> None:
             if may(Permission.ALERTS) and st.button(
                 "Send again", key=f"again_{letter['id']}", help="From the start, with eight tries."
             ):
-                _do(partial(engine.again, letter["id"]), "On its way.")
+                _incident_card.act(partial(engine.again, letter["id"]), "On its way.")
     _incident.letters(of, letters, now)
 
 

@@ -99,8 +99,9 @@ def attention(
     over = off_plan(shown.campaigns)[:MOST] if shown else []
     alarms = grave(of, shown)
     for incident in alarms[:MOST]:
+        assert of.alerts is not None
         status, word = _incident.FACES[incident.group.severity]
-        said = _incident.headline(of.alerts, incident) if of.alerts else ""
+        said = _incident.headline(of.alerts, incident)
         with st.container(gap=None):
             st.badge(word, icon=status.value.icon, color=status.value.color)  # type: ignore[arg-type]
             st.page_link(
@@ -109,7 +110,7 @@ def attention(
                 query_params={"incident": str(incident.id)},
                 help="Opens the incident: why, since when, and what to do.",
             )
-            st.caption(f"since {f.clock(incident.opened.astimezone(now.tzinfo), now)}")
+            st.caption(_incident.since(incident, of.alerts.records.members(incident.id), now))
     if len(alarms) > MOST:
         st.caption(f"and {len(alarms) - MOST} more under Alerts")
     if not found and not over and not alarms:

@@ -8,6 +8,7 @@ of a mix, an account's networks and devices, and a site's channels.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 import numpy as np
@@ -140,6 +141,7 @@ class Anomaly(Condition):
                     sure=1 - float(test.p[entity]),
                     at_risk=risk if campaign else max(risk - own, 0.0),
                     said=_said(test, entity) if holds else "",
+                    began=moments[key] - timedelta(hours=int(test.hours[entity])) if holds else None,
                 )
             )
         return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
@@ -17,8 +16,15 @@ from metrics.model import Unit
 if TYPE_CHECKING:
     from alerts.scene import Scene
 
-_ROOM = 34
-"""Characters that leave room for the money on a lock screen."""
+_SAID: Final = {
+    "dns": "Page down: no such host",
+    "connect": "Page down: no connection",
+    "certificate": "Page down: certificate",
+    "timeout": "Page down: no answer",
+    "redirect": "Page leads off the site",
+    "tag": "Tag missing on page",
+}
+"""What is wrong by kind of failure, short enough to leave room for the money on a lock screen."""
 
 PAGES: Final = ("landing_pages", "pages")
 """The account of pages that no ad leads to."""
@@ -46,8 +52,10 @@ class LandingPage(Condition):
     def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
         rows = scene.ask(
             """SELECT url, list(failure ORDER BY checked DESC)[:$most] AS failures,
-              arg_max(words, checked) AS words, max(checked) AS checked
-            FROM page_check WHERE checked >= $since GROUP BY url""",
+              arg_max(status, checked) AS status, max(checked) AS checked,
+              min(checked) FILTER (checked > coalesce(worked, $since)) AS began
+            FROM (SELECT *, max(checked) FILTER (failure = '') OVER (PARTITION BY url) AS worked
+              FROM page_check WHERE checked >= $since) GROUP BY url""",
             {"most": self.failures, "since": scene.now - timedelta(days=1)},
         )
         led = _led_to(scene) if rows else {}
@@ -69,7 +77,8 @@ class LandingPage(Condition):
                         seen=float(sum(map(bool, last))),
                         expected=Range(0.0, 0.0, 0.0),
                         at_risk=risk,
-                        said=shorten(f"Page down: {row['words']}", _ROOM, placeholder=" …") if down else "",
+                        said=_SAID.get(last[0], f"Page down: answers {row['status']}") if down else "",
+                        began=row["began"] if down else None,
                     )
                 )
         return found

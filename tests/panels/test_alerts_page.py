@@ -1,5 +1,6 @@
 """The Alerts page: quiet, an incident from its first TRUE to an acknowledgement, silences, the delivery log."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -104,6 +105,32 @@ def test_an_incident_is_shown_with_its_money_and_taken_in_hand(engine):
     assert engine.records.open_incidents()[0].acknowledged.by == "Ben"
     assert "in hand: **Ben**" in text(app)
     assert Audit(engine.records.book).entries(subject="incident 1")[0].action == "acknowledged"
+
+
+def test_it_is_shown_since_it_began_by_the_data(engine):
+    seen = NOW - timedelta(minutes=10)
+    told = Observation(CAMPAIGN, Result.TRUE, seen, said="no conversions", began=seen - timedelta(hours=3))
+    engine.take({"pace/critical": Finding({CAMPAIGN: told}, {CAMPAIGN[:2]: seen})}, seen)
+    assert re.search(r"since [\w ]*\d\d:\d\d \(\d h\), noticed ", text(opened()))
+
+
+def test_it_is_given_to_somebody_and_what_came_of_it_is_noted_after_its_end(engine):
+    fire(engine, NOW - timedelta(minutes=10))
+    app = opened()
+    app.button(key="assign_1").click().run()
+    assert "assigned to **ana**" in text(app)
+    well = Observation(CAMPAIGN, Result.FALSE, NOW)
+    engine.take({"pace/critical": Finding({CAMPAIGN: well}, {CAMPAIGN[:2]: NOW})}, NOW)
+    engine.tick(NOW + timedelta(minutes=6))
+    assert engine.records.open_incidents() == []
+    for address in ({"part": "ended", "incident": "1"}, {"incident": "1"}):
+        app = opened(**address)
+        shown = text(app)
+        assert "assigned to **ana** · ended " in shown
+        assert [b.label for b in app.button if b.key and b.key.endswith("_1")] == ["Useful", "Noise", "Add"]
+    app.text_area(key="text_1").set_value("The feed was empty").run()
+    app.button(key="note_1").click().run()
+    assert "note by Ben The feed was empty" in text(app)
 
 
 def test_what_is_for_information_lies_apart(engine):

@@ -1,0 +1,72 @@
+"""Landing pages that fail: since when, in whose words, and which account pays for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from alerts import conditions
+from alerts.conditions.contract import Scope
+from alerts.observation import Labels, Result
+from connectors.contract import AccountRow, Ad, PageCheck, Window
+from tests.alerts.conftest import NOW
+from tests.alerts.test_explain import rule, told  # noqa: F401  # a fixture
+
+URL = "https://www.shop.test/boots"
+WORKS = PageCheck(URL, NOW, "", "", URL, 0, 200)
+UNTAGGED = replace(WORKS, failure="tag", words="the tag GTM-1 is not in the page", tagged=False)
+
+
+@pytest.fixture
+def looked(world):
+    """The looks at the page, the last at NOW and one each five minutes before; two accounts pay for it."""
+    world.zones["meta_ads", "b"] = ZoneInfo("Europe/Berlin")
+    world.zones["landing_pages", "pages"] = UTC
+    for source, account in (("google_ads", "a"), ("meta_ads", "b")):
+        world.reply(source, account, [AccountRow("Shop", "EUR", "Europe/Berlin")])
+    world.campaign_of("boots", cost=12.0)
+    world.reply("google_ads", "a", [Ad("boots", "g", "1", "Group", "Boots", "enabled", "", URL)])
+
+    def tell(*found):
+        rows = [replace(one, checked=NOW - n * timedelta(minutes=5)) for n, one in enumerate(reversed(found))]
+        world.reply(
+            "landing_pages",
+            "pages",
+            rows,
+            seen_at=NOW,
+            window=Window(NOW - timedelta(days=1), NOW + timedelta(1)),
+        )
+
+    return tell
+
+
+def judged(world, **written):
+    condition = conditions.read({"kind": "landing_page", **written})
+    return condition.evaluate(world.scene(), Scope(), frozenset())
+
+
+def test_a_page_fails_since_the_first_look_after_the_last_that_found_it_well(world, looked):
+    looked(UNTAGGED, WORKS, UNTAGGED, UNTAGGED, UNTAGGED)
+    (page,) = judged(world)
+    assert (page.labels, page.result) == (Labels("google_ads", "a", "", URL), Result.TRUE)
+    assert (page.said, page.at_risk) == ("Tag missing on page", pytest.approx(12.0))
+    assert page.began == NOW - timedelta(minutes=10)
+
+
+def test_one_that_never_was_well_fails_since_the_first_look(world, looked):
+    looked(*[replace(WORKS, failure="status", status=503)] * 4)
+    (page,) = judged(world)
+    assert (page.said, page.began) == ("Page down: answers 503", NOW - timedelta(minutes=15))
+
+
+def test_the_message_names_the_page_and_which_of_the_accounts_of_one_name_pays(world, looked, told):  # noqa: F811
+    looked(WORKS, UNTAGGED, UNTAGGED)
+    (message,) = told([rule(kind="landing_page")])
+    assert message.headline == "Tag missing on page · €12.00/h · shop.test/boots, Shop (Google Ads)"
+    facts = dict(message.facts)
+    assert facts["Since"] == "Tue 14:55 (6 min), noticed 15:00"  # it goes out half a minute after
+    assert facts["Found"] == "the tag GTM-1 is not in the page"
+    assert facts["Paid for by"] == "Boots, 1 ad, €12.00/h"
