@@ -85,11 +85,13 @@ class Words:
             return Described("Nothing fires any more")
         names, currency = self._names(alert.members), self._currency(told[0].key.labels)
         lead = told[0]
+        meanwhile = _meanwhile(notice, now - (lead.fired or lead.since))
         chart, chart_text = None, ""
         if notice.reason in _DRAWN and incident.group.severity is not Severity.INFO:
             chart, chart_text = self._drawn(lead, names[lead.key], currency)
         return Described(
-            headline=self._headline(told, notice, currency=currency, names=names, now=now),
+            headline=self._headline(told, names, currency, meanwhile),
+            lasting=self._headline(told, names, currency) if told[0].firing else "",
             facts=tuple(self._facts(lead, notice, currency, now)),
             members=self._members(alert, notice, currency, names),
             links=self._links(lead),
@@ -100,34 +102,13 @@ class Words:
     # -- the first line
 
     def _headline(
-        self,
-        told: Sequence[Instance],
-        notice: Notice,
-        *,
-        currency: str,
-        names: Mapping[Key, str],
-        now: datetime,
+        self, told: Sequence[Instance], names: Mapping[Key, str], currency: str, meanwhile: str = ""
     ) -> str:
-        lead = told[0]
-        risk = _risk(told)
+        lead, risk = told[0], _risk([one for one in told if one.firing])
         what = lead.told.said or self._title(lead)
         cost = f"{money(risk, currency)}/h" if risk > 0 else ""
-        since = span(now - (lead.fired or lead.since))
         name = names[lead.key] + (f" + {len(told) - 1} more" if len(told) > 1 else "")
-        match notice.reason:
-            case Reason.ALL_RESOLVED:
-                return " · ".join(
-                    filter(None, [what, f"after {since}", name])
-                )  # channels say that it is resolved
-            case Reason.REPEAT:
-                parts = [what, cost, f"for {since}", name]
-            case Reason.ESCALATION:
-                parts = [what, cost, f"in nobody's hand, {since}", name]
-            case Reason.FLAPPING:
-                parts = [what, cost, "comes and goes", name]
-            case _:
-                parts = [what, cost, name]
-        return " · ".join(filter(None, parts))
+        return " · ".join(filter(None, [what, cost, meanwhile, name]))
 
     def _title(self, member: Instance) -> str:
         rule = self._rules.get((member.key.rule, member.key.severity))
@@ -311,6 +292,21 @@ def view(labels: Labels, at: datetime) -> str:
         shown = {"source": labels.source, "account": labels.account, "campaign": labels.campaign}
         return f"/campaign?{urlencode({**shown, 'at': moment})}"
     return f"/?{urlencode({'scope': f'{labels.source}/{labels.account}', 'at': moment})}"
+
+
+def _meanwhile(notice: Notice, since: timedelta) -> str:
+    """What a message adds that was not so in the first, and will not be so for long."""
+    match notice.reason:
+        case Reason.ALL_RESOLVED:
+            return f"after {span(since)}"  # channels say that it is resolved
+        case Reason.REPEAT:
+            return f"for {span(since)}"
+        case Reason.ESCALATION:
+            return f"in nobody's hand, {span(since)}"
+        case Reason.FLAPPING:
+            return "comes and goes"
+        case _:
+            return ""
 
 
 def _page(part: str) -> str:

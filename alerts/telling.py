@@ -30,9 +30,13 @@ _DIGEST: Final = timedelta(minutes=30)
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """An incident in words, the same for every receiver."""
+    """An incident in words, the same for every receiver.
+
+    lasting: the headline without what is true of this message alone, such as "for 4 h"; "" if it is the same.
+    """
 
     headline: str
+    lasting: str = ""
     facts: tuple[Fact, ...] = ()
     members: tuple[Member, ...] = ()
     links: tuple[Link, ...] = ()
@@ -81,7 +85,7 @@ class Teller:
         headline = None
         for notice in alert.notices:
             said = self._described(alert, notice, now)
-            headline = said.headline
+            headline = said.lasting or said.headline
             addresses = self._addresses(notice.to, incident.group.owner)
             for address in addresses:
                 self._outbox.put(address.channel, [self._message(incident, notice, said, address, now)], now)
@@ -92,7 +96,7 @@ class Teller:
                 incident=incident.id,
                 reason=str(notice.reason),
                 to=addresses,
-                headline=headline,
+                headline=said.headline,
             )
         return headline, incident
 

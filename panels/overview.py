@@ -209,6 +209,7 @@ def draw(of: Process, view: View, shown: Figures) -> None:
         if top:
             picked = chart(
                 _charts.spend_by_campaign(top, view.currency),
+                height="stretch",
                 on_select="rerun",
                 key="spend_by_campaign",
                 alt="Spend by campaign; the table beside it opens the same",
@@ -244,7 +245,7 @@ def cards(of: Process, shown: Figures, names: dict[tuple[str, str], str]) -> Non
 def reached(shown: Figures) -> str:
     """Up to when the pace is judged: an hour of the clock, where all accounts' clocks agree."""
     hours = {int(line.pace.hour) for line in shown.campaigns if line.pace is not None}
-    return f"to {hours.pop():02d}:00" if len(hours) == 1 else "by now, by each account's clock"
+    return f"to {hours.pop():02d}:00" if len(hours) == 1 else "by now"
 
 
 def zone(of: Process, view: View) -> ZoneInfo:
@@ -286,6 +287,7 @@ def plan(of: Process, shown: Figures) -> None:
         _marks.on(drawn, _marks.seen(view), place, clock),
         alt=f"Cumulative spend against plan: {f.money(pace.spent, view.currency)} of "
         f"{f.money(pace.expected, view.currency)} planned {reached(shown)}",
+        height="stretch",
     )
 
 

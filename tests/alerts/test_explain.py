@@ -147,7 +147,7 @@ def test_what_two_rules_say_of_one_campaign_is_the_same_money(world, told):
     assert " · €50.00/h · Brand Search De + 1 more" in message.headline
 
 
-def test_a_repeat_and_an_escalation_say_how_long_it_goes_on(world, told):
+def test_a_repeat_and_an_escalation_say_how_long_it_goes_on(world, told, tmp_path):
     overspend(world)
     messages = told([rule(kind="pace")], after=(0.5, 15.5, 240.5))
     assert [m.reason for m in messages] == ["first", "escalation", "repeat", "escalation"]
@@ -158,6 +158,10 @@ def test_a_repeat_and_an_escalation_say_how_long_it_goes_on(world, told):
         "for 4 h · Brand Search De",
         "in nobody's hand, 4 h · Brand Search De",
     ]
+    book = Book.open(tmp_path / "book.sqlite", [CHAPTER])
+    (kept,) = book.read("SELECT headline FROM incident")  # the inbox shows it for hours
+    book.close()
+    assert kept["headline"] == what + "Brand Search De"
 
 
 @pytest.mark.parametrize(
