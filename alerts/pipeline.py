@@ -274,8 +274,10 @@ def _escalated(alert: Alert, steps: Sequence[Step], now: datetime) -> Alert:
     assert incident is not None
     if incident.group.severity is not Severity.CRITICAL:
         return alert
-    waiting = bool(alert.live & incident.told) and incident.acknowledged is None
-    if not waiting:
+    heard = alert.live & incident.told
+    if incident.alarm is not None and alert.live:  # what mutes it belongs to it, and is told in a moment
+        heard |= alert.firing & incident.told
+    if not heard or incident.acknowledged is not None:
         return replace(alert, incident=replace(incident, alarm=None, escalated=0))
     alarm = incident.alarm or now
     taken = sum(now >= alarm + step.after for step in steps)

@@ -80,6 +80,27 @@ def test_acknowledging_stops_the_escalation_and_a_new_member_starts_it_anew(call
     line.want(130, 130, "escalation", to="sms +4930000002").play(140)
 
 
+def test_an_acknowledgement_that_ends_begins_the_way_up_anew(calls):
+    line = heard(calls().at(0, spend=TRUE), 0.5, "first").do(10, ack)
+    day = 10 + 24 * 60
+    heard(line, day, "repeat")
+    line.want(day + 15, day + 15, "escalation", to="sms +4930000001")
+    line.want(day + 30, day + 30, "escalation", to="sms +4930000002")
+    line.want(day + 60, day + 60, "escalation", to="sms +4930000003").play(day + 100)
+
+
+def test_what_has_ended_is_not_escalated(calls):
+    line = heard(calls().at(0, spend=TRUE), 0.5, "first").at(11, spend=FALSE)
+    heard(line, 15.5, "all_resolved", "").play(100)
+
+
+def test_what_is_muted_meanwhile_is_not_escalated(calls):
+    line = heard(calls(rule("spend"), rule("stale", down=True)).at(0, spend={"c1": TRUE}), 0.5, "first")
+    line.at(10, stale={"": TRUE})  # told by the same incident: it is the same owner, account and severity
+    heard(line, 10.5, "new_alerts", "a")
+    line.want(15.5, 15.5, "escalation", to="sms +4930000001", live="a").play(20)
+
+
 def test_whoever_was_told_by_escalation_hears_the_end(calls):
     line = heard(calls().at(0, spend=TRUE), 0.5, "first").at(32, spend=FALSE)
     line.want(15.5, 15.5, "escalation", to="sms +4930000001")

@@ -112,6 +112,23 @@ def test_a_snooze_needs_a_reason_and_ends_within_seven_days(one, reason, days, w
     assert line.engine.records.silences(line.now) == []
 
 
+def test_a_snooze_may_last_seven_days_to_the_minute(one):
+    week = timedelta(days=7)
+
+    def snooze(engine, now):
+        engine.snooze(1, by=local("Dana"), reason="known", until=now + week, now=now)
+
+    line = one().at(0, spend=TRUE).want(0.5, 0.5, "first", to="slack").do(2, snooze)
+    end = 2 + 7 * 24 * 60
+    line.want(end, end, "repeat", to="slack").play(end + 60)
+
+
+def test_what_was_known_before_a_silence_is_no_news_after_it(one):
+    line = one().at(0, spend={"c1": TRUE}).do(2, silence(match={"campaign": "c1"})).at(3, spend={"c2": TRUE})
+    line.want(0.5, 0.5, "first", to="slack", live="c1").want(5.5, 5.5, "new_alerts", to="slack", live="c2")
+    line.want(245.5, 245.5, "repeat", to="slack", live="c1,c2").play(300)
+
+
 def test_a_silence_names_what_it_matches(one):
     line = one()
     with pytest.raises(Refused, match="at least one label"):

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from alerts.digest.work import open_incidents
 from alerts.engine import Finding
 from alerts.observation import Observation
 from alerts.routes import Receiver, Routing
@@ -80,6 +81,38 @@ def test_a_member_that_was_told_in_a_lower_degree_has_risen(one):
     line.want(5.5, 5.5, "severity", to="slack", live="c1,c2").play(60)
 
 
+OFTEN = Routing(escalation=(), repeat={"critical": timedelta(minutes=5)})
+"""A repeat that is due at each look."""
+
+TWO = {"c2": TRUE, "c3": TRUE}
+ALL = {"c1": TRUE, **TWO}
+FLAPS = [(2 + n / 10, {"spend__critical": {**TWO, "c2": FALSE if n % 2 == 0 else TRUE}}) for n in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("reason", "live", "events"),
+    [
+        # Each has all that could be told by a later reason, and something for its own.
+        ("new_alerts", "c1,c2,c4", [(2, {"spend__critical": {**ALL, "c3": FALSE, "c4": TRUE}})]),
+        ("new_alerts", "c4", [(2, {"spend__critical": {"c2": FALSE, "c3": FALSE, "c4": TRUE}})]),
+        ("all_resolved", "", [(2, {"spend__critical": {"c2": FALSE, "c3": FALSE}})]),
+        ("severity", "c1,c2", [(2, {"spend__critical": {**ALL, "c3": FALSE}})]),
+        ("new_resolved", "c2", [(2, {"spend__critical": {**TWO, "c3": FALSE}})]),
+        ("flapping", "c3", FLAPS),
+        ("repeat", "c2,c3", []),
+    ],
+)
+def test_the_first_reason_that_holds_is_told(one, reason, live, events):
+    line = one(rule("spend", "critical", routes=SLACK), rule("spend", "warning", routes=SLACK), routing=OFTEN)
+    line.at(0, spend__critical=TWO, spend__warning={"c1": TRUE})
+    line.want(0.5, 0.5, "first", to="slack", live="c2,c3").want(0.5, 0.5, "first", to="slack", live="c1")
+    for minute, told in events:
+        line.at(minute, **told)
+    line.happen(5.6)
+    (told,) = [m for at, _, m in line.messages() if at == 5.5 and m.severity == "critical"]
+    assert (str(told.reason), told.headline) == (reason, f"{reason}: {live}")
+
+
 def test_a_resolve_is_never_repeated(one):
     line = one().at(0, spend=TRUE).at(2, spend=FALSE)
     line.want(0.5, 0.5, "first", to="slack").want(5.5, 5.5, "all_resolved", to="slack").play(6000)
@@ -117,6 +150,14 @@ def test_a_repeat_does_not_wait_for_the_next_look(one):
     for due in (7.5, 14.5, 21.5):
         line.want(due, due, "repeat", to="slack")
     line.play(25)
+
+
+def test_a_repeat_waits_for_the_look_that_tells_what_is_new(one):
+    routing = Routing(escalation=(), repeat={"critical": timedelta(minutes=7)})
+    line = one(routing=routing).at(0, spend={"c1": TRUE}).at(7, spend={"c2": TRUE})
+    line.want(0.5, 0.5, "first", to="slack")
+    line.want(10.5, 10.5, "new_alerts", to="slack", live="c1,c2")  # not a repeat at 7.5 and news at 10.5
+    line.want(17.5, 17.5, "repeat", to="slack", live="c1,c2").play(20)
 
 
 def test_info_is_told_once(one):
@@ -163,6 +204,15 @@ def test_four_turns_in_an_hour_give_one_notice_and_then_nothing_until_an_hour_is
     line.want(12.5, 12.5, "first", to="slack").want(22.5, 22.5, "flapping", to="slack")
     # The last turn is at 54; it is over, and who heard of the firing hears that, when an hour was quiet.
     line.want(114, 117.5, "all_resolved", to="slack").play(300)
+
+
+def test_what_flaps_stays_in_the_digest(one):
+    line = one()
+    for minute in range(0, 60, 6):
+        line.at(minute, spend=TRUE if minute % 12 == 0 else FALSE)
+    line.happen(70)
+    (open_,) = open_incidents(line.engine.records, [("google_ads", "a")])
+    assert open_.headline == "flapping: "
 
 
 def test_what_still_fires_when_the_hour_is_quiet_is_not_told_twice(one):

@@ -1,0 +1,220 @@
+"""Every sentence of docs/alerts.md on states, notification and delivery has its tests: this is the table.
+
+A sentence is named by its beginning, a test by its file and its name, or that of its row. Whoever writes a sentence names
+its tests here, and whoever renames a test does.
+"""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+STATE = {
+    "A series is a rule on an account": ["judge::what_is_watched_and_false_is_told"],
+    "Each evaluation gives it a result": [
+        "judge::a_rule_that_fails_is_an_error_of_its_own",
+        "judge::an_account_that_missed_its_polls_is_stale_whatever_its_figures",
+        "conditions::pace_without_a_budget_cannot_be_told",
+    ],
+    "Time is the data's.": ["state::time_is_the_datas_not_the_clocks"],
+    "Rules are evaluated": ["judge::a_source_that_lags_three_hours_is_judged_at_its_watermark"],
+    "`for` and `keep_firing_for` count": [
+        "state::time_is_the_datas_not_the_clocks",
+        "state::since_fired_and_resolved_are_told_by_the_datas_clock",
+    ],
+    "Data no newer than": ["state::data_that_is_not_newer_changes_nothing"],
+    "Only freshness itself": [
+        "conditions::freshness_counts_polls_missed_on_the_wall_clock",
+        "conditions::before_arrivals_are_known_clicks_tell_that_the_tag_is_gone",
+    ],
+    "Pending starts": ["state::pending starts at the first TRUE and fires when for is over"],
+    "It fires at a TRUE": ["state::pending fires on a TRUE only"],
+    "FALSE clears it": ["state::FALSE clears pending at once, and it starts anew"],
+    "Firing ends": [
+        "state::keep_firing_for counts from the first FALSE",
+        "state::keep_firing_for restarts on TRUE",
+    ],
+    "Without `keep_firing_for`": ["state::fires at once without for"],
+    "NODATA, ERROR and STALE neither": [
+        "state::NODATA, ERROR and STALE do not reset pending",
+        "state::NODATA, ERROR and STALE do not resolve",
+        "state::nor do they start the wait of keep_firing_for",
+        "notification::missing_data_neither_resolve_nor_stop_repeats",
+    ],
+    "`no_data: alert` counts": [
+        "state::no_data: alert counts them as TRUE",
+        "state::no_data: ok counts them as FALSE",
+        "state::no_data: ok clears pending",
+    ],
+    "A series that is missing": [
+        "state::a missing series resolves after two fresh evaluations",
+        "state::a series that is back in between does not",
+        "state::a pending series that is missing twice is forgotten",
+    ],
+    "A rule that is gone": ["notification::a_rule_that_is_gone_resolves"],
+    "Freshness is a rule": ["conditions::freshness_counts_polls_missed_on_the_wall_clock"],
+    "Polls that nobody made": ["conditions::polls_that_nobody_made_are_not_missed"],
+    "Flapping: four turns": ["state::four_turns_within_an_hour_are_flapping"],
+    "That is told once": [
+        "notification::four_turns_in_an_hour_give_one_notice_and_then_nothing_until_an_hour_is_quiet",
+        "notification::what_flaps_stays_in_the_digest",
+        "state::flapping_ends_with_an_hour_without_a_turn",
+    ],
+    "A restart goes on": [
+        "notification::a_restart_goes_on_where_it_was",
+        "notification::what_was_due_while_the_process_was_down_is_told_once",
+    ],
+    "Nothing resolves before": ["notification::nothing_resolves_after_a_restart_before_a_fresh_evaluation"],
+}
+
+NOTIFICATION = {
+    "Silences mute": [
+        "muting::a_silence_mutes_until_it_ends",
+        "muting::a_silence_to_come_does_not_mute_yet",
+        "muting::what_was_known_before_a_silence_is_no_news_after_it",
+    ],
+    "A snooze is": [
+        "muting::a_snooze_mutes_the_present_members_only",
+        "muting::a_snooze_needs_a_reason_and_ends_within_seven_days",
+        "muting::a_snooze_may_last_seven_days_to_the_minute",
+    ],
+    "Inhibition:": [
+        "muting::an_account_that_is_stale_mutes_its_campaigns_and_no_others",
+        "muting::critical_mutes_the_same_rules_warning_of_the_same_series",
+    ],
+    "All rules are evaluated": ["muting::all_rules_are_evaluated_before_anything_is_inhibited"],
+    "An incident is": ["notification::each_owner_account_and_severity_is_an_incident_of_its_own"],
+    "A new one waits": [
+        "notification::a_new_incident_waits_30_seconds_for_company",
+        "notification::a_new_incident_waits_for_company_since_its_data_were_asked_for",
+        "notification::what_is_new_in_an_incident_is_told_at_the_next_look_five_minutes_apart",
+    ],
+    "What ended within": ["notification::what_ends_within_the_wait_is_told_to_nobody"],
+    "Reasons, the first": ["notification::the_first_reason_that_holds_is_told"],
+    "Repeats: critical": [
+        "notification::a_repeat_comes_exactly_so_long_after_the_last_message",
+        "notification::a_repeat_does_not_wait_for_the_next_look",
+        "notification::info_is_told_once",
+    ],
+    "One that is due while": ["notification::a_repeat_waits_for_the_look_that_tells_what_is_new"],
+    "A resolve is never": ["notification::a_resolve_is_never_repeated"],
+    "A resolve reaches": [
+        "muting::a_resolve_is_sent_though_it_is_muted_by_then_if_the_firing_was_heard",
+        "muting::a_resolve_is_sent_through_a_silence_if_the_firing_was_heard",
+        "muting::a_resolve_is_not_sent_if_the_firing_was_never_heard",
+        "acknowledging::whoever_was_told_by_escalation_hears_the_end",
+    ],
+    "Acknowledging stops": [
+        "acknowledging::acknowledging_stops_repeats_for_24_hours",
+        "acknowledging::acknowledging_stops_the_escalation_and_a_new_member_starts_it_anew",
+    ],
+    "It ends with": [
+        "acknowledging::a_new_member_breaks_the_acknowledgement",
+        "acknowledging::a_rise_in_severity_is_heard_though_the_lower_degree_is_acknowledged",
+        "acknowledging::a_rise_within_an_acknowledged_incident_breaks_it",
+        "acknowledging::acknowledging_stops_repeats_for_24_hours",
+    ],
+    "News and the end": [
+        "acknowledging::the_end_is_told_of_what_is_acknowledged",
+        "acknowledging::a_new_member_breaks_the_acknowledgement",
+    ],
+    "Escalation of critical": [
+        "acknowledging::what_nobody_acknowledges_goes_to_the_owner_the_second_the_manager",
+        "acknowledging::warnings_are_not_escalated",
+        "acknowledging::what_has_ended_is_not_escalated",
+        "acknowledging::the_steps_of_the_escalation_are_configurable",
+    ],
+    "It begins anew": [
+        "acknowledging::an_acknowledgement_that_ends_begins_the_way_up_anew",
+        "acknowledging::a_snooze_stops_the_escalation",
+        "acknowledging::what_is_muted_meanwhile_is_not_escalated",
+    ],
+    "Routes: critical": [
+        "notification::critical_goes_to_slack_and_sms_warning_by_mail_info_into_the_inbox",
+        "notification::a_rules_own_route_goes_before_its_severitys",
+    ],
+    "What can be reached nowhere": ["notification::where_a_channel_is_not_set_up_the_inbox_hears"],
+}
+
+DELIVERY = {
+    "A message is written down": ["crash::nothing_is_lost_and_slack_has_it_once"],
+    "Each channel has a thread": [
+        "outbox::a_slow_channel_delays_no_other",
+        "outbox::messages_of_an_incident_to_one_receiver_keep_their_order",
+    ],
+    "`pending` →": [
+        "outbox::the_claim_is_committed_before_the_channel_is_called",
+        "outbox::a_message_is_sent_once_and_keeps_its_providers_id",
+    ],
+    "After a crash": ["outbox::after_a_crash_the_channel_is_asked_before_it_is_sent_again"],
+    "The channel is asked": [
+        "outbox::after_a_crash_the_channel_is_asked_before_it_is_sent_again",
+        "outbox::a_failure_that_may_have_gone_out_is_looked_up_too",
+    ],
+    "Slack and Twilio": [
+        "slack::an_open_end_is_looked_up_and_never_sent_twice",
+        "sms::an_open_end_is_looked_up_and_never_sent_twice",
+        "email::two_copies_of_a_mail_are_the_same_mail",
+    ],
+    "A channel that is busy": ["outbox::the_wait_doubles_and_heeds_what_the_channel_says"],
+    "After 8 tries": [
+        "outbox::after_eight_tries_it_is_dead_and_another_channel_is_told",
+        "outbox::after_24_hours_it_is_dead_though_the_tries_were_few",
+        "outbox::what_is_pointless_is_dead_at_once_with_its_mend",
+        "outbox::a_failing_channel_is_told_once_an_hour_however_many_letters_die",
+        "outbox::a_dead_letter_can_be_sent_again_by_hand",
+    ],
+    "Once a local day": ["heartbeat::once_a_local_day_at_its_hour"],
+    "Its absence is": ["heartbeat::a_digest_that_does_not_come_is_stood_in_for"],
+    "Whoever gets a daily digest": [
+        "heartbeat::whoever_gets_a_digest_needs_no_other_sign",
+        "heartbeat::a_digest_that_does_not_come_is_stood_in_for",
+        "heartbeat::who_asks_for_it_has_it_at_its_hour_beside_any_digest",
+    ],
+}
+
+TABLE = {"State": STATE, "Notification": NOTIFICATION, "Delivery": DELIVERY}
+
+
+def sentences(section):
+    """The sentences of a section, without its code and its marks of emphasis."""
+    page = (ROOT / "docs" / "alerts.md").read_text()
+    body = re.search(rf"^## {section}\n(.*?)(?=^## )", page, re.MULTILINE | re.DOTALL)[1]
+    blocks = re.split(r"\n\n|\n(?=- )", re.sub(r"```.*?```\n", "", body, flags=re.DOTALL).strip())
+    flat = [" ".join(block.split()).removeprefix("- ").replace("**", "") for block in blocks]
+    return [one for block in flat for one in re.split(r"(?<=\.)\s+(?=[A-Z`])", block)]
+
+
+def written(module):
+    """The tests of a file and the rows of its tables: all that may be named."""
+    tree = ast.parse((ROOT / "tests" / "alerts" / f"test_{module}.py").read_text())
+    functions = {
+        n.name.removeprefix("test_")
+        for n in ast.walk(tree)
+        if isinstance(n, ast.FunctionDef) and n.name.startswith("test_")
+    }
+    rows = {
+        k.value
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Dict)
+        for k in n.keys
+        if isinstance(k, ast.Constant)
+    }
+    return functions | rows
+
+
+@pytest.mark.parametrize("section", TABLE)
+def test_each_sentence_names_its_tests(section):
+    told = sentences(section)
+    assert len(told) == len(TABLE[section])
+    for sentence, beginning in zip(told, TABLE[section], strict=True):
+        assert sentence.startswith(beginning)
+
+
+def test_each_test_that_is_named_is_there():
+    named = {one for section in TABLE.values() for tests in section.values() for one in tests}
+    known = {module: written(module) for module in {one.split("::")[0] for one in named}}
+    assert [one for one in sorted(named) if one.split("::")[1] not in known[one.split("::")[0]]] == []
