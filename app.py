@@ -105,6 +105,7 @@ def _shown(service: Service) -> _slot.Process:
         ),
         status=service.status,
         data_version=lambda: service.versions.current,
+        backfill=service.filled,
         alerts=service.alerting.engine,
         metrics=lambda: service.in_force.now.metrics,
         access=settings.access,

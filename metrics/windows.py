@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from metrics.model import Grain
-    from warehouse.store import Warehouse
+    from warehouse.store import Warehouse, Watermark
 
 __all__ = [
     "AccountKey",
@@ -33,6 +33,7 @@ __all__ = [
     "shift",
     "spans",
     "today",
+    "vouched",
     "watermarks",
 ]
 
@@ -78,8 +79,15 @@ def watermarks(
     warehouse: Warehouse, known: Mapping[AccountKey, Account], stream: str = "delivery"
 ) -> dict[AccountKey, datetime]:
     """Up to which full hour of its own clock each account's source vouches for a stream."""
+    return vouched(warehouse.watermarks(), known, stream)
+
+
+def vouched(
+    marks: Iterable[Watermark], known: Mapping[AccountKey, Account], stream: str = "delivery"
+) -> dict[AccountKey, datetime]:
+    """The same of watermarks that were read already."""
     found = {}
-    for mark in warehouse.watermarks():
+    for mark in marks:
         account = known.get((mark.source, mark.account))
         if account is not None and mark.stream == stream and mark.data_as_of is not None:
             local = mark.data_as_of.astimezone(account.timezone)

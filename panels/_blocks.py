@@ -9,10 +9,11 @@ from typing import TypeVar
 
 import streamlit as st
 
-from metrics import money, windows
+from metrics import money
 from metrics.windows import AccountKey
 from panels import _format as f
-from panels import _freshness
+from panels import _freshness, _known
+from panels._once import once
 from panels._slot import Process, process
 from panels._status import Status
 from panels._view import View
@@ -29,7 +30,7 @@ def head(of: Process, title: str, about: str) -> datetime:
         st.subheader(title, anchor=False, help=about, width="content")
         if of.workspace.demo:
             st.badge("Sandbox data", icon=":material/science:", color="gray")
-        for fresh in _freshness.of_sources(of.warehouse.watermarks(), of.workspace.sources, now):
+        for fresh in _freshness.of_sources(_known.now(of).marks, of.workspace.sources, now):
             st.badge(
                 fresh.label,
                 icon=fresh.status.value.icon,
@@ -70,7 +71,7 @@ def page(
 
 def nothing(of: Process) -> None:
     """A page without data: what it waits for, or what keeps it from coming."""
-    found = _freshness.troubles(of.warehouse.watermarks())
+    found = _freshness.troubles(_known.now(of).marks)
     with st.container(border=True):
         if found:
             st.markdown(f"{Status.act.value.icon} **No data, because the sources do not answer.**")
@@ -93,16 +94,15 @@ def staleness(of: Process, view: View) -> _freshness.Stale | None:
     if view.as_of is not None:
         return None
     traffic = _traffic(of.data_version())
-    names = {key: account.name for key, account in windows.accounts(of.warehouse).items()}
     return _freshness.stale(
-        of.warehouse.watermarks(),
+        _known.now(of).marks,
         {key: traffic.get(key, 0.0) for key in view.windows},
-        names,
+        _known.now(of).names,
         datetime.now(UTC).astimezone(of.workspace.timezone),
     )
 
 
-@st.cache_data(max_entries=2, show_spinner=False)
+@once
 def _traffic(version: int) -> dict[AccountKey, float]:
     """Each account's clicks of the last week: what weighs accounts of several currencies."""
     del version

@@ -21,6 +21,7 @@ from panels._address import kept as in_address
 from panels._address import kept_text
 from panels._drill import PAGE, address, link, open_entity
 from panels._entity import FIGURES, Line, Numbers
+from panels._once import once
 from panels._parts import figure_columns, figures_of, setup
 from panels._slot import Process, process
 from panels._status import Status
@@ -133,7 +134,7 @@ def _trends(
 _PARTS = ("source", "account", "campaign")
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@once
 def read(version: int, view: View, by: str, only: tuple[str, str] | None) -> Listing:
     """The list, once for each version of the data."""
     del version

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from panels import _format as f
-from panels import _freshness
+from panels import _freshness, _known
 from panels._slot import Process
 from panels._status import Status
 
@@ -16,7 +16,7 @@ CARDS = ("Spend pacing", "ROAS", "Cost per result", "Conversions")
 
 def first(of: Process) -> None:
     """The page before the first numbers: each source with how far it is, then the way on."""
-    marks = of.warehouse.watermarks()
+    marks = _known.now(of).marks
     troubles = {trouble.source: trouble for trouble in _freshness.troubles(marks)}
     rows = of.warehouse.query("SELECT source, count(*) AS n FROM account GROUP BY source").to_pylist()
     accounts = {row["source"]: row["n"] for row in rows}

@@ -13,8 +13,8 @@ from alerts.engine import Engine
 from alerts.incident import Incident
 from alerts.notify.contract import Message, Severity, unpack
 from alerts.state import Instance, State
-from metrics import windows
 from panels import _format as f
+from panels import _known
 from panels._drill import open_campaign
 from panels._slot import Process
 from panels._status import Status
@@ -84,7 +84,7 @@ def members(of: Process, found: Sequence[Instance]) -> None:
         (r["source"], r["account"], r["campaign"]): r["name"]
         for r in of.warehouse.query("SELECT source, account, campaign, name FROM campaign").to_pylist()
     }
-    accounts = windows.accounts(of.warehouse)
+    accounts = _known.now(of).accounts
     ordered = sorted(found, key=lambda i: (not i.firing, -i.told.at_risk))
     for n, one in enumerate(ordered[:MOST]):
         labels = one.key.labels

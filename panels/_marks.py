@@ -10,11 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, TypeAlias
 
-import streamlit as st
-
 from connectors.contract import Window
 from metrics.annotations import Annotation
 from metrics.annotations import marks as listed
+from panels._once import once
 from panels._slot import process
 from panels._view import View
 
@@ -170,7 +169,7 @@ def seen(view: View, where: Mapping[str, Any] | None = None) -> list[Annotation]
     return _seen(of.data_version(), noted(), view, dict(where or view.where), hour)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@once
 def _seen(
     version: int, notes_version: int, view: View, where: Mapping[str, Any], soon: datetime
 ) -> list[Annotation]:

@@ -13,12 +13,13 @@ from metrics.hindsight import Score
 from metrics.maturity import Maturity
 from metrics.windows import AccountKey
 from panels import _format as f
+from panels._once import once
 from panels._slot import Process, process
 
 __all__ = ["lateness", "learned"]
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@once
 def learned(version: int, as_of: datetime | None = None) -> Maturity:
     """The maturity of every account by now, or as it was known at a moment that is replayed.
 

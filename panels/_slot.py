@@ -105,6 +105,7 @@ class Process:
     """The running process.
 
     status: what `/api/status` says: `state`, `problems`, `budgets`, `backfill` (see docs/operate.md).
+    backfill: that part of it alone, at no cost; None where no history was asked for.
     data_version: a number that grows whenever stored data, or its freshness, has changed.
     alerts: the engine that watches; None where nothing does.
     metrics: those in force, by name.
@@ -118,6 +119,7 @@ class Process:
     workspace: Workspace
     status: Callable[[], Mapping[str, Any]] = field(repr=False)
     data_version: Callable[[], int] = field(repr=False)
+    backfill: Callable[[], Mapping[str, Any] | None] = field(default=lambda: None, repr=False)
     alerts: Engine | None = field(default=None, repr=False)
     metrics: Callable[[], Mapping[str, Metric]] = field(default=load, repr=False)
     access: Access = field(default_factory=Access)

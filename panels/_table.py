@@ -27,12 +27,9 @@ of campaigns into a spreadsheet as formulas: "Export" writes the same rows so th
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
-import pyarrow as pa
 import streamlit as st
 
 from metrics.model import Metric
@@ -40,68 +37,12 @@ from panels import _export
 from panels import _format as f
 from panels._address import kept_many
 from panels._export import About
-from panels._status import Status
+from panels._rows import Column, Id, Kind, Pill, Rows, of_metric, whole
 
-__all__ = ["About", "Column", "Kind", "Pill", "of_metric", "table", "versions"]
-
-Kind: TypeAlias = Literal[
-    "name", "text", "money", "count", "percent", "multiple", "ratio", "days",
-    "change", "progress", "state", "line", "bars", "moment", "day", "link",
-]  # fmt: skip
-"""name opens the row. change: a relative change. progress: a share of 1, drawn as a bar up to 2. line, bars:
-a list of numbers. moment: an aware datetime. link: a URL."""
-
-Id = TypeVar("Id", bound=Hashable)
+__all__ = ["About", "Column", "Kind", "Pill", "Rows", "of_metric", "table", "versions"]
 
 _ROW = 35
 """Height of a row, px."""
-
-_BETTER = {"higher": "Higher is better.", "lower": "Lower is better."}
-
-
-@dataclass(frozen=True, slots=True)
-class Pill:
-    """A state in a cell: its word, after the state's own mark and on its colour."""
-
-    status: Status
-    word: str
-
-    @property
-    def text(self) -> str:
-        """Mark and word."""
-        return f"{self.status.value.mark} {self.word}"
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column. shown: whether it is there before anybody has chosen. zone: where a moment is told."""
-
-    name: str
-    title: str
-    kind: Kind = "text"
-    help: str = ""
-    currency: str = ""
-    shown: bool = True
-    width: Literal["small", "medium", "large"] | int | None = None
-    zone: str = "UTC"
-
-    @property
-    def label(self) -> str:
-        """The title, with the unit of money."""
-        return f"{self.title}, {self.currency}" if self.kind == "money" and self.currency else self.title
-
-    @property
-    def exported(self) -> str:
-        """The name in a file: a machine's, with the unit of money."""
-        return f"{self.name}_{self.currency.lower()}" if self.kind == "money" and self.currency else self.name
-
-
-def of_metric(metric: Metric, currency: str = "", *, title: str = "", shown: bool = True) -> Column:
-    """The column of a metric: its unit says the format, its `better` and limits the help."""
-    told = " ".join(part for part in (_BETTER.get(metric.better, ""), metric.limits) if part)
-    return Column(
-        metric.name, title or metric.title, metric.unit, f"{told} (version {metric.version})", currency, shown
-    )
 
 
 def versions(metrics: Iterable[Metric]) -> dict[str, int]:
@@ -110,8 +51,8 @@ def versions(metrics: Iterable[Metric]) -> dict[str, int]:
 
 
 def table(
-    data: Mapping[str, Sequence[Any]],
-    columns: Sequence[Column],
+    data: Mapping[str, Sequence[Any]] | Rows[Id],
+    columns: Sequence[Column] = (),
     *,
     key: str,
     title: str,
@@ -125,49 +66,52 @@ def table(
 ) -> None:
     """Draw the table with its title, its choice of columns, its export, and a way to open a row.
 
-    data: a list a column, all of one length, the default order. title, empty: markdown, names in it escaped.
+    data: a list a column, all of one length, the default order; or `Rows`, which bring their columns and ids.
+    title, empty: markdown, names in it escaped.
     noun: what a row is, for the field that finds one; a click on a name or a choice there calls `opens` with
     the row's id, as it was when the row was drawn. rows: how many are seen without scrolling.
     """
-    size = len(next(iter(data.values()), ()))
-    if not size:
+    of = data if isinstance(data, Rows) else Rows(data, columns, ids)
+    if not len(of):
         st.markdown(f"**{title}**")
         st.markdown(f":material/inbox: {empty}")
         return
-    names = next((column.name for column in columns if column.kind == "name"), "")
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}_tools"):
         st.markdown(f"**{title}**", width="stretch")
-        if opens is not None and names:
-            _find(key, noun, data[names], ids, opens)
-        chosen = _choice(key, columns)
-        _export_menu(key, data, columns, about)
+        if opens is not None and of.titles:
+            _find(key, noun, of, opens)
+        chosen = _choice(key, of.columns)
+        _export_menu(key, of, about)
         st.space(112)  # the grid's own tools (columns, search, full screen) come up here under the pointer
-    if opens is not None and names:
-        _opened(key, ids, opens)
-    drawn = [column for column in columns if column in chosen or column.kind == "name"]
+    if opens is not None and of.titles:
+        _opened(key, of.ids, opens)
+    drawn = [column for column in of.columns if column in chosen or column.kind == "name"]
     button = f"{key}_open" if opens is not None else ""
-    cells = {column.name: _cells(column, data[column.name], button=bool(button)) for column in drawn}
     with st.container(key=f"{key}_rows"):
         st.dataframe(
-            pa.table(cells),
+            of.ready(drawn, button=bool(button)),
             hide_index=True,
-            height=_ROW * (min(size, rows) + 1) + 3,
+            height=_ROW * (min(len(of), rows) + 1) + 3,
             row_height=_ROW,
             placeholder=f.NOTHING,
             key=key,
             alt=alt,
-            column_config={column.name: _config(column, data[column.name], button) for column in drawn},
+            column_config={column.name: _look(of, column, button) for column in drawn},
         )
 
 
-def _find(key: str, noun: str, names: Sequence[str], ids: Sequence[Id], opens: Callable[[Id], None]) -> None:
+def _look(of: Rows[Id], column: Column, button: str) -> Any:
+    return of.once((column, button), lambda: _config(column, of.data[column.name], button))
+
+
+def _find(key: str, noun: str, of: Rows[Id], opens: Callable[[Id], None]) -> None:
     """A field that opens a row by its name: a grid's names can be clicked, but not by the keyboard."""
     article = "an" if noun[:1] in "aeiou" else "a"
     place = st.selectbox(
         f"Open {article} {noun}",
-        range(len(names)),
+        range(len(of)),
         index=None,
-        format_func=lambda n: f.bare(names[n]) or str(ids[n]),
+        format_func=of.titles.__getitem__,
         placeholder=f"Open {article} {noun} …",
         label_visibility="collapsed",
         width=230,
@@ -175,7 +119,7 @@ def _find(key: str, noun: str, names: Sequence[str], ids: Sequence[Id], opens: C
         help="Type a part of its name. A click on a name in the table opens it too.",
     )
     if place is not None:
-        opens(ids[place])
+        opens(of.ids[place])
 
 
 def _choice(key: str, columns: Sequence[Column]) -> list[Column]:
@@ -193,15 +137,13 @@ def _choice(key: str, columns: Sequence[Column]) -> list[Column]:
     return [column for column in columns if column.name in chosen]
 
 
-def _export_menu(
-    key: str, data: Mapping[str, Sequence[Any]], columns: Sequence[Column], about: About
-) -> None:
+def _export_menu(key: str, of: Rows[Id], about: About) -> None:
     """Both files, written only when somebody asks."""
 
     def values(*, lists: bool) -> dict[str, list[Any]]:
         return {
-            column.exported: [v.word if isinstance(v, Pill) else v for v in data[column.name]]
-            for column in columns
+            column.exported: [v.word if isinstance(v, Pill) else v for v in of.data[column.name]]
+            for column in of.columns
             if lists or column.kind not in ("line", "bars")
         }
 
@@ -250,48 +192,6 @@ def _opened(key: str, ids: Sequence[Id], opens: Callable[[Id], None]) -> None:
     asked = state.pop(f"{key}_asked", None)
     if asked is not None:
         opens(asked)
-
-
-def _known(values: Sequence[Any]) -> list[float]:
-    return [abs(v) for v in values if v is not None and math.isfinite(v)]
-
-
-def _whole(kind: Kind, values: Sequence[Any]) -> bool:
-    """Whether the numbers are read without decimals: money from a thousand on, counts of whole things."""
-    if kind == "money":
-        return max(_known(values), default=0.0) >= 1000
-    return kind == "count" and all(math.isclose(v, round(v), abs_tol=0.05) for v in _known(values))
-
-
-def _cells(column: Column, values: Sequence[Any], *, button: bool = False) -> pa.Array:
-    """A column's values as the browser gets them. button: whether its names open rows."""
-    match column.kind:
-        case "name" if button:
-            # A list of one: Streamlit would take "[a, b]" for a menu, and ":material/…:" for an icon.
-            texts = [f.bare(v) for v in values]
-            return pa.array([[t.replace(":material/", ":\u2060material/")] for t in texts])
-        case "state":
-            return pa.array([[v.text] if v else [] for v in values], pa.list_(pa.string()))
-        case "line" | "bars":
-            return pa.array([list(v) if v is not None else None for v in values], pa.list_(pa.float64()))
-        case "text" | "name":
-            return pa.array([f.bare(v) if v else v for v in values], pa.string())
-        case "link":
-            return pa.array(values, pa.string())
-        case "moment":
-            return pa.array(values, pa.timestamp("us", "UTC"))
-        case "day":
-            return pa.array(values, pa.date32())
-    scale = 100.0 if column.kind in ("percent", "change", "progress") else 1.0
-    digits = 0 if _whole(column.kind, values) else None
-    return pa.array(
-        [None if v is None or not math.isfinite(v) else _rounded(v * scale, digits) for v in values],
-        pa.float64(),
-    )
-
-
-def _rounded(value: float, digits: int | None) -> float:
-    return float(round(value, digits)) if digits is not None else value
 
 
 _FORMATS: Mapping[str, str] = {
@@ -352,5 +252,5 @@ def _config(column: Column, values: Sequence[Any], button: str) -> Any:
             )
         case "day":
             return of.DateColumn(label, help=about, width=column.width, format="D MMM YYYY")
-    form = "localized" if _whole(column.kind, values) else _FORMATS[column.kind]
+    form = "localized" if whole(column.kind, values) else _FORMATS[column.kind]
     return of.NumberColumn(label, help=about, width=column.width or "small", format=form)

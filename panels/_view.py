@@ -26,7 +26,9 @@ from metrics import windows
 from metrics.compare import Comparison
 from metrics.windows import AccountKey
 from panels import _format as f
+from panels import _known
 from panels._address import kept, kept_text
+from panels._once import once
 from panels._scope import Scope, scopes
 from panels._slot import Process, process
 from warehouse.store import Warehouse
@@ -200,7 +202,7 @@ def _windows(
     return found
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
+@once
 def _moments(version: int, since: datetime) -> list[datetime]:
     del version
     of = process()
@@ -208,7 +210,7 @@ def _moments(version: int, since: datetime) -> list[datetime]:
     return moments(of.warehouse, since)
 
 
-@st.cache_data(max_entries=2, show_spinner=False)
+@once
 def _since(version: int) -> dict[AccountKey, datetime]:
     """Each account's first hour with delivery."""
     del version
@@ -246,7 +248,8 @@ def controls(
     of = process()
     assert of is not None
     now = datetime.now(UTC)
-    known = windows.accounts(of.warehouse)
+    read = _known.now(of)
+    known = read.accounts
     rates = of.workspace.currency if "fx" in of.workspace.sources else ""
     choices = {scope.key: scope for scope in scopes(known, rates)}
     if not choices:
@@ -280,7 +283,7 @@ def controls(
                 as_of = _replay(of, now)
     shown = view(
         known,
-        windows.watermarks(of.warehouse, known),
+        read.until,
         scope,
         span=span,
         now=now,

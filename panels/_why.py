@@ -14,12 +14,12 @@ from typing import Final
 
 import streamlit as st
 
-from metrics import windows
 from metrics.changes import Suspect
 from metrics.entities import Entity
 from metrics.explanation import Explanation
 from metrics.links import entity_url, screen
 from panels import _format as f
+from panels import _known
 from panels._asked import ask, asked
 from panels._drill import open_campaign
 from panels._look import chart
@@ -89,7 +89,7 @@ def _dialog(name: str, view: View) -> None:
         st.error(f"There is no metric `{name}` any more: somebody removed its definition.")
         return
     head = st.container()
-    possible = dimensions(view, windows.accounts(of.warehouse))
+    possible = dimensions(view, _known.now(of).accounts)
     by = st.segmented_control(
         "Divide the change by",
         list(possible),
@@ -248,7 +248,7 @@ def _advice(of: Process, shown: Reasons, view: View, now: datetime) -> None:
                 icon=":material/open_in_new:",
                 help="The screen of this campaign in the platform itself.",
             )
-    currency = windows.accounts(of.warehouse)[source, account].currency
+    currency = _known.now(of).accounts[source, account].currency
     suggested(of, Entity(source, account, campaign), currency, now, as_of=view.as_of)
 
 

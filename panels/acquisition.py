@@ -11,13 +11,14 @@ from metrics import windows
 from metrics.compare import Comparison
 from metrics.model import Metric, views
 from panels import _format as f
-from panels import _live, _marks, _plots, _wall
+from panels import _known, _live, _marks, _plots, _wall
 from panels._address import kept
 from panels._blocks import head, page, staleness
 from panels._cards import fact_card
 from panels._entity import PROPER
 from panels._facts import Facts, Group, Trend, facts, groups, trend
 from panels._look import chart
+from panels._once import once
 from panels._slot import Process, process
 from panels._view import View, controls
 
@@ -30,13 +31,13 @@ AUCTION = ("impression_share", "lost_to_budget", "lost_to_rank")
 Shown = tuple[Facts, Facts, Trend, dict[str, list[Group]]]
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@once
 def load(version: int, view: View) -> Shown:
     """The page's figures, once for each version of the data and each view."""
     del version
     of = process()
     assert of is not None
-    defined, known = of.metrics(), windows.accounts(of.warehouse)
+    defined, known = of.metrics(), _known.now(of).accounts
     delivery = [defined[name] for name in DELIVERY]
     auction = [defined[name] for name in AUCTION]
     split = {
@@ -94,7 +95,7 @@ def draw(of: Process, view: View, shown: Shown) -> None:
 
 def week(view: View) -> View:
     """The last seven days of the same accounts: shares are known by the day, and the newest comes late."""
-    known = windows.accounts(process().warehouse)  # type: ignore[union-attr]  # a page is drawn by a process
+    known = _known.now(process()).accounts  # type: ignore[arg-type]  # a page is drawn by a process
     reach = {k: windows.earlier(w, 6, known[k].timezone) for k, w in view.windows.items()}
     return replace(view, span="7d", windows=reach, against=Comparison.PRIOR)
 

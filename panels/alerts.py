@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -13,10 +14,9 @@ from alerts.notify.contract import unpack
 from alerts.observation import Labels
 from alerts.state import Instance
 from connectors.contract import Account
-from metrics import windows
 from metrics.money import MissingRate, rate
 from metrics.windows import AccountKey
-from panels import _backtest, _incident, _incident_card, _live, _rules
+from panels import _backtest, _incident, _incident_card, _known, _live, _rules
 from panels import _format as f
 from panels._access import logged_in, may
 from panels._address import kept
@@ -35,7 +35,7 @@ PARTS = {
 }
 
 
-def risk(members: list[Instance], known: dict[AccountKey, Account]) -> dict[str, float]:
+def risk(members: list[Instance], known: Mapping[AccountKey, Account]) -> dict[str, float]:
     """Money an hour at risk, by currency; several rules about one thing count it once, at its largest."""
     largest: dict[Labels, float] = {}
     for one in members:
@@ -67,7 +67,7 @@ def told(sums: dict[str, float]) -> str:
 
 def top(engine: Engine, incidents: list[Incident], instances: list[Instance], of: Process) -> None:
     """The four things to know first."""
-    known = windows.accounts(of.warehouse)
+    known = _known.now(of).accounts
     firing = [i for i in instances if i.firing and i.incident in {one.id for one in incidents}]
     free = [one for one in incidents if one.acknowledged is None]
     dead = engine.outbox.counts().get("dead", 0)
@@ -135,7 +135,7 @@ def listed(
     engine: Engine, of: Process, incidents: list[Incident], instances: list[Instance], now: datetime
 ) -> None:
     """A card each, the one that was asked for and the gravest first."""
-    known = windows.accounts(of.warehouse)
+    known = _known.now(of).accounts
     asked = st.query_params.get("incident")
     ordered = sorted(incidents, key=lambda one: (str(one.id) != asked, -one.group.severity.rank, one.id))
     for incident in ordered:

@@ -8,27 +8,27 @@ from fnmatch import fnmatchcase
 import streamlit as st
 
 from connectors.contract import Account
-from metrics import windows
 from metrics.entities import Described, Entity, described, near
 from metrics.links import entity_url, screen
 from metrics.model import load
-from panels import _campaigns, _freshness, _live, _parts
+from panels import _campaigns, _freshness, _known, _live, _parts
 from panels import _format as f
 from panels._drill import KEYS, address, link
 from panels._entity import Sheet, sheet
 from panels._maturity import learned
+from panels._once import once
 from panels._scope import Scope
 from panels._slot import Process, process
 from panels._view import View, controls
 
 
-@st.cache_data(max_entries=128, show_spinner=False)
+@once
 def read(version: int, entity: Entity, view: View) -> Sheet | None:
     """The sheet of an entity, once for each version of the data; None where there is no such entity."""
     of = process()
     assert of is not None
     found = described(of.warehouse, entity)
-    account = windows.accounts(of.warehouse).get((entity.source, entity.account))
+    account = _known.now(of).accounts.get((entity.source, entity.account))
     if found is None or account is None:
         return None
     own = of.workspace.folder / "metrics"
@@ -77,9 +77,7 @@ def header(of: Process, found: Described, account: Account, now: datetime) -> No
             )
         if found.channel:
             st.badge(f.plain(found.channel.replace("_", " ").capitalize()), color="gray")
-        marks = [
-            m for m in of.warehouse.watermarks() if (m.source, m.account) == (account.source, account.id)
-        ]
+        marks = [m for m in _known.now(of).marks if (m.source, m.account) == (account.source, account.id)]
         for fresh in _freshness.of_sources(marks, {entity.source: title}, now):
             st.badge(
                 fresh.label,
@@ -139,8 +137,7 @@ def panels() -> None:
     if entity is None:
         _campaigns.panels(of, now)
         return
-    known = windows.accounts(of.warehouse)
-    account = known.get((entity.source, entity.account))
+    account = _known.now(of).accounts.get((entity.source, entity.account))
     crumbs(of, entity)
     found = described(of.warehouse, entity) if account else None
     if account is None or found is None:

@@ -9,13 +9,13 @@ from typing import Final
 
 import streamlit as st
 
-from metrics import notes, windows
+from metrics import notes
 from metrics.aftermath import Shift
 from metrics.links import entity_url, screen
 from metrics.restated import known_then
 from metrics.windows import AccountKey
 from panels import _format as f
-from panels import _freshness, _live, _view
+from panels import _freshness, _known, _live, _view
 from panels._access import actor, logged_in, may, tried
 from panels._address import kept, kept_many
 from panels._changes import CHARTED, Event, Happened, Line, happened, line, titled
@@ -276,7 +276,7 @@ def after(event: Event) -> None:
 
 def write(of: Process) -> None:
     """The form for a note: outside the live part, so that a poll does not disturb who is writing."""
-    known = windows.accounts(of.warehouse)
+    known = _known.now(of).accounts
     now = datetime.now(of.workspace.timezone)
     scopes: dict[str, tuple[str, str]] = {"": ("", "")}
     titles = {"": "All accounts"}
@@ -323,7 +323,7 @@ def panels() -> None:
     assert of is not None
     now = datetime.now(UTC).astimezone(of.workspace.timezone)
     with st.container(horizontal=True, vertical_alignment="center"):
-        for fresh in _freshness.of_sources(of.warehouse.watermarks(), of.workspace.sources, now):
+        for fresh in _freshness.of_sources(_known.now(of).marks, of.workspace.sources, now):
             if fresh.status is not Status.good:
                 look = fresh.status.value
                 st.badge(fresh.label, icon=look.icon, color=look.color, help=fresh.help)
@@ -339,10 +339,9 @@ def panels() -> None:
     soon = now.replace(minute=now.minute // 5 * 5, second=0, microsecond=0) + timedelta(minutes=5)
     found = read(of.data_version(), noted(), view, soon)
     told = chosen(found.events)
-    known = {key: account.name for key, account in windows.accounts(of.warehouse).items()}
     meanwhile(of, view, found, told)
     with st.container(border=True):
-        listed(of, view, told, known)
+        listed(of, view, told, _known.now(of).names)
 
 
 running = process()

@@ -10,12 +10,13 @@ from metrics import windows
 from metrics.compute import evaluate
 from metrics.model import views
 from panels import _format as f
-from panels import _live, _marks, _plots, _wall
+from panels import _known, _live, _marks, _plots, _wall
 from panels._blocks import head, page, staleness
 from panels._cards import fact_card
 from panels._facts import Facts, Group, Trend, facts, groups, trend
 from panels._look import chart
 from panels._maturity import learned
+from panels._once import once
 from panels._slot import Process, process
 from panels._view import View, controls
 
@@ -32,12 +33,12 @@ Cells = dict[tuple[int, int], float | None]
 Shown = tuple[Facts, Facts, Trend, list[Group], Cells]
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@once
 def load(version: int, view: View) -> Shown:
     """The page's figures, once for each version of the data and each view."""
     of = process()
     assert of is not None
-    defined, known = of.metrics(), windows.accounts(of.warehouse)
+    defined, known = of.metrics(), _known.now(of).accounts
     chosen = [defined[name] for name in METRICS]
     late = learned(version, view.as_of).relations
     by_device = [defined["clicks"], defined["conversion_rate"]]

@@ -7,12 +7,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import streamlit as st
 
-from metrics import windows
 from metrics.experiments import Group, Result, platform_tests, resolve, results
 from metrics.model import load
 from metrics.verdict import MINIMUM_DAYS, Judgement, State, path
 from panels import _format as f
-from panels import _live, _plots
+from panels import _known, _live, _plots
 from panels._address import kept
 from panels._blocks import head
 from panels._look import chart
@@ -57,7 +56,7 @@ def read(version: int, hour: datetime) -> list[Result]:
     del version, hour
     of = process()
     assert of is not None
-    known = windows.accounts(of.warehouse)
+    known = _known.now(of).accounts
     names = {
         (r["source"], r["account"], r["campaign"]): r["name"]
         for r in of.warehouse.query("SELECT source, account, campaign, name FROM campaign").to_pylist()
@@ -138,7 +137,7 @@ def money_of(result: Result) -> str:
     """The currency of a test's money: the accounts' own, where they share one."""
     of = process()
     assert of is not None
-    known = windows.accounts(of.warehouse)
+    known = _known.now(of).accounts
     own = {known[key[:2]].currency for arm in result.test.arms for key in arm.campaigns if key[:2] in known}
     return own.pop() if len(own) == 1 and "fx" not in of.workspace.sources else of.workspace.currency
 

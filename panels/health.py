@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from panels import _format as f
-from panels import _freshness, _live
+from panels import _freshness, _known, _live
 from panels._maturity import lateness
 from panels._slot import Process, process
 from panels._status import Status
@@ -55,7 +55,7 @@ def panels() -> None:
     of = process()
     assert of is not None
     now = datetime.now(UTC).astimezone(of.workspace.timezone)
-    marks = sorted(of.warehouse.watermarks(), key=lambda m: (not m.error, m.outcome == "ok"))
+    marks = sorted(_known.now(of).marks, key=lambda m: (not m.error, m.outcome == "ok"))
     listed = of.warehouse.query("SELECT source, account, name FROM account").to_pylist()
     names = {(row["source"], row["account"]): row["name"] for row in listed}
     titles = of.workspace.sources

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from alerts.incident import Incident
-from metrics import pacing, windows
-from panels import _charts, _freshness, _incident, _live, _marks, _plots, _wall
+from metrics import pacing
+from panels import _charts, _freshness, _incident, _known, _live, _marks, _plots, _wall
 from panels import _format as f
 from panels._blocks import head, page, staleness
 from panels._cards import PACE, fact_card, pace_card
@@ -19,11 +19,12 @@ from panels._drill import open_campaign
 from panels._first import first
 from panels._look import chart
 from panels._maturity import learned
+from panels._once import once
 from panels._overview import CampaignLine, Figures, figures
 from panels._scope import Scope
 from panels._slot import Process, process
 from panels._status import Status
-from panels._table import About, Column, Pill, of_metric, table, versions
+from panels._table import About, Column, Pill, Rows, of_metric, table, versions
 from panels._view import View, controls
 
 DAY = timedelta(days=1)
@@ -33,12 +34,12 @@ ROWS = 12
 """Campaigns in the bars, and in the table before it scrolls."""
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@once
 def load(version: int, view: View) -> Figures:
     """The page's figures, once for each version of the data and each view."""
     of = process()
     assert of is not None
-    known, defined = windows.accounts(of.warehouse), of.metrics()
+    known, defined = _known.now(of).accounts, of.metrics()
     return figures(of.warehouse, known, view, defined, learned(version, view.as_of))
 
 
@@ -94,7 +95,7 @@ def attention(
     of: Process, now: datetime, accounts: dict[tuple[str, str], str], shown: Figures | None = None
 ) -> None:
     """What keeps numbers from coming or money from going out as planned."""
-    found = _freshness.troubles(of.warehouse.watermarks())
+    found = _freshness.troubles(_known.now(of).marks)
     st.markdown("**Needs attention**")
     over = off_plan(shown.campaigns)[:MOST] if shown else []
     alarms = grave(of, shown)
@@ -142,10 +143,13 @@ def attention(
         st.caption(f"and {len(found) - 4} more under Data health")
 
 
-def campaigns(shown: Figures, of: Process) -> None:
+@once
+def listed(version: int, view: View) -> Rows[tuple[str, str, str]]:
     """The campaigns of the window, most money first."""
-    lines, currency = shown.campaigns, shown.view.currency
-    table(
+    of, shown = process(), load(version, view)
+    assert of is not None
+    lines, currency = shown.campaigns, view.currency
+    return Rows(
         {
             "campaign": [line.name for line in lines],
             "source": [of.workspace.sources.get(line.source, line.source) for line in lines],
@@ -170,12 +174,19 @@ def campaigns(shown: Figures, of: Process) -> None:
             Column("account", "Account id", shown=False),
             Column("id", "Campaign id", shown=False),
         ],
+        [(line.source, line.account, line.campaign) for line in lines],
+    )
+
+
+def campaigns(shown: Figures, of: Process) -> None:
+    """The table of the campaigns, each of which opens."""
+    table(
+        listed(of.data_version(), shown.view),
         key="campaigns",
         title="Campaigns",
         alt="Campaigns with spend, conversions, return, pace and state",
         about=About("Campaigns", shown.view.title, shown.view.as_known, versions(shown.metrics.values())),
         empty="No campaign delivered in this window.",
-        ids=[(line.source, line.account, line.campaign) for line in lines],
         opens=lambda of: open_campaign(*of),
         noun="campaign",
         rows=ROWS,
@@ -185,9 +196,9 @@ def campaigns(shown: Figures, of: Process) -> None:
 def draw(of: Process, view: View, shown: Figures) -> None:
     """The page below its head."""
     now = datetime.now(UTC).astimezone(of.workspace.timezone)
-    names = {k: a.name for k, a in windows.accounts(of.warehouse).items()}
+    names = _known.now(of).names
     cards(of, shown, names)
-    history = of.status().get("backfill")
+    history = of.backfill()
     if history and history["state"] in ("running", "waiting"):
         part = f.percent(history["done"] / max(history["days"], 1), digits=0)
         st.caption(
@@ -250,7 +261,7 @@ def reached(shown: Figures) -> str:
 
 def zone(of: Process, view: View) -> ZoneInfo:
     """The clock of the accounts, where all keep one; else the team's."""
-    known = windows.accounts(of.warehouse)
+    known = _known.now(of).accounts
     zones = {known[key].timezone for key in view.today}
     return zones.pop() if len(zones) == 1 else of.workspace.timezone
 
@@ -298,7 +309,7 @@ def panels() -> None:
     assert of is not None
     head(of, f.plain(of.workspace.name), "Is the money going out as planned, does it earn, what needs you.")
     view = controls()
-    if view is None and not windows.watermarks(of.warehouse, windows.accounts(of.warehouse)):
+    if view is None and not _known.now(of).until:
         first(of)
     else:
         page(load, draw, view)

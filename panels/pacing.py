@@ -9,11 +9,10 @@ from typing import NoReturn
 import streamlit as st
 
 from connectors.contract import Account
-from metrics import windows
 from metrics.flight import FlightPace, tolerance
 from metrics.windows import AccountKey
 from panels import _format as f
-from panels import _freshness, _live, _plan_charts
+from panels import _freshness, _known, _live, _plan_charts
 from panels._address import kept
 from panels._blocks import head, nothing
 from panels._look import chart
@@ -34,7 +33,7 @@ def read(version: int, hour: datetime) -> Plans:
     del version
     of = process()
     assert of is not None
-    return plans(of, windows.accounts(of.warehouse), hour)
+    return plans(of, _known.now(of).accounts, hour)
 
 
 def cash(value: float | None, currency: str) -> str:
@@ -176,7 +175,7 @@ def notes(
     of: Process, shown: Plans, pace: FlightPace, accounts: dict[tuple[str, str], str], now: datetime
 ) -> None:
     """What a reader must know before trusting the figures of this plan."""
-    history = of.status().get("backfill")
+    history = of.backfill()
     if pace.missing:
         going = bool(history and history["state"] in ("running", "waiting"))
         st.caption(
@@ -191,7 +190,7 @@ def notes(
     if pace.waiting:
         waiting = ", ".join(f.plain(name) for name in pace.waiting)
         st.caption(f":material/info: Not counted, for want of any data: {waiting}. See Data health.")
-    for trouble in _freshness.troubles(of.warehouse.watermarks()):
+    for trouble in _freshness.troubles(_known.now(of).marks):
         hit = [a for a in trouble.accounts if (trouble.source, a) in pace.accounts]
         if hit and trouble.stream == _freshness.LEADING:
             names = ", ".join(f.plain(accounts.get((trouble.source, a), a)) for a in hit)
@@ -260,8 +259,8 @@ def panels() -> None:
     of = process()
     assert of is not None
     now = head(of, "Pacing", "Will each plan's money be spent by the end of its flight, and what to change?")
-    known = windows.accounts(of.warehouse)
-    marks = of.warehouse.watermarks()
+    known = _known.now(of).accounts
+    marks = _known.now(of).marks
     if not known and _freshness.troubles(marks):
         nothing(of)
         return

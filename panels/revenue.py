@@ -7,14 +7,14 @@ from fnmatch import fnmatchcase
 import streamlit as st
 
 from connectors.contract import Account
-from metrics import windows
-from panels import _live, _marks, _plots, _wall
+from panels import _known, _live, _marks, _plots, _wall
 from panels._blocks import head, page, staleness
 from panels._cards import TOO_FEW, fact_card
 from panels._drill import open_campaign
 from panels._facts import Facts, Group, Trend, facts, groups, trend
 from panels._look import chart
 from panels._maturity import learned
+from panels._once import once
 from panels._slot import Process, process
 from panels._status import Status, by_target
 from panels._table import About, Column, Pill, of_metric, table, versions
@@ -30,12 +30,12 @@ WORDS = {Status.good: "On target", Status.watch: "Watch", Status.act: "Act now",
 Shown = tuple[Facts, Trend, list[Group], list[Group]]
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@once
 def load(version: int, view: View) -> Shown:
     """The page's figures, once for each version of the data and each view."""
     of = process()
     assert of is not None
-    defined, known = of.metrics(), windows.accounts(of.warehouse)
+    defined, known = of.metrics(), _known.now(of).accounts
     chosen = [defined[name] for name in METRICS]
     by = [defined[name] for name in BY_CAMPAIGN]
     late = learned(version, view.as_of).relations
@@ -65,7 +65,7 @@ def target(of: Process, metric: str, account: Account, *, campaign: str = "", na
 
 def goal(of: Process, metric: str, view: View) -> float | None:
     """The one target of a metric that holds for all accounts of a view; None for none or several."""
-    known = windows.accounts(of.warehouse)
+    known = _known.now(of).accounts
     goals = {target(of, metric, known[key]) for key in view.windows}
     return goals.pop() if len(goals) == 1 and (metric == "roas" or not view.convert) else None
 
@@ -122,7 +122,7 @@ def draw(of: Process, view: View, shown: Shown) -> None:
 
 def campaigns(of: Process, view: View, told: Facts, lines: list[Group]) -> None:
     """Every campaign with what it brought back, against its own target."""
-    known = windows.accounts(of.warehouse)
+    known = _known.now(of).accounts
     states = []
     for line in lines:
         key = (line.key["source"], line.key["account"])

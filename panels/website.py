@@ -10,7 +10,7 @@ import streamlit as st
 from metrics import site
 from metrics.site_funnel import Step
 from panels import _format as f
-from panels import _live, _look, _site_charts, _wall
+from panels import _known, _live, _look, _site_charts, _wall
 from panels._address import kept
 from panels._blocks import head
 from panels._drill import open_campaign
@@ -327,7 +327,7 @@ def certificates(shown: site.Site, today: date) -> None:
 
 def failing(of: Process) -> None:
     """What keeps the signals from coming, and how it is mended."""
-    for trouble in troubles(of.warehouse.watermarks()):
+    for trouble in troubles(_known.now(of).marks):
         if trouble.source in ("landing_pages", "events", "ga4"):
             title = of.workspace.sources.get(trouble.source, trouble.source)
             mend = f" **How to fix:** {f.plain(trouble.mend)}" if trouble.mend else ""

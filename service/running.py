@@ -180,6 +180,10 @@ class Service:
             *self.in_force.problems,
         ]
 
+    def filled(self) -> dict[str, Any] | None:
+        """How far the fetch of the history is, in plain values; None where none was asked for."""
+        return self._backfill.progress().plain() if self._backfill else None
+
     def status(self) -> dict[str, Any]:
         """The state in plain values; see docs/operate.md for what each means."""
         problems = self.problems()
@@ -208,7 +212,7 @@ class Service:
                 }
                 for budget in self.poller.budgets()
             ],
-            "backfill": self._backfill.progress().plain() if self._backfill else None,
+            "backfill": self.filled(),
             "alerts": self.alerting.status(),
             "channels": sorted(self.setup.channels),
             "buttons": self.buttons.problem if self.buttons is not None else "",

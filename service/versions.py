@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["APART", "IN_ROW", "LEAST", "MOST", "MOST_OPEN", "Versions"]
 
-APART: Final = 0.2
+APART: Final = 0.03
 """Seconds between two visitors that are told of a change: what drawing one page takes, and some air."""
 
 IN_ROW: Final = 50

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
@@ -25,7 +26,7 @@ from connectors.contract import (
 from metrics import history, notes, proposals, reviews, saved_views, usage
 from metrics.dashboards import shipped
 from metrics.model import load
-from panels import _maturity, _overview, _slot
+from panels import _overview, _slot
 from warehouse.book import Book
 from warehouse.duck import DuckWarehouse
 from warehouse.store import Fetch, Slice
@@ -38,16 +39,19 @@ ASKED = datetime.now(UTC)
 """When every reply was asked for: just now, whatever the minute."""
 
 
+VERSIONS = count(1, 10_000)
+"""No test's data has the version of another's: what pages keep, they keep by it."""
+
+
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[SimpleNamespace]:
     """The process, its warehouse, and `write(source, account, rows)` for one complete reply."""
     st.cache_data.clear()
-    _maturity.learned.clear()
     _overview.days_before.clear()
     warehouse = DuckWarehouse.open(tmp_path / "w.duckdb")
     rooms = (notes, proposals, saved_views, usage, reviews, history)
     book = Book.open(tmp_path / "book.sqlite", [room.CHAPTER for room in rooms])
-    state = {"version": 1, "status": {"budgets": [], "failing_accounts": [], "problems": []}}
+    state = {"version": next(VERSIONS), "status": {"budgets": [], "failing_accounts": [], "problems": []}}
     _slot.process_slot()["process"] = _slot.Process(
         warehouse=warehouse,
         book=book,
@@ -61,6 +65,7 @@ def running(tmp_path: Path) -> Iterator[SimpleNamespace]:
         ),
         status=lambda: state["status"],
         data_version=lambda: state["version"],
+        backfill=lambda: state["status"].get("backfill"),
         catalog=Current(
             book, metrics=lambda: METRICS, dashboards=shipped, sources=["google_ads", "meta_ads"]
         ),

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from metrics.model import load
 from panels import _table as t
+from panels._rows import cells as made
 from panels._status import Status
 from tests.panels.conftest import ROOT
 
@@ -121,7 +122,7 @@ def test_without_rows_the_reason_stands_there():
 def test_numbers_by_their_unit(kind, values, form, cells):
     column = t.Column("x", "X", kind)
     assert t._config(column, values, "")["type_config"]["format"] == form
-    assert t._cells(column, values).to_pylist() == cells
+    assert made(column, values).to_pylist() == cells
 
 
 def test_a_metric_describes_its_column():
@@ -156,4 +157,4 @@ def test_streamlits_own_download_stays_off():
 
 def test_pills_tell_their_state_without_colour():
     assert t.Pill(Status.watch, "Under plan").text == "▲ Under plan"
-    assert pa.types.is_list(t._cells(t.Column("s", "S", "state"), [None]).type)
+    assert pa.types.is_list(made(t.Column("s", "S", "state"), [None]).type)
