@@ -99,7 +99,7 @@ def backtest(
 
 def _score(age: int, of: Literal["account", "campaign"], rows: Floats) -> Score:
     truth, known, late, lost, noise, wander, doubt, cost = rows.T
-    said = settled(known, late, lost, noise + wander + doubt**2)
+    said = settled(known, late, lost, noise=noise, more=wander + doubt**2)
     whole = max(float(truth.sum()), 1e-9)
     with np.errstate(all="ignore"):
         cpa = cost / truth

@@ -273,8 +273,8 @@ def intervals(
     keys = [name for d in resolve(by, _base().view, convention) for name in d.columns]
     table = _grouped(found, list(dict.fromkeys(keys)))
     n = {name: np.asarray(table[name].to_numpy(), dtype=float) for name in (*_PARTS, "wander")}
-    variance = n["noise"] + n["wander"] + n["doubt"] ** 2
-    said = settled(n["conversions"], n["late"], n["lost"], variance)
+    more = n["wander"] + n["doubt"] ** 2
+    said = settled(n["conversions"], n["late"], n["lost"], noise=n["noise"], more=more)
     cost, revenue = n["cost"] / 1e6, n["conversion_value"] / 1e6
     gross = np.maximum(n["late"], 1e-9)
     worth = n["late_value"] / 1e6 / gross

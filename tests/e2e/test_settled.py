@@ -143,9 +143,10 @@ def test_settled_conversions_are_within_a_tenth_of_the_truth(said):
 
 
 def test_the_interval_holds_four_in_five(said):
-    """Of campaigns' days, whose counts are small and whole: a few more than four in five are inside, 84 to 87 %
-    of 719 in benchmarks/settled.py, where whole accounts come to 83 % over all ages. Here are 24 account-days
-    at each age, too few to tell: one standard error is 8 points.
+    """Of campaigns' days; the three ages of a day share most of what is still to come, so that they count once.
+
+    192 days (512 with PACELINE_FULL=1) tell a share of 0.8 to a standard error of 2.9 (1.8) points: the five
+    points to either side are 1.7 (2.8) of them. 24 account-days are too few to tell: one is 8 points.
     """
     inside = []
     for age in (0, 6, 24):
@@ -153,7 +154,7 @@ def test_the_interval_holds_four_in_five(said):
         truth = np.array([count for count, _ in rows])
         low, high = (column(rows, f"settled_conversions_{end}") for end in ("low", "high"))
         inside.append((truth >= low - 1e-9) & (truth <= high + 1e-9))
-    assert 0.75 <= np.concatenate(inside).mean() <= 0.87
+    assert 0.75 <= np.concatenate(inside).mean() <= 0.85
 
 
 def test_settled_cpa_is_closer_to_the_truth_on_nine_account_days_in_ten(said):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from benchmarks import maturity as measured
 from metrics.estimate import settle, settled, usual_rate
@@ -31,8 +32,32 @@ def test_what_will_be_taken_back_lowers_the_estimate_and_its_low_end():
 
 def test_the_interval_is_the_poisson_laws_where_only_chance_is_at_work():
     # Against scipy's own quantiles of a Poisson law of mean 400, which is all but normal: 400 -+ 1.2816 * 20.
-    said = settled(np.array([100.0]), np.array([400.0]), np.array([0.0]), np.array([400.0]))
+    four_hundred, nothing = np.array([400.0]), np.array([0.0])
+    said = settled(np.array([100.0]), four_hundred, nothing, noise=four_hundred, more=nothing)
     assert (said.low[0], said.high[0]) == pytest.approx((500 - 25.6, 500 + 25.6), abs=0.6)
+
+
+@pytest.mark.parametrize("means", [(0.22, 0.7), (0.7, 2), (2, 8), (8, 60)])
+def test_four_in_five_counts_are_inside_however_few_they_are(means):
+    # Poisson's own probabilities of the whole counts inside, over means of all sizes. A single small count's
+    # interval holds more or less than four in five, as whole counts have it; together they hold four in five.
+    # (Of a mean below 0.22 "none" alone holds more.)
+    late = np.geomspace(*means, 200)
+    nothing = np.zeros_like(late)
+    said = settled(nothing, late, nothing, noise=late, more=nothing)
+    counts = np.arange(200)[:, None]
+    inside = (counts >= said.low) & (counts <= said.high)
+    assert (stats.poisson.pmf(counts, late) * inside).sum(0).mean() == pytest.approx(0.8, abs=0.025)
+    assert np.all(said.low <= late)
+    assert np.all(late <= said.high)
+
+
+def test_shared_credit_narrows_the_interval():
+    # Four conversions that come as halves are eight events of a half: half as wide as eight whole ones lie.
+    nothing = np.zeros(1)
+    halves = settled(nothing, np.array([4.0]), nothing, noise=np.array([2.0]), more=nothing)
+    whole = settled(nothing, np.array([8.0]), nothing, noise=np.array([8.0]), more=nothing)
+    assert (halves.low[0], halves.high[0]) == pytest.approx((whole.low[0] / 2, whole.high[0] / 2))
 
 
 def test_rates_shrink_to_the_account():
