@@ -9,6 +9,7 @@ import signal
 import threading
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import requests
@@ -113,10 +114,15 @@ def up(
 @app.command(context_settings={"allow_interspersed_args": False})
 def run(
     command: Annotated[list[str], typer.Argument(help="The program and its arguments, after `--`.")],
+    *,
+    trust: Annotated[
+        list[Path],
+        typer.Option(help="A file with roots of trust of the program's own, such as certifi's cacert.pem."),
+    ] = [],  # noqa: B006  # typer copies it
 ) -> None:
     """Run a program that knows only the platforms' public host names against the sandbox (on Linux)."""
     try:
-        code = inside.run(command, state.read())
+        code = inside.run(command, state.read(), trusted=trust)
     except FileNotFoundError as error:
         typer.echo(f"No sandbox is up ({error}). Start one: python -m sandbox up", err=True)
         raise typer.Exit(2) from error

@@ -110,7 +110,7 @@ def gather(
     nothing = dict.fromkeys(_COLUMNS, np.zeros(0, np.int64))
     parts = [Cells(**nothing, measures=np.zeros((len(MEASURES), 0), np.int64))]
     if start < end:
-        if needs.traffic:
+        if needs.traffic and resource != "conversion_action":
             parts += _traffic(snapshot, resource, entities, needs, bounds)
         for wanted, by in ((needs.clicked, "click"), (needs.converted, "conversion")):
             if wanted:
@@ -181,6 +181,8 @@ def _owner(resource: str, found: Any) -> Ints:
         return np.asarray(found.ad)
     if resource == "ad_group":
         return np.asarray(found.ad_group)
+    if resource == "conversion_action":
+        return np.asarray(found.action)
     if resource == "keyword_view":
         # A conversion belongs to one keyword: tenths of the click's hour stand in for the search term.
         tenth = (found.click_hour * 7 + found.ad) % sum(KEYWORD_WEIGHTS)

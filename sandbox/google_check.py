@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sandbox.google_errors import Refused, query_error
-from sandbox.google_fields import ATTRIBUTED, CONVERSION_SEGMENTS, CORE_DATES, REPORTS
+from sandbox.google_fields import CONVERSION_SEGMENTS, CORE_DATES
+from sandbox.google_reference import ATTRIBUTED, reports, splits
 from sandbox.google_where import Range, date_range, during, predicate
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from sandbox.gaql import Condition, Query
     from sandbox.google_fields import Catalogue, Field
 
-__all__ = ["CHANGE_LOGS", "Filter", "Plan", "check", "clash", "reports"]
+__all__ = ["CHANGE_LOGS", "Filter", "Plan", "check", "clash"]
 
 CHANGE_LOGS = {
     "change_event": ("change_event.change_date_time", "change_event_error", 30),
@@ -43,15 +44,6 @@ _BY_CONVERSION = frozenset(
     )
 )  # fmt: skip
 """The metrics that may be split by what was converted."""
-
-_SHARE_RESOURCES = {
-    "search_budget_lost_impression_share": {"customer", "campaign"},
-    "search_impression_share": {"customer", "campaign", "ad_group", "keyword_view"},
-    "search_rank_lost_impression_share": {"customer", "campaign", "ad_group", "keyword_view"},
-    "content_budget_lost_impression_share": {"customer", "campaign"},
-    "content_impression_share": {"customer", "campaign", "ad_group"},
-    "content_rank_lost_impression_share": {"customer", "campaign", "ad_group"},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +179,7 @@ def _splits(query: Query, fields: dict[str, Field], *, manager: bool) -> None:
         )
     if query.resource not in ATTRIBUTED:
         return
-    possible = REPORTS.get(query.resource, frozenset())
-    wrong = [name for name in segments if name not in possible]
+    wrong = [name for name in segments if not splits(query.resource, name)]
     if wrong:
         raise query_error(
             "PROHIBITED_SEGMENT_IN_SELECT_OR_WHERE_CLAUSE",
@@ -214,16 +205,10 @@ def _splits(query: Query, fields: dict[str, Field], *, manager: bool) -> None:
         )
 
 
-def reports(resource: str, metric: str) -> bool:
-    """Whether a resource has a metric, at least without any segment."""
-    name = metric.partition(".")[2]
-    return resource in REPORTS and resource in _SHARE_RESOURCES.get(name, {resource})
-
-
 def clash(segment: str, metric: str) -> bool:
     """Whether a metric cannot be split by a segment."""
     if segment in CONVERSION_SEGMENTS:
-        lagging = segment == "segments.conversion_lag_bucket" and metric.endswith("by_conversion_date")
+        lagging = segment.endswith("lag_bucket") and metric.endswith("by_conversion_date")
         return metric not in _BY_CONVERSION or lagging
     return segment == "segments.hour" and (
         metric.endswith(("impression_share", "by_conversion_date"))

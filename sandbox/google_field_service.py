@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sandbox.gaql import parse
-from sandbox.google_check import clash, reports
+from sandbox.google_check import clash
 from sandbox.google_errors import Refused, query_error, types
-from sandbox.google_fields import ATTRIBUTED, REPORTS, Field, catalogue, describe
+from sandbox.google_fields import Field, catalogue, describe
+from sandbox.google_reference import ATTRIBUTED, reports, splits
 from sandbox.google_where import predicate
 
 if TYPE_CHECKING:
@@ -101,11 +102,11 @@ def _entries(version: str) -> tuple[Any, ...]:
     known = catalogue(version)
     metrics = [field.name for field in known.fields("metrics")]
     segments = [field.name for field in known.fields("segments")]
-    counted = {r: [m for m in metrics if r in REPORTS and reports(r, m)] for r in ATTRIBUTED}
-    split = {r: [s for s in segments if s in REPORTS.get(r, ())] for r in ATTRIBUTED}
+    counted = {r: [m for m in metrics if reports(r, m)] for r in ATTRIBUTED}
+    split = {r: [s for s in segments if splits(r, s)] for r in ATTRIBUTED}
     out = []
     for resource in sorted(known.resources):
-        beside = ATTRIBUTED.get(resource, ())
+        beside = sorted(ATTRIBUTED.get(resource, ()))
         mine, parts = counted.get(resource, []), split.get(resource, [])
         entry = _entry(version, resource, "RESOURCE", "MESSAGE")
         entry.attribute_resources.extend(beside)

@@ -1,7 +1,6 @@
 """What may be asked of the Google Ads API: fields as the messages of a version declare them.
 
-The types come from the google-ads package's descriptors. Which resources, segments and metrics go together
-is the published field reference's, for the resources that the sandbox fills.
+The types come from the google-ads package's descriptors.
 """
 
 from __future__ import annotations
@@ -15,16 +14,7 @@ from sandbox.google_errors import types
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = [
-    "ATTRIBUTED",
-    "CONVERSION_SEGMENTS",
-    "CORE_DATES",
-    "REPORTS",
-    "Catalogue",
-    "Field",
-    "catalogue",
-    "describe",
-]
+__all__ = ["CONVERSION_SEGMENTS", "CORE_DATES", "Catalogue", "Field", "catalogue", "describe"]
 
 CORE_DATES = ("segments.date", "segments.week", "segments.month", "segments.quarter", "segments.year")
 """The segments that may stand in WHERE alone, and need a finite range there when selected."""
@@ -35,55 +25,13 @@ CONVERSION_SEGMENTS = frozenset(
         "conversion_action",
         "conversion_action_category",
         "conversion_action_name",
+        "conversion_adjustment",
         "conversion_attribution_event_type",
         "conversion_lag_bucket",
+        "conversion_or_adjustment_lag_bucket",
+        "external_conversion_source",
     )
 )
-
-_DATES = frozenset({*CORE_DATES, "segments.day_of_week", "segments.month_of_year"})
-_SPLITS = frozenset({"segments.device", "segments.ad_network_type"})
-_HOUR = frozenset({"segments.hour"})
-
-REPORTS: Mapping[str, frozenset[str]] = {
-    "customer": _DATES | _SPLITS | _HOUR | CONVERSION_SEGMENTS,
-    "campaign": _DATES | _SPLITS | _HOUR | CONVERSION_SEGMENTS,
-    "ad_group": _DATES | _SPLITS | _HOUR | CONVERSION_SEGMENTS,
-    "ad_group_ad": _DATES | _SPLITS | CONVERSION_SEGMENTS,
-    "asset_group": _DATES | _SPLITS | CONVERSION_SEGMENTS,
-    "campaign_budget": _DATES | CONVERSION_SEGMENTS,
-    "keyword_view": _DATES | _SPLITS | CONVERSION_SEGMENTS,
-}
-"""Resources with metrics, and the segments that each may be split by."""
-
-ATTRIBUTED: Mapping[str, tuple[str, ...]] = {
-    "customer": (),
-    "customer_client": ("customer",),
-    "campaign": (
-        "accessible_bidding_strategy",
-        "bidding_strategy",
-        "campaign_budget",
-        "campaign_group",
-        "customer",
-    ),
-    "campaign_budget": ("campaign", "customer"),
-    "campaign_label": ("campaign", "customer", "label"),
-    "ad_group": ("bidding_strategy", "campaign", "customer"),
-    "ad_group_ad": ("ad_group", "bidding_strategy", "campaign", "customer"),
-    "ad_group_criterion": ("ad_group", "bidding_strategy", "campaign", "customer"),
-    "keyword_view": ("ad_group", "ad_group_criterion", "bidding_strategy", "campaign", "customer"),
-    "asset_group": ("campaign", "customer"),
-    "change_event": ("ad_group", "asset", "campaign", "customer"),
-    "change_status": ("ad_group", "ad_group_ad", "campaign", "customer"),
-    "conversion_action": ("customer",),
-    "experiment": ("customer",),
-    "experiment_arm": ("customer", "experiment"),
-    "label": ("customer",),
-    "recommendation": ("ad_group", "campaign", "campaign_budget", "customer"),
-}
-"""Resources that the sandbox fills, and those whose fields may be selected beside them.
-
-Of every other resource an account of the sandbox has none.
-"""
 
 _SCALARS = {
     1: "DOUBLE", 2: "FLOAT", 3: "INT64", 4: "UINT64", 5: "INT32", 8: "BOOLEAN", 9: "STRING", 11: "MESSAGE",
@@ -91,6 +39,15 @@ _SCALARS = {
 }  # fmt: skip
 
 _WHOLE_MESSAGES = {"change_event.old_resource", "change_event.new_resource"}
+_WHOLE_TYPES = frozenset(
+    {
+        "AdAppDeepLinkAsset", "AdCallToActionAsset", "AdGroupAdAssetPolicySummary", "AdImageAsset",
+        "AdMediaBundleAsset", "AdTextAsset", "AudienceExclusionDimension", "ContactDetails", "FieldMask",
+        "KeywordPlanForecastPeriod", "LegacyAppInstallAdInfo", "ListingDimensionPath",
+        "ListingGroupFilterDimensionPath", "LocationGroupInfo", "SearchVolumeRange",
+    }
+)  # fmt: skip
+"""Messages that are selected whole; of any other the fields are."""
 _MAX_DEPTH = 6
 
 
@@ -152,6 +109,8 @@ class Catalogue:
                 return None
             path.append(leaf.name)
             message = leaf.message_type
+            if message is not None and message.name in _WHOLE_TYPES:
+                message = None
         return describe(name, tuple(path), leaf)
 
     def fields(self, resource: str) -> Iterator[Field]:
@@ -179,7 +138,7 @@ def describe(name: str, path: tuple[str, ...], leaf: Any) -> Field:
         leaf.is_repeated
         or name in _WHOLE_MESSAGES
         or (name.startswith("recommendation.") and name.count(".") == 1)
-        or (kind == "MESSAGE" and (not leaf.message_type.fields or leaf.message_type.name == "FieldMask"))
+        or (kind == "MESSAGE" and (not leaf.message_type.fields or leaf.message_type.name in _WHOLE_TYPES))
     )
     return Field(
         name=name,

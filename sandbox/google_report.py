@@ -11,7 +11,7 @@ from sandbox.google_attributes import ATTRIBUTES
 from sandbox.google_cells import MEASURES, Cells, Needs, gather, utc_bounds
 from sandbox.google_fields import CONVERSION_SEGMENTS
 from sandbox.google_metrics import SHARES, column, measures_of
-from sandbox.google_segments import SEGMENTS
+from sandbox.google_segments import OF_ENTITIES, segment
 from sandbox.google_shares import Shares
 
 if TYPE_CHECKING:
@@ -89,8 +89,11 @@ def attribute(field: Field, rows: Sequence[Joined], snapshot: Snapshot) -> list[
 def _entities(plan: Plan, snapshot: Snapshot) -> list[Joined]:
     rows = snapshot.rows(plan)
     for condition in plan.filters:
-        if condition.field.resource not in {"metrics", "segments"}:
-            values = attribute(condition.field, rows, snapshot)
+        told = OF_ENTITIES.get(condition.field.name)
+        if told is not None or condition.field.resource not in {"metrics", "segments"}:
+            values = (
+                [told(row, snapshot) for row in rows] if told else attribute(condition.field, rows, snapshot)
+            )
             rows = [row for row, value in zip(rows, values, strict=True) if condition.test(value)]
     return rows
 
@@ -99,9 +102,9 @@ def _split(
     plan: Plan, snapshot: Snapshot, entities: Sequence[Joined]
 ) -> tuple[Ints, dict[str, list[Any]], Ints]:
     """For each row its entity, its segments and metrics, and its measures (len(MEASURES), rows)."""
-    segments = plan.selected("segments")
+    segments = [field for field in plan.selected("segments") if field.name not in OF_ENTITIES]
     cells = _filtered(plan, snapshot, _cells(plan, snapshot, entities))
-    codes = [SEGMENTS[field.name].code(cells) for field in segments]
+    codes = [segment(field.name).code(cells) for field in segments]
     rows, keys, sums = _grouped(cells.entity, codes, cells.measures)
     if not segments:
         # Unsplit, every entity has its row, with zeros where nothing was delivered.
@@ -109,9 +112,12 @@ def _split(
         whole[:, rows] = sums
         rows, sums = np.arange(len(entities)), whole
     columns = {
-        field.name: SEGMENTS[field.name].values(key, snapshot)
+        field.name: segment(field.name).values(key, snapshot)
         for field, key in zip(segments, keys, strict=True)
     }
+    for field in plan.selected("segments"):
+        if field.name in OF_ENTITIES:
+            columns[field.name] = [OF_ENTITIES[field.name](entities[n], snapshot) for n in rows]
     by_name = dict(zip(MEASURES, sums, strict=True))
     metrics = plan.used("metrics")
     shares = Shares(plan, snapshot, entities) if any(f.path[-1] in SHARES for f in metrics) else None
@@ -181,11 +187,11 @@ def _budget_owners(entities: Sequence[Joined], snapshot: Snapshot) -> dict[int, 
 def _filtered(plan: Plan, snapshot: Snapshot, cells: Cells) -> Cells:
     """The cells that pass the conditions on segments, core dates that are not selected included."""
     for condition in plan.filters:
-        if condition.field.resource != "segments":
+        if condition.field.resource != "segments" or condition.field.name in OF_ENTITIES:
             continue
-        segment = SEGMENTS[condition.field.name]
-        codes, inverse = np.unique(segment.code(cells), return_inverse=True)
-        passed = np.array([condition.test(v) for v in segment.values(codes, snapshot)], np.bool_)
+        split = segment(condition.field.name)
+        codes, inverse = np.unique(split.code(cells), return_inverse=True)
+        passed = np.array([condition.test(v) for v in split.values(codes, snapshot)], np.bool_)
         if not passed.all():
             cells = cells.where(passed[inverse])
     return cells

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.json_format import ParseDict
 
 from sandbox.google_attributes import ATTRIBUTES
-from sandbox.google_fields import ATTRIBUTED
+from sandbox.google_reference import ATTRIBUTED
 from sandbox.google_report import attribute
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class RowWriter:
         self._named = _resource_names(report)
         self._own = [f for f in plan.select if f.resource not in {"metrics", "segments"}]
         self._columns = [
-            (part, [f.path[-1] for f in fields], [_numbers(f, report.columns[f.name]) for f in fields])
+            (part, [f.path[1:] for f in fields], [_numbers(f, report.columns[f.name]) for f in fields])
             for part in ("segments", "metrics")
             if (fields := plan.selected(part))
         ]
@@ -53,12 +53,15 @@ class RowWriter:
         rows = [results.add() for _ in entities]
         for row, entity in zip(rows, entities, strict=True):
             row.CopyFrom(wanted[entity])
-        for part, names, columns in self._columns:
-            holders = [getattr(row, part) for row in rows]
-            for name, values in zip(names, columns, strict=True):
+        for part, paths, columns in self._columns:
+            whole = [getattr(row, part) for row in rows]
+            for path, values in zip(paths, columns, strict=True):
+                holders = whole
+                for name in path[:-1]:
+                    holders = [getattr(holder, name) for holder in holders]
                 for holder, value in zip(holders, values[start:stop], strict=True):
                     if value is not None:
-                        setattr(holder, name, value)
+                        setattr(holder, path[-1], value)
 
     def summary(self, row: Any) -> None:
         """Set the metrics of the whole report."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,11 @@ from sandbox.google_where import period_start
 from sandbox.model import DEVICES, NETWORKS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from sandbox.google_cells import Cells
-    from sandbox.google_snapshot import Snapshot
+    from sandbox.google_snapshot import Joined, Snapshot
     from sandbox.model import Ints
 
-__all__ = ["SEGMENTS", "Segment", "day_code"]
+__all__ = ["OF_ENTITIES", "Segment", "day_code", "segment"]
 
 _WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 _MONTHS = (
@@ -92,7 +91,7 @@ def _network(code: int, _: Snapshot) -> str:
     return NETWORKS["google_ads"][code]
 
 
-SEGMENTS: Mapping[str, Segment] = {
+_SEGMENTS: Mapping[str, Segment] = {
     "segments.date": Segment(lambda cells: cells.day, lambda code, _: _iso(code)),
     "segments.week": _of_day("segments.week", _iso),
     "segments.month": _of_day("segments.month", _iso),
@@ -110,8 +109,38 @@ SEGMENTS: Mapping[str, Segment] = {
     "segments.conversion_action_category": Segment(
         lambda cells: cells.action, lambda code, s: CATEGORIES[s.actions[code].category]
     ),
-    "segments.conversion_lag_bucket": Segment(lambda cells: cells.lag, lambda code, _: _LAGS[code]),
+    **dict.fromkeys(
+        ("segments.conversion_lag_bucket", "segments.conversion_or_adjustment_lag_bucket"),
+        Segment(lambda cells: cells.lag, lambda code, _: _LAGS[code]),
+    ),
+    "segments.conversion_adjustment": Segment(lambda cells: np.zeros_like(cells.day), lambda _, __: False),
+    "segments.external_conversion_source": Segment(
+        lambda cells: cells.action,
+        lambda code, s: "WEBPAGE" if s.actions[code].off_platform else "GOOGLE_HOSTED",
+    ),
     "segments.conversion_attribution_event_type": Segment(
         lambda cells: cells.view, lambda code, _: _EVENTS[code]
     ),
 }
+
+
+_UNTOLD = Segment(lambda cells: np.zeros_like(cells.day), lambda _, __: None)
+"""Of a segment by which the world is not told apart: all in one, and that unset."""
+
+
+def segment(name: str) -> Segment:
+    """The segment of that name."""
+    return _SEGMENTS.get(name, _UNTOLD)
+
+
+def _held(row: Joined, snapshot: Snapshot) -> str | None:
+    return snapshot.name("campaigns", row["campaign"].id) if "campaign" in row else None
+
+
+OF_ENTITIES: Mapping[str, Callable[[Joined, Snapshot], str | None]] = {
+    "segments.budget_campaign_association_status.campaign": _held,
+    "segments.budget_campaign_association_status.status": lambda row, _: (
+        ("REMOVED" if row["campaign"].status == "REMOVED" else "ENABLED") if "campaign" in row else None
+    ),
+}
+"""Segments that follow from the row's entities alone."""

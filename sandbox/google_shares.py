@@ -10,7 +10,7 @@ import numpy as np
 
 from sandbox.google_cells import utc_bounds
 from sandbox.google_metrics import SHARES
-from sandbox.google_segments import SEGMENTS, day_code
+from sandbox.google_segments import day_code, segment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ class Shares:
         for condition in plan.filters:
             name = condition.field.name
             if name in _DATE_SEGMENTS:
-                values = SEGMENTS[name].values(day_code(name, found.day), snapshot)
+                values = segment(name).values(day_code(name, found.day), snapshot)
                 keep &= np.array([condition.test(value) for value in values], np.bool_)
         codes = [day_code(name, found.day).tolist() for name in self._dated]
         self._rows = list(
@@ -77,9 +77,10 @@ class Shares:
         return [_told(which, won[p] / eligible[p]) if eligible.get(p) else None for p in places]
 
 
-_DATE_SEGMENTS = frozenset(name for name in SEGMENTS if name.rpartition(".")[2] in {
-    "date", "week", "month", "quarter", "year", "day_of_week", "month_of_year",
-})  # fmt: skip
+_DATE_SEGMENTS = frozenset(
+    f"segments.{name}"
+    for name in ("date", "week", "month", "quarter", "year", "day_of_week", "month_of_year")
+)
 
 
 def _told(which: str, share: float) -> float:

@@ -31,6 +31,9 @@ Joined = dict[str, Any]
 KEYWORD_WEIGHTS = (5, 3, 2)
 """How an ad group's traffic is shared out among its keywords, in tenths."""
 
+_OF_CAMPAIGNS = ("campaign.", "segments.budget_campaign_association_status.")
+"""What tells a budget's campaigns apart."""
+
 _MATCH_TYPES = ("EXACT", "PHRASE", "BROAD")
 
 
@@ -208,8 +211,9 @@ class Snapshot:
         if make is None:
             return []
         if plan.query.resource == "campaign_budget":
+            names = (field.name for field in (*plan.attributes, *plan.select))
             return list(
-                self._campaign_budget_rows(split=any(f.resource == "campaign" for f in plan.attributes))
+                self._campaign_budget_rows(split=any(name.startswith(_OF_CAMPAIGNS) for name in names))
             )
         rows = make(*plan.moments) if plan.moments else make()
         return [{"customer": self.advertiser, **row} for row in rows]

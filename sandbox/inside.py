@@ -14,6 +14,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import socket
 import struct
@@ -53,10 +54,12 @@ class Unsupported(OSError):
     """This machine has no namespaces for a program of its own."""
 
 
-def run(command: Sequence[str], announced: Mapping[str, Any]) -> int:
+def run(command: Sequence[str], announced: Mapping[str, Any], *, trusted: Sequence[Path] = ()) -> int:
     """Run `command` to its end with this process's standard streams; its exit code.
 
-    announced: what the sandbox printed. Raises Unsupported where a process may not have namespaces.
+    announced: what the sandbox printed. trusted: files in which the program has roots of trust of its own,
+    such as certifi's cacert.pem; it sees the sandbox's in their place. Raises Unsupported where a process may
+    not have namespaces.
     """
     unshare, mount = shutil.which("unshare"), shutil.which("mount")
     enter = [unshare or "", "--user", "--map-root-user", "--mount", "--net"]
@@ -65,7 +68,9 @@ def run(command: Sequence[str], announced: Mapping[str, Any]) -> int:
     with tempfile.TemporaryDirectory(prefix="sandbox-inside-") as folder:
         hosts, way_out = Path(folder) / "hosts", str(Path(folder) / "way-out")
         hosts.write_text(f"127.0.0.1 localhost {' '.join(PUBLIC)}\n")
-        rename = ["sh", "-c", f'"{mount}" --bind "$0" /etc/hosts && exec "$@"', str(hosts)]
+        seen = [(str(hosts), "/etc/hosts"), *((announced["ca_file"], str(path)) for path in trusted)]
+        mounts = [shlex.join((mount, "--bind", ours, theirs)) for ours, theirs in seen]
+        rename = ["sh", "-c", " && ".join((*mounts, 'exec "$0" "$@"'))]
         begin = [sys.executable, "-m", "sandbox.inside", way_out, json.dumps(announced), *command]
         return asyncio.run(_outside(way_out, [*enter, *rename, *begin], announced))
 

@@ -228,7 +228,7 @@ def test_ratios_are_ratios_of_sums(of):
         "SELECT metrics.impressions, metrics.clicks, metrics.cost_micros, metrics.conversions, "
         "metrics.conversions_value, metrics.ctr, metrics.average_cpc, metrics.average_cpm, "
         "metrics.cost_per_conversion, metrics.conversions_from_interactions_rate, metrics.interactions, "
-        f"metrics.value_per_conversion, metrics.conversions_value_per_cost FROM customer {SPAN}",
+        f"metrics.value_per_conversion FROM customer {SPAN}",
     )[0]
     impressions, clicks = row["metrics.impressions"], row["metrics.clicks"]
     cost, conversions = row["metrics.cost_micros"], row["metrics.conversions"]
@@ -240,6 +240,12 @@ def test_ratios_are_ratios_of_sums(of):
     assert row["metrics.cost_per_conversion"] == pytest.approx(cost / conversions)
     assert row["metrics.conversions_from_interactions_rate"] == pytest.approx(conversions / clicks)
     assert row["metrics.value_per_conversion"] == pytest.approx(value / conversions)
+    row = rows(
+        of,
+        "SELECT asset_group.id, metrics.cost_micros, metrics.conversions_value, "
+        f"metrics.conversions_value_per_cost FROM asset_group {SPAN}",
+    )[0]
+    value, cost = row["metrics.conversions_value"], row["metrics.cost_micros"]
     assert row["metrics.conversions_value_per_cost"] == pytest.approx(value * 1e6 / cost)
 
 
