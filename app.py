@@ -99,7 +99,7 @@ def _shown(service: Service) -> _slot.Process:
             sources={name: source.connector.title for name, source in service.setup.sources.items()},
             targets=targets,
             plans=tuple(planned(plan, settings.currency) for plan in settings.plans),
-            demo=settings.demo,
+            demo=bool(settings.sandbox),
             experiments=service.experiments,
             naming=Convention(settings.naming) if settings.naming else None,
         ),
@@ -112,6 +112,7 @@ def _shown(service: Service) -> _slot.Process:
         providers=service.setup.entrance.providers,
         dashboards=lambda: service.in_force.now.dashboards,
         changes=service.changes,
+        practice=service.practice,
         catalog=service.catalog,
     )
 

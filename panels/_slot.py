@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from metrics.experiments import Test
     from metrics.flights import SpendPlan
     from metrics.model import Metric
+    from metrics.practice import Practised
     from metrics.proposals import Proposal
     from warehouse.access import Actor
     from warehouse.book import Book
@@ -100,6 +101,19 @@ class Changes(Protocol):
         """What its rules would have fired, under way or found; None where nobody has begun."""
 
 
+class Practice(Protocol):
+    """Incidents to find, as the service begins them in the sandbox (service.practice)."""
+
+    def current(self) -> Practised | None:
+        """The one under way."""
+
+    def begin(self, *, by: Actor) -> None:
+        """Begin one at random. Raises Denied, ValueError."""
+
+    def end(self, *, by: Actor) -> None:
+        """End it. Raises Denied, ValueError."""
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """The running process.
@@ -112,6 +126,7 @@ class Process:
     access: who is what. providers: by which to log in; () where nobody has to.
     dashboards: those in force, in the navigation's order. catalog: every definition, as of a moment.
     changes: proposals and what they do; None where files are changed by hand alone.
+    practice: incidents to find; None where no sandbox is polled.
     """
 
     warehouse: Warehouse
@@ -126,6 +141,7 @@ class Process:
     providers: tuple[str, ...] = ()
     dashboards: Callable[[], tuple[Dashboard, ...]] = field(default=shipped, repr=False)
     changes: Changes | None = field(default=None, repr=False)
+    practice: Practice | None = field(default=None, repr=False)
     catalog: Current | None = field(default=None, repr=False)
 
 

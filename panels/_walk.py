@@ -78,8 +78,8 @@ ANSWERS: Final = {
 RIGHT: Final = "tag"
 
 
-def walk(*, demo: bool) -> None:
-    """The walk. demo: the sandbox's own incidents are there to be found, too."""
+def walk() -> None:
+    """The walk."""
     st.markdown(
         "**Wednesday, 18:00. “Our CPA has doubled since the morning. Shall we lower the bids?”** "
         "A stored example: one account, three campaigns. Find the cause before you answer."
@@ -126,13 +126,6 @@ def walk(*, demo: bool) -> None:
         )
         if right:
             st.page_link("alerts.py", label="Where such a thing is told", icon=":material/notifications:")
-    if demo:
-        st.caption(
-            "Then try it live: in this sandbox two or three incidents run. Begin at the Overview, "
-            "follow what is "
-            "amber or red, and say what it is before you open its alert. `paceline sandbox incident "
-            "list` has the answers."
-        )
 
 
 def _hours(name: str) -> dict[str, Any]:

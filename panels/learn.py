@@ -10,7 +10,7 @@ import streamlit as st
 from metrics import chance
 from metrics.windows import AccountKey
 from panels import _format as f
-from panels import _live, _maturity, _walk
+from panels import _live, _maturity, _practice, _walk
 from panels._address import kept
 from panels._blocks import head
 from panels._look import BEFORE, NOW, chart
@@ -227,8 +227,12 @@ def panels() -> None:
             pacing()
         case "tests":
             tests()
+        case _ if of.practice is None:
+            _walk.walk()
         case _:
-            _walk.walk(demo=of.workspace.demo)
+            _practice.practice(of, now)
+            with st.expander("Or find one on a stored example", icon=":material/inventory_2:"):
+                _walk.walk()
 
 
 panels()

@@ -21,6 +21,7 @@ from service.digests import DigestClock
 from service.in_force import Definitions
 from service.jobs import Poller, utc_now
 from service.lean import give_back
+from service.practice import Practice
 from service.topic import topic
 from service.versions import Versions
 from service.workers import Workers
@@ -120,6 +121,17 @@ class Service:
             setup=self.setup,
             clock=clock,
             changed=self.versions.bump,
+        )
+        self.practice = (
+            Practice(
+                self.setup.settings.sandbox,
+                self.book,
+                self.warehouse,
+                clock=clock,
+                poll=self.poller.poll_now,
+            )
+            if self.setup.settings.sandbox
+            else None
         )
         self.digests = DigestClock(self.alerting.digests, clock=clock, ready=self._present)
         self.buttons = buttons(self.setup.channels, self.book, self._pressed, clock)

@@ -132,7 +132,8 @@ class Settings(Part):
     """The whole file.
 
     sources: each connector's own settings, by the connector's name. naming: a regular expression over the
-    campaigns' names, whose named groups are dimensions (docs/naming.md). demo: the numbers are the sandbox's.
+    campaigns' names, whose named groups are dimensions (docs/naming.md). sandbox: where the numbers are a
+    sandbox's, the address of its control face (docs/sandbox.md).
     """
 
     name: str = "Our team"
@@ -146,7 +147,7 @@ class Settings(Part):
     plans: list[Plan] = Field(default_factory=list)
     alerts: Alerts = Alerts()
     access: Access = Access()
-    demo: bool = False
+    sandbox: Annotated[str, Field(pattern=r"^(http://\S+)?$")] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,7 +196,7 @@ def write_workspace(
     """
     google, meta = said["credentials"]["google"], said["credentials"]["meta"]
     template = yaml.safe_load((serve.HOME / "workspace" / settings.FILE).read_text(encoding="utf-8"))
-    template["demo"] = True
+    template["sandbox"] = said["truth"]
     if port:
         template["server"]["port"] = port  # links in messages lead there
     template["targets"] += _targets(template, said["accounts"])
@@ -299,6 +299,7 @@ def _alerts(said: Mapping[str, Any]) -> dict[str, Any]:
                 "slack": "U0BEN00002",
             },
             {"name": "chioma", "email": "chioma@northwind.example", "phone": "+4915110000003"},
+            {"name": "performance-team", "email": "performance@northwind.example"},
         ],
         "second": "ben",
         "manager": "chioma",

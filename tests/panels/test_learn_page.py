@@ -1,8 +1,12 @@
 """The lessons in the app: computed from the reader's own campaigns; the walk checks its answer."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from panels import _walk
+from metrics.practice import Practised
+from panels import _slot, _walk
 from tests.panels.test_pages import opened, text
 
 
@@ -53,3 +57,49 @@ def test_the_walk_gives_hints_and_checks_the_answer(running):
     app.radio(key="walk_answer").set_value("tag").run()
     assert not app.exception
     assert "put it back" in app.success[0].value
+
+
+class Desk:
+    """Whoever begins incidents: one is at account 2 of Meta's, whose clicks have become dearer."""
+
+    def __init__(self):
+        self.held = None
+
+    def current(self):
+        return self.held
+
+    def begin(self, *, by):
+        now = datetime.now(UTC)
+        self.held = Practised(7, "cpc_spike", "meta_ads", "2", now - timedelta(hours=4), now, frozenset("1"))
+
+    def end(self, *, by):
+        self.held = None
+
+
+def test_an_incident_of_the_sandbox_is_begun_looked_for_answered_and_ended(filled):
+    slot = _slot.process_slot()
+    slot["process"] = replace(slot["process"], practice=Desk())
+    app = lesson("walk")
+    app.button(key="practice_begin").click().run()
+    assert not app.exception
+    assert "the sources are being asked" in text(app)  # nothing was polled since
+    assert "dearer" not in "".join(one.value for one in app.success)
+
+    def check(where, what):
+        app.selectbox(key="practice_where").set_value(where)
+        app.radio(key="practice_what").set_value(what)
+        next(one for one in app.button if one.label == "Check").click().run()
+        assert not app.exception
+
+    check(None, "cpc_spike")
+    assert "Say both" in app.info[0].value
+    check(("google_ads", "1"), "cpc_spike")
+    assert "Something is wrong there, too, and longer. It is another account" in app.warning[0].value
+    check(("meta_ads", "2"), "budget_runaway")
+    assert "The account is right" in app.warning[0].value
+    check(("meta_ads", "2"), "cpc_spike")
+    assert "each click costs nearly twice as much" in app.success[0].value
+    app.button(key="practice_end").click().run()
+    assert not app.exception
+    assert "A click has become dearer: Account 2." in app.success[0].value
+    assert app.button(key="practice_begin").label == "Start an incident"

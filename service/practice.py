@@ -1,0 +1,130 @@
+"""An incident to find, for the lesson: begun in the sandbox that the workspace polls, and ended there.
+
+The sandbox is asked over HTTP, at the address that the setting `sandbox` has (docs/sandbox.md). What is begun
+disturbs one account as a real one would be: nothing in Paceline but the numbers knows of it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import requests
+
+from metrics import windows
+from metrics.practice import KINDS, Practised
+from warehouse.access import Permission, allow
+from warehouse.audit import Audit
+
+if TYPE_CHECKING:
+    from warehouse.access import Actor
+    from warehouse.book import Book
+    from warehouse.store import Warehouse
+
+__all__ = ["Practice"]
+
+_BEGAN: Final = timedelta(hours=4)
+"""So long ago, as far as the account's day reaches: today is what every poll asks for again."""
+_LASTS: Final = timedelta(hours=12)
+_ENOUGH: Final = 1 / 3
+"""Of the busiest campaign's clicks: with fewer there is little to see."""
+_WITHIN: Final = 10.0
+
+_BUSIEST: Final = """
+SELECT source, account, campaign, CAST(sum(clicks) AS BIGINT) AS clicks FROM delivery WHERE hour >= $since
+GROUP BY source, account, campaign
+QUALIFY row_number() OVER (PARTITION BY source, account ORDER BY sum(clicks) DESC) = 1
+ORDER BY source, account
+"""
+"""The campaign of each account that had most clicks of late."""
+
+
+class Practice:
+    """The incidents of one sandbox, of which at most one is to be found. Safe from any thread.
+
+    poll: asks the sources anew.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        book: Book,
+        warehouse: Warehouse,
+        *,
+        clock: Callable[[], datetime],
+        poll: Callable[[], object],
+    ) -> None:
+        self._url, self._book, self._warehouse = url.rstrip("/"), book, warehouse
+        self._clock, self._poll = clock, poll
+        self._lock = threading.Lock()
+        self._now: Practised | None = None
+
+    def current(self) -> Practised | None:
+        """The one that is to be found."""
+        return self._now
+
+    def begin(self, *, by: Actor) -> None:
+        """Begin one, at random, where nothing else is wrong.
+
+        Raises Denied; ValueError, in words, where that cannot be.
+        """
+        now = self._clock()
+        allow(self._book, by, Permission.ALERTS, "practice", now=now)
+        with self._lock:
+            if self._now is not None:
+                raise ValueError("an incident is under way already: find it, or give up")
+            incidents = self._ask("GET", "/incidents")["incidents"]
+            disturbed = frozenset(str(one["advertiser"]) for one in incidents if one["active"])
+            source, account, campaign, at = self._place(disturbed, now)
+            kind = secrets.choice(list(KINDS))
+            body = {"name": kind, "at": at.isoformat(), "seconds": (now + _LASTS - at).total_seconds()}
+            # The site's tag is missed by all of an account's campaigns.
+            body |= {"account": account} if kind == "tracking_outage" else {"campaign": campaign}
+            made = self._ask("POST", "/incidents", body)
+            self._now = Practised(made["id"], kind, source, account, at, now, disturbed)
+        Audit(self._book).record(by.name, "began", "practice", now=now)
+        self._poll()
+
+    def end(self, *, by: Actor) -> None:
+        """End it: the numbers go on as if it were mended, what was disturbed stays so. Raises as `begin`."""
+        now = self._clock()
+        allow(self._book, by, Permission.ALERTS, "practice", now=now)
+        with self._lock:
+            one = self._now
+            if one is None:
+                raise ValueError("no incident is under way")
+            self._ask("DELETE", f"/incidents/{one.id}")
+            self._now = None
+        Audit(self._book).record(by.name, "ended", "practice", now=now, detail={"what": one.kind})
+
+    def _place(self, disturbed: frozenset[str], now: datetime) -> tuple[str, str, str, datetime]:
+        """Source, account and campaign where an incident would be seen, and since when."""
+        rows = self._warehouse.query(_BUSIEST, {"since": now - _BEGAN}).to_pylist()
+        accounts = windows.accounts(self._warehouse)
+        quiet = [
+            row
+            for row in rows
+            if row["account"] not in disturbed and (row["source"], row["account"]) in accounts
+        ]
+        most = max((row["clicks"] for row in quiet), default=0)
+        seen = [row for row in quiet if row["clicks"] and row["clicks"] >= most * _ENOUGH]
+        if not seen:
+            raise ValueError("no account has clicks of late and no other incident: wait for the first polls")
+        row = secrets.choice(seen)
+        zone = accounts[row["source"], row["account"]].timezone
+        midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        return row["source"], row["account"], row["campaign"], max(now - _BEGAN, midnight)
+
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Raises ValueError where the sandbox does not answer, or refuses."""
+        try:
+            reply = requests.request(method, self._url + path, json=body, timeout=_WITHIN)
+        except requests.RequestException as error:
+            raise ValueError(f"the sandbox does not answer at {self._url}: {type(error).__name__}") from error
+        said = reply.json()
+        if not reply.ok:
+            raise ValueError(f"the sandbox refuses: {said['error']}")
+        return said
