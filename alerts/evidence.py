@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from alerts.notify.contract import Severity
 from metrics.words import figure, percent
 
 if TYPE_CHECKING:
@@ -106,10 +107,13 @@ class Signs:
         if not one.fires:
             return Sign("none", f"{degree}: never fired in {days} days. Is its limit within reach?")
         rate = one.acted_rate
-        told = f"{degree}: fired {one.fires} times on {one.days} days"
-        told += f", {one.told} incidents told, {percent(rate, digits=0)} acted on" if rate is not None else ""
+        told = f"{degree}: fired {_many(one.fires, 'time')} on {_many(one.days, 'day')}"
+        if rate is not None:
+            told += f", {_many(one.told, 'incident')} told, {percent(rate, digits=0)} acted on"
         told += f"; called useful {one.useful}, noise {one.noise} times" if one.useful or one.noise else ""
-        if rate is not None and one.told >= _TOLD and rate < _HEARD:
+        # Information asks nobody to act, and what began today has had no day to be acted on.
+        asks = one.rule.severity is not Severity.INFO and one.days > 1
+        if asks and rate is not None and one.told >= _TOLD and rate < _HEARD:
             return Sign(
                 "bad", f"{told}. Hardly anybody acts on it: raise its limit, or let it be information."
             )
@@ -174,6 +178,10 @@ def present(metric: Metric, levels: Sequence[Level], *, below: bool) -> Sign | N
     if (nearest > 1 / _REACH) if below else (nearest < _REACH):
         return Sign("warn", f"{text} No account comes near it.")
     return Sign("good", text)
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' if count != 1 else ''}"
 
 
 def _day(day: date) -> str:

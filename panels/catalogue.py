@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import streamlit as st
@@ -123,8 +123,11 @@ def brief(one: Entry) -> None:
             if st.button("Open", key="open_best", icon=":material/arrow_forward:", type="tertiary"):
                 open_entry(one.ref)
         st.markdown(f.plain(one.means))
-        changed = f" · version {f.plain(one.changed)}" if one.changed else ""
-        st.caption(f"Owner {f.plain(one.owner)}{changed}")
+        said = [f"Owner **{f.plain(one.owner)}**"]
+        if one.changed:
+            version, day, why = [*one.changed.split(None, 2), "", ""][:3]
+            said.append(f"version {version} since **{date.fromisoformat(day):%-d %b %Y}**: {f.plain(why)}")
+        st.caption(" · ".join(said))
 
 
 def changes(of: Process, known: Catalog, now: datetime) -> None:

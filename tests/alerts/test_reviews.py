@@ -10,7 +10,7 @@ from alerts import evidence
 from alerts.catalog import whole
 from alerts.digest.reviews import due, remind
 from alerts.evidence import Level, Sign, Signs
-from alerts.notify.contract import unpack
+from alerts.notify.contract import Severity, unpack
 from alerts.outbox import Outbox
 from alerts.records import CHAPTER
 from alerts.review import Reviewed
@@ -27,6 +27,9 @@ METRICS = model.load()
 RULES = rules.load(Path("nowhere"), Routing(), METRICS)
 KNOWN = whole(METRICS, shipped(), ["google_ads"], RULES)
 CPL = next(rule for rule in RULES if rule.id == "cost-per-lead" and str(rule.severity) == "warning")
+
+
+INFO = CPL.model_copy(update={"severity": Severity.INFO})
 
 
 def figures(**said) -> Reviewed:
@@ -54,6 +57,8 @@ def first(ref: str, told: Signs) -> Sign:
         ("rule cost-per-lead", signs(figures=[figures()]), "good", "marketing owns it"),
         ("rule cost-per-lead", signs(figures=[figures(acted=2)]), "bad", "10 incidents told, 20 % acted on; called useful 3, noise 1 times. Hardly anybody acts on it"),
         ("rule cost-per-lead", signs(figures=[figures(told=4, acted=0)]), "good", "marketing owns it"),
+        ("rule cost-per-lead", signs(figures=[figures(acted=0, days=1)]), "good", "marketing owns it"),  # today's
+        ("rule cost-per-lead", signs(figures=[figures(acted=0, rule=INFO)]), "good", "marketing owns it"),
         ("rule cost-per-lead", signs(figures=[figures(noise=4)]), "warn", "More people call it noise than useful."),
         ("rule cost-per-lead", signs(figures=[figures(flaps=4)]), "warn", "It came and went 4 times"),
         ("rule cost-per-lead", signs(figures=[figures(fires=0)]), "none", "Warning: never fired in 91 days."),

@@ -29,7 +29,7 @@ def test_a_word_is_answered_with_meaning_owner_and_last_change_before_the_list(p
     assert not app.exception
     shown = text(app)
     assert "Spend ÷ primary conversions" in shown
-    assert r"Owner performance\-team · version 1 2026\-11\-01 first version" in shown
+    assert r"Owner **performance\-team** · version 1 since **1 Nov 2026**: first version" in shown
     assert list(app.dataframe[0].value["title"].iloc[0]) == ["Cost per acquisition"]
 
 

@@ -123,16 +123,6 @@ def test_an_approval_is_in_force(desk, running, monkeypatch):
     assert proposals.find(running.book, 2).reverts == 1
 
 
-def test_what_is_wrong_is_said_in_words(desk, running, monkeypatch):
-    app = opened(monkeypatch, EMIL, part="propose", file="metrics/cpa.sql")
-    area = next(one for one in app.text_area if one.label == "The file as it should be")
-    area.set_value(area.value.replace("conversions", "conversoins"))
-    app.text_input(key="propose_why").set_value("A slip")
-    next(b for b in app.button if b.label == "Propose").click().run()
-    assert "conversoins" in app.error[0].value
-    assert proposals.read(running.book) == []
-
-
 def test_what_another_rule_would_have_fired(desk, monkeypatch):
     # 10 € a conversion against a target of 8 €: 1.25 times, all the time
     monkeypatch.setattr(effect, "DAYS", 2)

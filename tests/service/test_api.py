@@ -42,9 +42,11 @@ def served(service):
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    yield Client(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}")
-    server.should_exit = True
-    thread.join()
+    try:
+        yield Client(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}")
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @pytest.fixture
