@@ -182,7 +182,7 @@ TABLE = {"State": STATE, "Notification": NOTIFICATION, "Delivery": DELIVERY}
 def sentences(section):
     """The sentences of a section, without its code and its marks of emphasis."""
     page = (ROOT / "docs" / "alerts.md").read_text()
-    body = re.search(rf"^## {section}\n(.*?)(?=^## )", page, re.MULTILINE | re.DOTALL)[1]
+    body = re.search(rf"^## {section}\n(.*?)(?=^##)", page, re.MULTILINE | re.DOTALL)[1]
     blocks = re.split(r"\n\n|\n(?=- )", re.sub(r"```.*?```\n", "", body, flags=re.DOTALL).strip())
     flat = [" ".join(block.split()).removeprefix("- ").replace("**", "") for block in blocks]
     return [one for block in flat for one in re.split(r"(?<=\.)\s+(?=[A-Z`])", block)]
