@@ -191,7 +191,8 @@ class Graph:
             mend = "check ca_file, or what stands between this machine and Meta and opens its TLS"
             return Unavailable(self._clean(f"no trust in Meta's certificate: {error}"), mend=mend), False
         except requests.RequestException as error:
-            return Unavailable(self._clean(f"the connection to Meta failed: {error}")), True
+            mend = "if it lasts, look for what keeps this machine from Meta: a firewall, a proxy, DNS"
+            return Unavailable(self._clean(f"no connection to Meta: {_lost(error)}"), mend=mend), True
         except (FacebookError, TypeError, ValueError, LookupError, AttributeError) as error:
             # The client expects Graph's JSON: some HTML makes it fail in all these ways.
             return self._strange(f"{type(error).__name__}: {error}")
@@ -234,6 +235,12 @@ class Graph:
         for secret in self._secrets:
             text = text.replace(secret, "...")
         return redact(text)
+
+
+def _lost(error: requests.RequestException) -> str:
+    """Why there is no connection, in the words below all layers; the whole address tells nobody more."""
+    below = error.args[0] if error.args else error
+    return str(getattr(below, "reason", None) or below).rpartition("): ")[2]
 
 
 def _next(paging: Any) -> dict[str, str] | None:
