@@ -22,22 +22,31 @@ _listener = st.components.v2.component(
     js="""
 export default function ({ setTriggerValue, parentElement, data }) {
   parentElement.drawn = data.version;
-  if (parentElement.source) return;
-  let newest = data.version;
+  if (parentElement.listens) return;
+  parentElement.listens = true;
+  let newest = data.version, source, again;
   // A page that nobody sees is not drawn; it catches up when it is looked at.
   const look = () => {
     if (document.hidden || newest === parentElement.drawn) return;
     parentElement.drawn = newest;
     setTriggerValue("version", newest);
   };
-  const source = new EventSource(data.url);
-  parentElement.source = source;
-  source.onmessage = (event) => { newest = Number(event.data); look(); };
+  // The browser comes back by itself after a broken line, and never after a refusal: of a service that is
+  // starting, or that has too many visitors. Not all at once, for all of them were cut off at once.
+  const listen = () => {
+    source = new EventSource(data.url);
+    source.onmessage = (event) => { newest = Number(event.data); look(); };
+    source.onerror = () => {
+      if (source.readyState === EventSource.CLOSED) again = setTimeout(listen, 2000 + 3000 * Math.random());
+    };
+  };
+  listen();
   document.addEventListener("visibilitychange", look);
   return () => {
     document.removeEventListener("visibilitychange", look);
+    clearTimeout(again);
     source.close();
-    parentElement.source = null;
+    parentElement.listens = false;
   };
 }
 """,
