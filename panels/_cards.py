@@ -64,9 +64,10 @@ def card(
     """One card: name, value, change against a named baseline, its steps, and the state in icon and word.
 
     note: a line of markdown. metric: the definition that "Why?" and "Source" are about, over the view.
-    stale: the data is too old to judge: the value is grey, and nothing has a state. provisional: the value
-    is hatched.
+    stale: the data is too old to judge: the value is grey, is compared with nothing, and has no state.
+    provisional: the value is hatched.
     """
+    delta, against = (None, "") if stale else (delta, against)
     worse = delta is not None and {"higher": delta < 0, "lower": delta > 0}.get(better, False)
     # Red is for what is in a bad way and getting worse; a recovery is no success yet, and stays grey.
     grave = worse and status in (Status.watch, Status.act) and stale is None
@@ -81,7 +82,7 @@ def card(
             delta="±0 %" if still else f.change(delta).replace("−", "-") if delta is not None else None,
             delta_color=("normal" if better == "higher" else "inverse") if grave else "off",
             delta_arrow="off" if still else "auto",
-            delta_description=against,
+            delta_description=against or None,
             help=about,
             chart_data=list(trend) if len(trend) > 1 else None,
             chart_type=chart,  # type: ignore[arg-type]

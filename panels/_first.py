@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import streamlit as st
 
 from panels import _format as f
@@ -23,7 +25,7 @@ def first(of: Process) -> None:
     asked = {mark.source for mark in marks}
     with st.container(border=True, key="first"):
         if troubles:
-            st.markdown(f"{Status.act.value.icon} **Something keeps the first numbers from coming.**")
+            st.markdown(f":red[{Status.act.value.icon}] **Something keeps the first numbers from coming.**")
         elif asked and not accounts:
             st.markdown(f"{Status.watch.value.icon} **The sources answer, but show no account yet.**")
         else:
@@ -33,7 +35,7 @@ def first(of: Process) -> None:
                 "The page fills itself."
             )
         for source, title in of.workspace.sources.items():
-            _source(title, troubles.get(source), accounts.get(source, 0), asked=source in asked)
+            _source(of, title, troubles.get(source), accounts.get(source, 0), asked=source in asked)
     if troubles or (asked and not accounts):
         _ways_on(of)
     grid = st.grid(len(CARDS), min_column_width=220, gap="small")
@@ -42,13 +44,19 @@ def first(of: Process) -> None:
             st.markdown(f":gray[{label}]")
 
 
-def _source(title: str, trouble: _freshness.Trouble | None, accounts: int, *, asked: bool) -> None:
+def _source(
+    of: Process, title: str, trouble: _freshness.Trouble | None, accounts: int, *, asked: bool
+) -> None:
     """One source's line: how far it is, or what is wrong with how to mend it."""
     if trouble is not None:
         status = Status.watch if trouble.held else Status.act
-        st.markdown(f"{status.value.icon} **{f.plain(title)}** · {f.plain(trouble.cause)}")
+        look = f":{status.value.color}[{status.value.icon}]"
+        st.markdown(f"{look} **{f.plain(title)}** · {f.plain(trouble.cause)}")
         if trouble.mend:
             st.markdown(f"**How to fix:** {f.plain(trouble.mend)}")
+        if trouble.retry_at:
+            now = datetime.now(of.workspace.timezone)
+            st.caption(f"Next try {f.clock(trouble.retry_at, now)}; the page fills itself.")
     elif accounts:
         noun = "account" if accounts == 1 else "accounts"
         st.markdown(f"{Status.good.value.icon} **{f.plain(title)}** · {accounts} {noun} found")

@@ -10,7 +10,7 @@ from panels._format import age, clock
 from panels._status import Status
 from warehouse.store import Watermark
 
-__all__ = ["Freshness", "Stale", "Trouble", "of_sources", "stale", "troubles"]
+__all__ = ["Freshness", "Stale", "Trouble", "of_sources", "old", "stale", "troubles"]
 
 LEADING = "delivery"
 """The stream by which a source's freshness is told: every total comes from it."""
@@ -116,6 +116,15 @@ def troubles(marks: Iterable[Watermark]) -> list[Trouble]:
     return sorted(told, key=lambda t: (t.held, t.stream != LEADING, -len(t.accounts), t.source))
 
 
+def old(marks: Iterable[Watermark], now: datetime) -> dict[tuple[str, str], Watermark]:
+    """The accounts whose delivery is too old to judge, with their marks. now: aware."""
+    return {
+        (mark.source, mark.account): mark
+        for mark in marks
+        if mark.stream == LEADING and (mark.polled_at is None or now - mark.polled_at > _STALE)
+    }
+
+
 TELLS = 0.1
 """Share of the traffic that must be stale for a figure to be stale: less cannot turn a verdict."""
 
@@ -130,13 +139,7 @@ def stale(
 
     weights: the traffic of each counted account. names: of accounts. now: aware, in the reader's zone.
     """
-    found = [
-        mark
-        for mark in marks
-        if mark.stream == LEADING
-        and (mark.source, mark.account) in weights
-        and (mark.polled_at is None or now - mark.polled_at > _STALE)
-    ]
+    found = [mark for key, mark in old(marks, now).items() if key in weights]
     total = sum(weights.values())
     part = sum(weights[mark.source, mark.account] for mark in found)
     if not found or (total > 0 and part < TELLS * total):

@@ -14,10 +14,12 @@ from metrics.entities import Entity
 from metrics.model import Metric
 from panels import _format as f
 from panels._address import kept
+from panels._blocks import staleness
 from panels._cards import PACE, TOO_EARLY, TOO_FEW, card, relative
 from panels._drill import open_entity
 from panels._entity import AUCTION, Line, Sheet, reconciled
 from panels._facts import Interval
+from panels._freshness import Stale
 from panels._look import chart
 from panels._marks import by_hour, by_moment, on, seen
 from panels._slot import Process
@@ -82,8 +84,9 @@ def page(
         f"{window[:1].lower() + window[1:]}, numbers to {f.clock(until, now.astimezone(account.timezone))}"
         + ("" if local.date() == now.astimezone(account.timezone).date() else " (not of today)")
     )
-    budget(shown, account)
-    cards(shown, goals)
+    old = staleness(of, view)
+    budget(shown, account, old)
+    cards(shown, goals, old)
     left, right = st.columns([2, 1])
     with left.container(border=True, height="stretch"):
         history(shown, view, account)
@@ -102,8 +105,8 @@ def page(
             past(of, shown, about)
 
 
-def budget(shown: Sheet, account: Account) -> None:
-    """What it may spend, and how today's spend stands to that."""
+def budget(shown: Sheet, account: Account, old: Stale | None) -> None:
+    """What it may spend, and how today's spend stands to that; judged only by what is not too old."""
     pace, currency = shown.pace, account.currency
     if not shown.described.entity.campaign and pace is None:
         return
@@ -119,7 +122,9 @@ def budget(shown: Sheet, account: Account) -> None:
     if not parts and pace is None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if pace is not None:
+        if old is not None:
+            st.badge(old.label, icon=":material/schedule:", color="gray", help=old.help)
+        elif pace is not None:
             status, word = PACE[pace.state]
             st.badge(word, icon=status.value.icon, color=status.value.color)  # type: ignore[arg-type]
         if parts:
@@ -135,19 +140,7 @@ def budget(shown: Sheet, account: Account) -> None:
             )
 
 
-def shape(metric: Metric, value: float | None, currency: str) -> str:
-    """A figure as its unit is read."""
-    match metric.unit:
-        case "money":
-            return f.money(value, currency)
-        case "percent":
-            return f.percent(value)
-        case "multiple":
-            return f.multiple(value)
-    return f.count(value)
-
-
-def cards(shown: Sheet, goals: Mapping[str, float | None]) -> None:
+def cards(shown: Sheet, goals: Mapping[str, float | None], old: Stale | None) -> None:
     """Spend, return or cost, conversions and their rate, each against its named baseline.
 
     A figure whose conversions are still arriving is judged and compared by what it will come to.
@@ -169,21 +162,23 @@ def cards(shown: Sheet, goals: Mapping[str, float | None]) -> None:
         elif goal is not None:
             status = by_target(judged, goal, better=metric.better)
             word = status.value.word
-        told = f"target {f.plain(shape(metric, goal, shown.currency))}" if goal is not None else ""
+        told = f"target {f.plain(f.figure(goal, metric.unit, shown.currency))}" if goal is not None else ""
         note = " · ".join(part for part in (_once_settled(shown, metric, said), told) if part)
         with grid.cell():
             card(
                 SHORT.get(name, metric.title),
-                shape(metric, value, shown.currency),
+                f.figure(value, metric.unit, shown.currency),
                 status,
                 word=word,
                 note=note,
                 delta=None if early and name != "spend" else relative(judged, shown.before.get(name)),
-                against=f"once settled, {shown.label}" if said and not early else shown.label,
+                against=shown.label,
                 better=metric.better,
                 trend=tuple(v or 0.0 for v in shown.points.now[name]),
                 chart="bar" if metric.unit == "count" else "area" if name == "spend" else "line",
                 about=f"{metric.title}. {metric.limits} Version {metric.version}, owner {metric.owner}.",
+                stale=old,
+                provisional=said is not None,
             )
 
 
@@ -191,8 +186,8 @@ def _once_settled(shown: Sheet, metric: Metric, said: Interval | None) -> str:
     """What a provisional figure will come to, in four cases of five within the brackets."""
     if said is None or said.mid is None:
         return ""
-    low, mid = (f.plain(shape(metric, end, shown.currency)) for end in (said.low, said.mid))
-    high = f.plain(shape(metric, said.high, shown.currency)) if said.high is not None else "more"
+    low, mid = (f.plain(f.figure(end, metric.unit, shown.currency)) for end in (said.low, said.mid))
+    high = f.plain(f.figure(said.high, metric.unit, shown.currency)) if said.high is not None else "more"
     return f"\\~{mid} once settled ({low} to {high})"
 
 
@@ -240,7 +235,7 @@ def auction(shown: Sheet) -> None:
             moved = relative(value, before)
             if moved is not None and abs(moved) >= 0.005:
                 st.markdown(f":gray[{f.change(moved)}]", width="content")
-            st.markdown(f"**{f.plain(shape(metric, value, shown.currency))}**", width="content")
+            st.markdown(f"**{f.plain(f.figure(value, metric.unit, shown.currency))}**", width="content")
     st.caption(f"{shown.auction_days}, against as many days before. The sources report it a day late.")
 
 

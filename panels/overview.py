@@ -11,6 +11,7 @@ import streamlit as st
 
 from alerts.incident import Incident
 from metrics import pacing
+from metrics.windows import AccountKey
 from panels import _charts, _freshness, _incident, _known, _live, _marks, _plots, _wall
 from panels import _format as f
 from panels._blocks import head, page, staleness
@@ -114,7 +115,8 @@ def attention(
             st.caption(_incident.since(incident, of.alerts.records.members(incident.id), now))
     if len(alarms) > MOST:
         st.caption(f"and {len(alarms) - MOST} more under Alerts")
-    if not found and not over and not alarms:
+    old = _freshness.old(_known.now(of).marks, now)
+    if not found and not over and not alarms and not old:
         st.markdown(f":green[{Status.good.value.icon}] All accounts answer, no campaign is far over plan.")
     for line, pace in over:
         currency = shown.view.currency if shown else ""
@@ -143,9 +145,16 @@ def attention(
         st.caption(f"and {len(found) - 4} more under Data health")
 
 
+def state(line: CampaignLine, old: frozenset[AccountKey]) -> Pill | None:
+    """How a campaign's day goes; nothing of what is too old to judge."""
+    if (line.source, line.account) in old:
+        return Pill(Status.none, "Stale")
+    return Pill(*PACE[line.pace.state]) if line.pace else None
+
+
 @once
-def listed(version: int, view: View) -> Rows[tuple[str, str, str]]:
-    """The campaigns of the window, most money first."""
+def listed(version: int, view: View, old: frozenset[AccountKey]) -> Rows[tuple[str, str, str]]:
+    """The campaigns of the window, most money first; those of accounts that are too old have no state."""
     of, shown = process(), load(version, view)
     assert of is not None
     lines, currency = shown.campaigns, view.currency
@@ -157,7 +166,7 @@ def listed(version: int, view: View) -> Rows[tuple[str, str, str]]:
             "conversions": [line.conversions for line in lines],
             "roas": [line.roas for line in lines],
             "pace": [line.pace.index if line.pace else None for line in lines],
-            "state": [Pill(*PACE[line.pace.state]) if line.pace else None for line in lines],
+            "state": [state(line, old) for line in lines],
             "trend": [line.trend for line in lines],
             "account": [line.account for line in lines],
             "id": [line.campaign for line in lines],
@@ -180,8 +189,9 @@ def listed(version: int, view: View) -> Rows[tuple[str, str, str]]:
 
 def campaigns(shown: Figures, of: Process) -> None:
     """The table of the campaigns, each of which opens."""
+    old = _freshness.old(_known.now(of).marks, datetime.now(UTC)) if shown.view.as_of is None else {}
     table(
-        listed(of.data_version(), shown.view),
+        listed(of.data_version(), shown.view, frozenset(old)),
         key="campaigns",
         title="Campaigns",
         alt="Campaigns with spend, conversions, return, pace and state",
