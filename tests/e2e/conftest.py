@@ -66,7 +66,7 @@ def stopped(process: subprocess.Popen, log: Path) -> None:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A running demo, with ten days of history that are there already."""
+    """A running demo, with eight days of history that are there already."""
     if "PACELINE_DEMO" in os.environ:
         work = Path(os.environ["PACELINE_DEMO"])
         running = Workspace(work / ".paceline/demo").running()
@@ -76,7 +76,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     work = tmp_path_factory.mktemp("demo")
     port = free_port()
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PACELINE_SANDBOX_STATE": str(work / "sandbox.json")}
-    command = [sys.executable, "-m", "service.cli", "demo", "--headless", "--port", str(port), "--days", "10"]
+    command = [sys.executable, "-m", "service.cli", "demo", "--headless", "--port", str(port), "--days", "8"]
     with (work / "demo.log").open("w") as log:
         process = subprocess.Popen(command, cwd=work, env=env, stdout=log, stderr=subprocess.STDOUT)
     url = f"http://127.0.0.1:{port}"
