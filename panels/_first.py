@@ -71,9 +71,9 @@ def _ways_on(of: Process) -> None:
     check, demo = st.columns(2)
     with check.container(border=True, height="stretch"):
         st.markdown("**Test the access**")
-        st.code(f"paceline check --workspace {of.workspace.folder}", language="bash", wrap_lines=True)
+        st.code(f"paceline check --workspace {of.workspace.folder}", language=None, wrap_lines=True)
         st.caption("It asks every source once and says what is missing. See docs/connect-real-accounts.md.")
     with demo.container(border=True, height="stretch"):
         st.markdown("**Look around meanwhile**")
-        st.code("paceline demo", language="bash")
+        st.code("paceline demo", language=None)
         st.caption("The whole app over made-up accounts, beside this one: nothing of yours is touched.")
