@@ -93,7 +93,7 @@ def page(
     with right.container(border=True, height="stretch"):
         auction(shown)
     if not entity.ad_group:
-        suggested(of, entity, account.currency, now, as_of=view.as_of)
+        suggested(of, entity, account.currency, now, as_of=view.as_of, framed=True)
     if entity.level != "ad":
         with st.container(border=True):
             inside(of, shown, about, account)

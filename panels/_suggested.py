@@ -16,7 +16,13 @@ __all__ = ["suggested"]
 
 
 def suggested(
-    of: Process, entity: Entity, currency: str, now: datetime, *, as_of: datetime | None = None
+    of: Process,
+    entity: Entity,
+    currency: str,
+    now: datetime,
+    *,
+    as_of: datetime | None = None,
+    framed: bool = False,
 ) -> None:
     """The platform's suggestions for a campaign or an account; nothing for a source that tells none.
 
@@ -34,16 +40,17 @@ def suggested(
         return
     lines = [f":material/recommend: {platform} suggests: **{f.plain(one.what)}**" for one in found]
     effects = [f" :gray[({f.plain(one.effect)})]" if one.effect else "" for one in found]
-    st.markdown("  \n".join(line + effect for line, effect in zip(lines, effects, strict=True)))
-    st.caption(
-        f"The platform's own view and its own estimate, as of {when}. Paceline has not checked it: "
-        "set it against your plan and your targets."
-    )
-    url = recommendations_url(entity.source, entity.account, entity.campaign)
-    if url:
-        st.link_button(
-            f"Its suggestions in {platform}",
-            url,
-            icon=":material/open_in_new:",
-            help="The platform's own screen, where a suggestion is applied or dismissed.",
+    with st.container(border=framed):
+        st.markdown("  \n".join(line + effect for line, effect in zip(lines, effects, strict=True)))
+        st.caption(
+            f"The platform's own view and its own estimate, as of {when}. Paceline has not checked it: "
+            "set it against your plan and your targets."
         )
+        url = recommendations_url(entity.source, entity.account, entity.campaign)
+        if url:
+            st.link_button(
+                f"Its suggestions in {platform}",
+                url,
+                icon=":material/open_in_new:",
+                help="The platform's own screen, where a suggestion is applied or dismissed.",
+            )
