@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sandbox import slack_blocks
+from sandbox import slack_blocks, slack_directory
 from sandbox.slack_store import (
     APP_ID,
     BOT_ID,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from sandbox.credentials import SlackCredentials
     from sandbox.slack_socket import Sockets
+    from sandbox.slack_store import Channel
 
 __all__ = ["Busy", "Methods"]
 
@@ -96,6 +97,13 @@ class Methods:
             "auth.test": self._auth_test,
             "chat.postMessage": self._post_message,
             "chat.update": self._update,
+            "chat.delete": self._delete,
+            "chat.getPermalink": self._permalink,
+            "users.list": self._users,
+            "users.info": self._user,
+            "users.lookupByEmail": self._lookup,
+            "conversations.info": self._info,
+            "conversations.members": self._members,
             "conversations.history": self._history,
             "conversations.replies": self._replies,
             "conversations.list": self._list,
@@ -180,6 +188,43 @@ class Methods:
         shown = self._store.plain(message)
         return {"channel": channel, "ts": message.ts, "text": message.text, "message": shown}
 
+    def _delete(self, asked: dict[str, Any], _base: str) -> dict[str, Any]:
+        channel = self._member(asked)
+        ts = str(asked.get("ts", ""))
+        if not self._store.remove(channel, ts):
+            raise _Refused("message_not_found")
+        return {"channel": channel, "ts": ts}
+
+    def _permalink(self, asked: dict[str, Any], _base: str) -> dict[str, Any]:
+        channel, ts = self._known(asked).id, str(asked.get("message_ts", ""))
+        if self._store.find(channel, ts) is None:
+            raise _Refused("message_not_found")
+        link = f"https://{TEAM['domain']}.slack.com/archives/{channel}/p{ts.replace('.', '')}"
+        return {"channel": channel, "permalink": link}
+
+    def _users(self, _asked: dict[str, Any], _base: str) -> dict[str, Any]:
+        members = [slack_directory.person_plain(user) for user in PEOPLE]
+        return {"members": members, "response_metadata": {"next_cursor": ""}}
+
+    def _user(self, asked: dict[str, Any], _base: str) -> dict[str, Any]:
+        user = str(asked.get("user", ""))
+        if user not in PEOPLE:
+            raise _Refused("user_not_found")
+        return {"user": slack_directory.person_plain(user)}
+
+    def _lookup(self, asked: dict[str, Any], _base: str) -> dict[str, Any]:
+        user = slack_directory.by_address(str(asked.get("email", "")))
+        if user is None:
+            raise _Refused("users_not_found")
+        return {"user": slack_directory.person_plain(user)}
+
+    def _info(self, asked: dict[str, Any], _base: str) -> dict[str, Any]:
+        return {"channel": slack_directory.channel_plain(self._known(asked))}
+
+    def _members(self, asked: dict[str, Any], _base: str) -> dict[str, Any]:
+        members = slack_directory.member_ids(self._known(asked))
+        return {"members": members, "response_metadata": {"next_cursor": ""}}
+
     def _content(self, asked: dict[str, Any]) -> dict[str, Any]:
         """What a message is made of, checked."""
         text = str(asked.get("text") or "")
@@ -236,17 +281,7 @@ class Methods:
         return page
 
     def _list(self, _asked: dict[str, Any], _base: str) -> dict[str, Any]:
-        shown = [
-            {
-                "id": c.id,
-                "name": c.name,
-                "is_channel": True,
-                "is_archived": c.archived,
-                "is_member": c.member,
-                "topic": {"value": c.topic},
-            }
-            for c in CHANNELS
-        ]
+        shown = [slack_directory.channel_plain(channel) for channel in CHANNELS]
         return {"channels": shown, "response_metadata": {"next_cursor": ""}}
 
     def _open_direct(self, asked: dict[str, Any], _base: str) -> dict[str, Any]:
@@ -284,10 +319,14 @@ class Methods:
     def _open(self, _asked: dict[str, Any], _base: str) -> dict[str, Any]:
         return {"url": f"{self._sockets.base}/link/?ticket={self._sockets.ticket()}&app_id={APP_ID}"}
 
-    def _member(self, asked: dict[str, Any]) -> str:
+    def _known(self, asked: dict[str, Any]) -> Channel:
         channel = self._store.channel(str(asked.get("channel", "")))
         if channel is None:
             raise _Refused("channel_not_found")
+        return channel
+
+    def _member(self, asked: dict[str, Any]) -> str:
+        channel = self._known(asked)
         if not channel.member:
             raise _Refused("not_in_channel")
         return channel.id

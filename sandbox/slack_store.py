@@ -150,6 +150,15 @@ class SlackStore:
             message.edited = self._stamp()
             self._touch(message)
 
+    def remove(self, channel: str, ts: str) -> bool:
+        """Delete a message; whether there was one."""
+        with self.lock:
+            found = self.find(channel, ts)
+            if found is not None:
+                self.messages[channel].remove(found)
+                self.version += 1
+            return found is not None
+
     def replies(self, channel: str, ts: str) -> list[Message]:
         """A thread's replies, oldest first."""
         with self.lock:

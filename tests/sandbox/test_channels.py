@@ -142,6 +142,31 @@ def test_history_is_newest_first_by_pages_and_hides_threads(slack):
     assert refusal(slack.conversations_history, channel="#marketing-digest")["error"] == "channel_not_found"
 
 
+def test_a_message_is_linked_to_and_deleted(slack):
+    ts = slack.chat_postMessage(channel=CHANNEL, text="gone soon")["ts"]
+    link = slack.chat_getPermalink(channel=CHANNEL, message_ts=ts)["permalink"]
+    assert link == f"https://northwind.slack.com/archives/{CHANNEL}/p{ts.replace('.', '')}"
+    slack.chat_delete(channel=CHANNEL, ts=ts)
+    assert ts not in [m["ts"] for m in slack.conversations_history(channel=CHANNEL)["messages"]]
+    for call in (slack.chat_delete, slack.chat_update):
+        assert refusal(call, channel=CHANNEL, ts=ts, text="x")["error"] == "message_not_found"
+
+
+def test_people_and_channels_are_looked_up(slack):
+    people = slack.users_list()["members"]
+    assert [(p["name"], p["is_bot"]) for p in people] == [
+        ("ana", False), ("ben", False), ("chioma", False), ("paceline", True),
+    ]  # fmt: skip
+    ben = slack.users_lookupByEmail(email="ben@example.com")["user"]
+    assert slack.users_info(user=ben["id"])["user"] == ben
+    assert refusal(slack.users_lookupByEmail, email="eve@example.com")["error"] == "users_not_found"
+    assert refusal(slack.users_info, user="U0NOBODY00")["error"] == "user_not_found"
+    assert slack.conversations_info(channel=CHANNEL)["channel"]["name"] == "marketing-alerts"
+    assert slack.conversations_members(channel="C0LEADERSHIP")["members"] == [p["id"] for p in people[:3]]
+    direct = slack.conversations_open(users=ben["id"])["channel"]["id"]
+    assert slack.conversations_members(channel=direct)["members"] == [ben["id"], "U0PACELINE"]
+
+
 def test_an_update_changes_the_text_and_keeps_the_metadata(slack):
     metadata = {"event_type": "t", "event_payload": {"key": "k"}}
     posted = slack.chat_postMessage(channel=CHANNEL, text="before", metadata=metadata)

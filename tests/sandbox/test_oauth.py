@@ -89,6 +89,32 @@ def test_a_service_accounts_assertion(google):
         assert (reply.status_code, reply.json()["error"]) == (400, "invalid_grant")
 
 
+HOST = "https://googleads.googleapis.com/"
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"aud": HOST, "scope": None}, 200),
+        ({"aud": None}, 200),
+        ({"aud": "https://else.example/", "scope": None}, 401),
+        ({"aud": HOST, "exp": int(time.time()) - 3600}, 401),
+        ({"aud": HOST, "sub": "someone@else.example"}, 401),
+        ({"aud": HOST, "iss": "someone@else.example"}, 401),
+    ],
+)
+def test_a_service_account_may_sign_its_access_token_itself(google, changes, status):
+    """As the clients of Node and of Python do for services that take it (AIP-4111)."""
+    own = google.credentials.google
+    token = assertion(google, own.service_account_key, **{"sub": own.service_account_email} | changes)
+    reply = google.session.get(
+        google.server.rest_url + "/v26/customers:listAccessibleCustomers",
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=30,
+    )
+    assert reply.status_code == status
+
+
 def test_a_token_lives_an_hour_on_the_sandboxs_clock(fresh):
     headers = fresh.headers()
     body = {"query": "SELECT customer.id FROM customer"}
