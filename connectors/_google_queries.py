@@ -18,7 +18,9 @@ __all__ = [
     "CONVERSION_ACTIONS",
     "DAY_TOTALS",
     "DELIVERY",
+    "EFFECTS",
     "EXPERIMENTS",
+    "EXPERIMENT_EFFECTS",
     "MOST_CHANGES",
     "RECOMMENDATIONS",
     "SEGMENT_DELIVERY",
@@ -179,6 +181,28 @@ EXPERIMENTS = Query(
         "experiment_arm.traffic_split",
         "experiment_arm.campaigns",
     ),
+)
+
+EFFECTS = {
+    "cpa": (
+        "metrics.cost_per_conversion_change_point_estimate",
+        "metrics.cost_per_conversion_p_value",
+        "metrics.cost_per_conversion_margin_of_error",
+    ),
+    "roas": (
+        "metrics.conversion_value_per_cost_change_point_estimate",
+        "metrics.conversion_value_per_cost_p_value",
+        "metrics.conversion_value_per_cost_margin_of_error",
+    ),
+}
+"""What Google says of an experiment's effect on a metric: its estimate, p-value and margin, unset while there
+is too little to go by. Of conversion rates it says nothing.
+"""
+
+EXPERIMENT_EFFECTS = Query(
+    "experiment",
+    ("experiment.experiment_id", *(field for fields in EFFECTS.values() for field in fields)),
+    optional=frozenset(field for fields in EFFECTS.values() for field in fields),
 )
 
 RECOMMENDATIONS = Query(

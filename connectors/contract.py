@@ -60,6 +60,7 @@ __all__ = [
     "DayTotal",
     "Delivery",
     "Experiment",
+    "ExperimentEffect",
     "Micros",
     "PageCheck",
     "Quantity",
@@ -412,6 +413,26 @@ class Experiment(Row):
 
 
 @dataclass(frozen=True, slots=True)
+class ExperimentEffect(Row):
+    """What the source itself says an A/B test changed, one row a metric: treatment over control, less one.
+
+    metric: cpa or roas. margin: half its confidence interval. p_value: for one look at a time that was fixed
+    beforehand, as sources work it out.
+    """
+
+    table: ClassVar[str] = "experiment_effect"
+    key: ClassVar[tuple[str, ...]] = ("experiment", "metric")
+    kind: ClassVar[Literal["attribute"]] = "attribute"
+    may_be_none: ClassVar[bool] = True
+
+    experiment: str
+    metric: str
+    effect: float
+    p_value: float
+    margin: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Recommendation(Row):
     """What the source itself suggests to change, one row a suggestion and campaign that it is about.
 
@@ -556,6 +577,7 @@ ROWS: tuple[type[Row], ...] = (
     ConversionAction,
     Change,
     Experiment,
+    ExperimentEffect,
     Recommendation,
     PageCheck,
     Web,

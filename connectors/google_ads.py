@@ -44,6 +44,7 @@ from connectors.contract import (
     DayTotal,
     Delivery,
     Experiment,
+    ExperimentEffect,
     Recommendation,
     SegmentDelivery,
     Stream,
@@ -69,6 +70,9 @@ CustomerId = Annotated[
 """An account's id as Google shows it (123-456-7890) or as it is (1234567890)."""
 
 _QUOTAS = {"explorer": 2_880, "basic": 15_000, "standard": None}
+
+_FIRST_WITH_EFFECTS = 24
+"""The version from which on Google tells what experiments changed."""
 
 _MINUTES, _HOURS, _DAYS = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -344,6 +348,21 @@ class GoogleAds(Connector):
                     ends=cells.day(row["experiment.end_date"]),
                 )
                 for row in cells.rows(columns)
+            ]
+
+    @stream(ExperimentEffect, every=6 * _HOURS)
+    def experiment_effects(self, account: Account, window: Window) -> Iterator[Batch]:  # noqa: ARG002  # as it is now
+        """What Google itself says that experiments changed, with its p-values; from v24 on."""
+        if int(self.settings.api_version[1:]) < _FIRST_WITH_EFFECTS:
+            return
+        for columns in self._search(gaql.EXPERIMENT_EFFECTS, account):
+            yield [
+                ExperimentEffect(
+                    str(row["experiment.experiment_id"]), metric, row[effect], row[p_value], row[margin]
+                )
+                for row in cells.rows(columns)
+                for metric, (effect, p_value, margin) in gaql.EFFECTS.items()
+                if row[effect] is not None and row[p_value] is not None
             ]
 
     @stream(Recommendation, every=6 * _HOURS)

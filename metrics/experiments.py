@@ -20,6 +20,7 @@ from connectors.contract import Account, Window
 from metrics import page_arms, windows
 from metrics.compute import series
 from metrics.model import load
+from metrics.platform_effects import Beside, beside, told
 from metrics.verdict import Data, Judgement, Ratio, Rules, judge
 from metrics.windows import AccountKey
 from warehouse.store import Warehouse
@@ -109,6 +110,8 @@ class Result:
     rules: Rules | None
     unit: timedelta
     data_as_of: datetime | None
+    platform: tuple[Beside, ...] = ()
+    """What the platform that runs it says itself."""
 
 
 def platform_tests(warehouse: Warehouse) -> list[Test]:
@@ -249,6 +252,7 @@ def results(
 ) -> list[Result]:
     """Every test with its verdict by now."""
     out = []
+    platforms = told(warehouse)
     for test in tests:
         if test.fault:
             out.append(Result(test, (), (), None, timedelta(hours=1), None))
@@ -269,5 +273,6 @@ def results(
             meant = (split[0], split[1]) if split[0] and split[1] else None
             names = (test.arms[0].name, arm.name)
             said.append((arm, judge(replace(rules, shares=meant), columns, names=names)))
-        out.append(Result(test, tuple(said), data, rules, unit, as_of))
+        platform = beside(platforms.get(test.id, ()), rules, data, METRICS)
+        out.append(Result(test, tuple(said), data, rules, unit, as_of, platform))
     return out

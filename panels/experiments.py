@@ -9,6 +9,7 @@ import streamlit as st
 
 from metrics.experiments import Group, Result, platform_tests, resolve, results
 from metrics.model import load
+from metrics.platform_effects import Beside
 from metrics.verdict import MINIMUM_DAYS, Judgement, State, path
 from panels import _format as f
 from panels import _known, _live, _plots
@@ -121,6 +122,8 @@ def verdict(result: Result, arm: Group, said: Judgement) -> None:
             st.caption(f"Probability that {f.plain(arm.name)} is better: {f.percent(said.probability)}")
         if said.split_p is not None:
             st.caption(f"Split as it was meant to be: p = {said.split_p:.2g}")
+        for one in result.platform:
+            platform(result, one)
     with right:
         points = closing(result, arm)
         if len(points) < 2:
@@ -131,6 +134,30 @@ def verdict(result: Result, arm: Group, said: Judgement) -> None:
             alt=f"The interval of {arm.name} against {control}, day by day: "
             f"now {said.low:+.0%} to {said.high:+.0%}",
         )
+
+
+def platform(result: Result, told: Beside) -> None:
+    """What the platform itself says of a metric, and what the same figures say here."""
+    of = process()
+    assert of is not None
+    name, title = of.workspace.sources.get(result.test.source, result.test.source), load()[told.metric].title
+    margin = "" if told.margin is None else f" ± {told.margin:.0%}"
+    ours, here = told.ours, "too little to say"
+    if ours.effect is not None:
+        here = f"{ours.effect:+.0%} ({ours.low:+.0%} to {ours.high:+.0%}), {chance(ours.p)}"
+    st.caption(
+        f"{title}, as {name} tells it: {told.effect:+.0%}{margin}, {chance(told.p)}. Here: {here}.",
+        help=f"{name}'s p-value is right for one look at a day that was fixed beforehand. Who looks daily "
+        "and stops at the first p < 0.05 finds winners among equals in a third of all tests. The one here "
+        "holds at every look: so it is larger and its interval wider. The two also differ in what they count "
+        f"as a unit (here hours) and in how lately they were worked out. {name} says nothing of conversion "
+        "rates.",
+    )
+
+
+def chance(p: float) -> str:
+    """A p-value for people."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
 def money_of(result: Result) -> str:

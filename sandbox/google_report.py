@@ -9,6 +9,7 @@ import numpy as np
 
 from sandbox.google_attributes import ATTRIBUTES
 from sandbox.google_cells import MEASURES, Cells, Needs, gather, utc_bounds
+from sandbox.google_experiments import Effects
 from sandbox.google_fields import CONVERSION_SEGMENTS
 from sandbox.google_metrics import SHARES, column, measures_of
 from sandbox.google_segments import OF_ENTITIES, segment
@@ -54,7 +55,14 @@ def answer(plan: Plan, snapshot: Snapshot) -> Report:
     entities = _entities(plan, snapshot)
     attributes = {field.name: attribute(field, entities, snapshot) for field in plan.attributes}
     counted = [field.name for field in (*plan.used("metrics"), *plan.selected("segments"))]
-    if counted and entities:
+    if counted and entities and plan.query.resource == "experiment":
+        effects, sums = Effects(plan, snapshot, entities), np.zeros((len(MEASURES), 0), np.int64)
+        told = (*plan.used("metrics"), *plan.selected("segments"))
+        columns = {field.name: effects.column(field) for field in told}
+        keep = _kept(plan, columns, len(effects.rows))
+        rows = np.array(effects.rows, np.int64)[keep]
+        columns = {name: [values[n] for n in keep] for name, values in columns.items()}
+    elif counted and entities:
         rows, columns, sums = _split(plan, snapshot, entities)
     else:
         rows, sums = np.arange(len(entities)), np.zeros((len(MEASURES), 0), np.int64)

@@ -168,6 +168,32 @@ def test_an_experiment_is_a_row_an_arm(google, fetch):
     ]
 
 
+def test_what_google_says_an_experiment_changed_is_read_where_it_says_something(google, fetch):
+    google.rows(
+        [
+            {
+                "experiment": {"experimentId": 3},
+                "metrics": {
+                    "costPerConversionChangePointEstimate": -0.08,
+                    "costPerConversionPValue": 0.21,
+                    "costPerConversionMarginOfError": 0.12,
+                    "conversionValuePerCostChangePointEstimate": 0.1,
+                },
+            },
+            {"experiment": {"experimentId": 4}},
+        ]
+    )
+    # A p-value of zero would be a winner: what is unset must not be read as zero.
+    assert fetch(google.connector(), "experiment_effects", START, END) == [
+        {"experiment": "3", "metric": "cpa", "effect": -0.08, "p_value": 0.21, "margin": 0.12}
+    ]
+
+
+def test_a_version_that_says_nothing_of_experiments_is_not_asked(google, fetch):
+    assert fetch(google.connector(api_version="v23"), "experiment_effects", START, END) == []
+    assert google.queries() == []
+
+
 ADVICE = "customers/200/recommendations/"
 
 

@@ -1,7 +1,10 @@
 from collections import defaultdict
+from datetime import UTC, datetime, time
 from decimal import Decimal
 
-from connectors.contract import Budget, DayTotal, Delivery, Recommendation
+import pytest
+
+from connectors.contract import Budget, DayTotal, Delivery, Experiment, ExperimentEffect, Recommendation
 from connectors.google_ads import GoogleAds
 from tests.contract.suite import DAY, ConnectorContract
 
@@ -37,6 +40,44 @@ class TestGoogleAds(ConnectorContract):
         primary = sum(r["conversions"] for r in rows if r["primary"])
         assert primary == sum(r["conversions"] for r in hours) > 0
         assert any(r["conversions"] for r in rows if not r["primary"])
+
+    def test_what_google_says_an_experiment_changed_is_what_its_arms_brought(self, sandbox):
+        """Of the arms' own delivery over the experiment's whole days, as the same API tells it."""
+        told = 0
+        for account in self.connect(sandbox).accounts():
+            today = datetime.combine(
+                sandbox.now.astimezone(account.timezone).date(), time(), account.timezone
+            )
+            effects = self.rows(sandbox, ExperimentEffect, account, sandbox.now - DAY, sandbox.now)
+            arms = self.rows(sandbox, Experiment, account, sandbox.now - DAY, sandbox.now)
+            for effect in effects:
+                control, treatment = sorted(
+                    (a for a in arms if a["experiment"] == effect["experiment"]),
+                    key=lambda a: not a["control"],
+                )
+                begin = datetime.combine(control["starts"], time(), account.timezone)
+                end = min(today, datetime.combine(control["ends"] + DAY, time(), account.timezone))
+                delivery = self.rows(sandbox, Delivery, account, begin.astimezone(UTC), end.astimezone(UTC))
+
+                def over(arm, above, below, of=delivery):
+                    rows = [r for r in of if r["campaign"] in arm["campaigns"].split(",")]
+                    return float(sum(r[above] for r in rows)) / float(sum(r[below] for r in rows))
+
+                ratio = {"cpa": ("cost", "conversions"), "roas": ("conversion_value", "cost")}[
+                    effect["metric"]
+                ]
+                want = over(treatment, *ratio) / over(control, *ratio) - 1
+                assert effect["effect"] == pytest.approx(want, rel=1e-4)
+                assert 0 <= effect["p_value"] <= 1
+                assert effect["margin"] > 0
+                # An interval of 95 % that holds "no effect" and a p-value above 0.05 say one and the same;
+                # the one is symmetric in the ratio, the other in its logarithm, so near the edge they may not.
+                if abs(effect["effect"]) < 0.8 * effect["margin"]:
+                    assert effect["p_value"] > 0.05
+                if abs(effect["effect"]) > 1.3 * effect["margin"]:
+                    assert effect["p_value"] < 0.05
+                told += 1
+        assert told
 
     def test_googles_suggestions_are_told_whole(self, sandbox):
         """As the world has them, each budget's with every campaign that draws on it."""

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from connectors.contract import Campaign, DayTotal, Experiment, Web
+from connectors.contract import Campaign, DayTotal, Experiment, ExperimentEffect, Web
 from metrics.experiments import Group, Test, platform_tests, read, resolve, results
 from metrics.verdict import State
 from metrics.windows import accounts
@@ -76,6 +76,21 @@ def test_the_platforms_own_tests_are_read(filled):
     assert said.effect == pytest.approx(1.0)
     assert result.data[0].units == 336
     assert said.state is State.BETTER
+
+
+def test_what_the_platform_says_stands_beside_ours(filled):
+    filled.reply(*GOOGLE, [arm_row("71", "Control", "11"), arm_row("72", "Treatment", "12")])
+    filled.reply(
+        *GOOGLE,
+        [ExperimentEffect("7", "cpa", -0.48, 0.03, 0.4), ExperimentEffect("8", "cpa", 0.1, 0.9)],
+    )
+    (result,) = results(filled.warehouse, accounts(filled.warehouse), platform_tests(filled.warehouse))
+    (told,) = result.platform
+    assert (told.metric, told.effect, told.margin, told.p) == ("cpa", -0.48, 0.4, 0.03)
+    # Both arms cost the same and the treatment brings twice the conversions: half the cost of one.
+    assert told.ours.effect == pytest.approx(-0.5)
+    assert told.ours.low < -0.5 < told.ours.high < 0
+    assert told.ours.p < 0.05
 
 
 def test_a_written_test_finds_its_campaigns_by_name(filled):

@@ -5,9 +5,10 @@ from datetime import timedelta
 
 from streamlit.testing.v1 import AppTest
 
+from connectors.contract import Experiment, ExperimentEffect
 from metrics.experiments import Group, Test
 from panels import _slot
-from tests.panels.conftest import NOW, ROOT
+from tests.panels.conftest import NOW, ROOT, tell
 from tests.panels.test_pages import text
 
 START = (NOW - timedelta(days=20)).date()
@@ -55,6 +56,17 @@ def test_a_test_that_cannot_be_judged_says_why(filled):
     app = opened()
     assert not app.exception
     assert "No campaign belongs to Arm 1" in text(app)
+
+
+def test_what_google_says_stands_beside_what_is_said_here(filled):
+    arms = (("a", "c1"), ("b", "c2"))
+    rows = [Experiment("7", a, "Bids", a, "running", a == "a", 0.5, of, START) for a, of in arms]
+    tell(filled, Experiment, *rows)
+    tell(filled, ExperimentEffect, ExperimentEffect("7", "cpa", -0.08, 0.21, 0.12))
+    shown = text(opened())
+    assert "Bids" in shown
+    # Every hour alike: here nothing can be said.
+    assert "as Google Ads tells it: -8% ± 12%, p = 0.21. Here: too little to say." in shown
 
 
 def test_ended_tests_are_kept_apart(filled):

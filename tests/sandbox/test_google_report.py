@@ -384,3 +384,19 @@ def test_every_attribute_can_be_written_at_every_version(of, version):
                 flat = [v for value in values for v in (value if field.repeated else [value])]
                 assert set(flat) <= set(field.enum), field.name
         assert known.version == version
+
+
+def test_an_experiments_days_add_up_and_its_effect_is_that_of_its_arms(of):
+    told = "metrics.clicks, metrics.control_clicks, metrics.clicks_point_estimate, metrics.clicks_p_value"
+    (whole,) = rows(of, f"SELECT {told} FROM experiment")
+    clicks, control, effect, p = (whole[name] for name in told.split(", "))
+    assert clicks > 0
+    assert effect == pytest.approx(clicks / control - 1)
+    assert 0 <= p <= 1
+    recent = "FROM experiment WHERE segments.date DURING LAST_7_DAYS"
+    (week,) = rows(of, f"SELECT {told} {recent}")
+    days = rows(of, f"SELECT segments.date, {told} {recent}")
+    assert 1 < len(days) <= 7
+    assert sum(day["metrics.clicks"] for day in days) == week["metrics.clicks"] <= clicks
+    # Of a single day nothing can be told.
+    assert not any(day.get("metrics.clicks_p_value") for day in days)
