@@ -14,7 +14,7 @@ from panels import _format as f
 from panels import _lineage, _live, _pages, _seen
 from panels._address import kept, kept_text
 from panels._blocks import head
-from panels._catalog import PAGE, catalog, open_entry
+from panels._catalog import LOOKED, PAGE, alerted, alerts_in_words, catalog, open_entry
 from panels._lineage import WORDS
 from panels._slot import Process, process
 from panels._status import Status
@@ -22,9 +22,6 @@ from panels._table import About, Column, Pill, table
 from warehouse.audit import Audit
 
 SHOWN: Final[dict[str, str]] = {"all": "All", **{str(kind): f"{WORDS[kind]}s" for kind in KINDS[::-1]}}
-
-LOOKED: Final = timedelta(days=91)
-"""Over how long looks are counted."""
 
 SOON: Final = timedelta(days=14)
 
@@ -74,6 +71,7 @@ def listed(of: Process, known: Catalog, now: datetime) -> None:
         )
     found = [one for one in known.search(words) if kind in ("all", one.ref.kind)]
     looks = usage.read(of.book, (now - LOOKED).date())
+    alerts = {ref: sum(one.fires for one in some) for ref, some in alerted(of, known, now).items()}
     if words and found:
         st.caption(f"{len(found)} of {len(known.entries)} entries. The best answer:")
         brief(found[0])
@@ -88,6 +86,7 @@ def listed(of: Process, known: Catalog, now: datetime) -> None:
             "review": [one.review for one in found],
             "state": [due(one, now) for one in found],
             "looks": [(said := looks.get(str(one.ref))) and float(said.times) for one in found],
+            "alerts": [alerts.get(one.ref) for one in found],
             "name": [one.ref.name for one in found],
         },
         [
@@ -100,6 +99,7 @@ def listed(of: Process, known: Catalog, now: datetime) -> None:
             Column("review", "Next review", "day"),
             Column("state", "Due", "state", shown=any(due(one, now) for one in found)),
             Column("looks", "Looks", "count", help="In the last 91 days, by everybody."),
+            Column("alerts", "Alerts", "count", help="How often it, or what watches it, fired in 91 days."),
             Column("name", "Id", shown=False),
         ],
         key="entries",
@@ -184,6 +184,7 @@ def facts(of: Process, known: Catalog, one: Entry, now: datetime) -> None:
         "Last review": f"{one.reviewed:%-d %b %Y}" if one.reviewed else "",
         "Next review": f"{one.review:%-d %b %Y}" if one.review else "",
         "Looked at": used(looks),
+        "Alerts": alerts_in_words(one.ref, alerted(of, known, now).get(one.ref, [])),
         **one.facts,
     }
     with st.container(horizontal=True, gap="medium", key="facts"):

@@ -1,10 +1,20 @@
 """The catalogue in the app: found, read, followed; looks counted."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from alerts import conditions
+from alerts.catalog import Current
+from alerts.review import Reviewed
 from metrics import usage
+from metrics.catalog import Ref
+from metrics.dashboards import shipped
+from panels import _slot
+from panels._catalog import alerts_in_words
+from tests.panels.conftest import METRICS, NOW
+from tests.panels.test_alerts_page import engine, fire, rule  # noqa: F401  # a fixture
 from tests.panels.test_pages import opened, text
 
 
@@ -72,3 +82,48 @@ def test_the_list_opens_a_row(page):
     app.button(key="open_best").click().run()
     assert not app.exception
     assert formula(app).startswith("sum(cost)")
+
+
+def test_alerts_are_told_by_the_rule_and_by_the_metric_that_it_watches(engine, filled):  # noqa: F811
+    watched = conditions.read({"kind": "threshold", "metric": "cpa", "above": 1})
+    one = rule().model_copy(update={"condition": watched})
+    engine.rules = {("pace", "critical"): one}
+    fire(engine, NOW - timedelta(minutes=10))
+    held = _slot.process_slot()
+    known = Current(
+        filled.book, metrics=lambda: METRICS, dashboards=shipped, sources=[], rules=lambda rules=(one,): rules
+    )
+    held["process"] = replace(held["process"], catalog=known)
+
+    def at(**query):
+        app = opened()
+        app.query_params.update(query)
+        app = app.switch_page("catalogue.py").run()
+        assert not app.exception
+        return app
+
+    assert ":gray[Alerts]  \n1 in 91 days\n" in text(at(rule="pace"))
+    assert ":gray[Alerts]  \n1 in 91 days, by 1 rule" in text(at(metric="cpa"))
+    rows = at(q="cpa").dataframe[0].value
+    assert rows["alerts"].to_list()[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "came", "said"),
+    [
+        ("rule", [], ""),
+        ("rule", [(0, 0, 0)], "none in 91 days"),
+        (
+            "rule",
+            [(3, 2, 1), (1, 1, 0)],
+            "4 in 91 days; critical: 2 told, 1 acted on; info: 1 told, 0 acted on",
+        ),
+        ("metric", [(3, 2, 1), (1, 1, 0)], "4 in 91 days, by 1 rule"),  # in two degrees
+    ],
+)
+def test_what_came_of_alerts_is_said(kind, came, said):
+    figures = [
+        Reviewed(rule(severity), fires, 1, 1.0, 0, told, told, acted, None, 0, 0)
+        for severity, (fires, told, acted) in zip(("critical", "info"), came, strict=False)
+    ]
+    assert alerts_in_words(Ref(kind, "pace"), figures) == said
