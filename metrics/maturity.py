@@ -11,7 +11,7 @@ What an account's lag curve (`metrics.lag`) says is still to come is added at th
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -90,9 +90,13 @@ class Maturity:
         """
         young = self.relations["completeness"]
         young = young.filter((pc.field("source") == key[0]) & (pc.field("account") == key[1]))
-        shares = pc.subtract(young["lost"], young["late"]).to_pylist()
-        known = dict(zip(young["hour"].to_pylist(), shares, strict=True))
-        return np.array([1 + known.get(hour.astimezone(UTC), 0.0) for hour in hours], dtype=float)
+        shares = pc.subtract(young["lost"], young["late"]).to_numpy()
+        known = young["hour"].cast(pa.int64()).to_numpy()  # in order, in microseconds
+        wanted = np.array([round(hour.timestamp() * 1e6) for hour in hours], dtype=np.int64)
+        place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+        if not len(known):
+            return np.ones(len(wanted))
+        return np.asarray(1 + np.where(known[place] == wanted, shares[place], 0.0))
 
 
 def learned(
@@ -117,13 +121,15 @@ def completed(
     known: Mapping[AccountKey, Account],
     now: datetime,
     found: Mapping[AccountKey, Curve] | None = None,
+    since: datetime | None = None,
 ) -> Maturity:
     """As `learned`, without the usual rates: for whoever asks how complete hours are, and nothing else.
 
-    found: curves that were learned lately, for whoever asks often.
+    found: curves that were learned lately, for whoever asks often. since: the first hour that is asked about.
     """
     found = curves(warehouse, known, now) if found is None else found
-    return Maturity(now, found, {"completeness": _completeness(warehouse, known, found, now)})
+    first = max(since or now - _YOUNG, now - _YOUNG)
+    return Maturity(now, found, {"completeness": _completeness(warehouse, known, found, now, first)})
 
 
 def _completeness(
@@ -131,11 +137,12 @@ def _completeness(
     known: Mapping[AccountKey, Account],
     found: Mapping[AccountKey, Curve],
     now: datetime,
+    since: datetime,
 ) -> pa.Table:
     hours = warehouse.query(
         """SELECT source, account, day, hour FROM delivery WHERE hour >= $since AND hour < $now
         GROUP BY ALL ORDER BY source, account, hour""",
-        {"since": now - _YOUNG, "now": now},
+        {"since": since, "now": now},
     )
     owner = list(zip(hours["source"].to_pylist(), hours["account"].to_pylist(), strict=True))
     edges = [n for n in range(len(owner)) if n == 0 or owner[n] != owner[n - 1]] + [len(owner)]

@@ -281,7 +281,13 @@ def _budgets(
     idle = warehouse.query(
         f"SELECT source, account, campaign FROM {campaigns} AS c WHERE status <> 'enabled'", at
     )
-    return (
-        {((row["source"], row["account"]), row["campaign"]): row["amount"] for row in rows.to_pylist()},
-        {((row["source"], row["account"]), row["campaign"]) for row in idle.to_pylist()},
+    named, halted = (
+        [
+            ((source, account), campaign)
+            for source, account, campaign in zip(
+                *(table[name].to_pylist() for name in ("source", "account", "campaign")), strict=True
+            )
+        ]
+        for table in (rows, idle)
     )
+    return dict(zip(named, rows["amount"].to_pylist(), strict=True)), set(halted)
