@@ -16,9 +16,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-import duckdb
-
-from benchmarks.alerts import furnish
+from benchmarks._polled import furnish, watched
 from benchmarks.kpis import START, build
 from metrics import anomalies, windows
 from warehouse.duck import DuckWarehouse
@@ -27,47 +25,14 @@ HOURS = 24 * 51
 TARGET_SECONDS = 1.0
 
 
-def watched(path: Path) -> None:
-    """The journal of the polls, and what they saw arrive."""
-    end = START + timedelta(hours=HOURS)
-    with duckdb.connect(str(path)) as con:
-        con.execute("SET TimeZone = 'UTC'")
-        for stream, table, hour in (
-            ("delivery", "delivery", "hour"),
-            ("day_totals", "day_totals", '"day"::TIMESTAMPTZ'),
-        ):
-            con.execute(
-                f"""INSERT INTO journal BY NAME SELECT source, account, '{stream}' AS stream,
-                    date_trunc('day', moment - INTERVAL 1 SECOND) AS window_start,
-                    moment AS window_end, moment AS started, moment AS seen_at, 10 AS took_ms,
-                    'ok' AS outcome, 1 AS "rows", 1 AS changed, 1 AS operations,
-                    0.0 AS utilisation, '' AS api_version, [] AS request_ids, '' AS error, '' AS cause,
-                    '' AS mend
-                FROM account, range(9 * 288) AS t(n),
-                    (SELECT TIMESTAMPTZ '{end:%Y-%m-%d %H:%M}:00+00' AS last) AS e,
-                    LATERAL (SELECT last - n * INTERVAL 5 MINUTE AS moment) AS m"""
-            )
-            measures = "impressions, clicks, cost, " if table == "delivery" else ""
-            zeros = "0 AS impressions, 0 AS clicks, 0 AS cost, " if measures else ""
-            known = "1 AS conversions_known, 1 AS conversion_value_known," if table == "delivery" else ""
-            con.execute(
-                f"""INSERT INTO {table}_ledger BY NAME
-                SELECT * EXCLUDE ({measures} conversions, conversion_value, n), {zeros} {known}
-                    CAST(1 AS DECIMAL(18,6)) AS conversions, 0 AS conversion_value,
-                    {hour} + to_hours(CAST(n * n AS INTEGER)) + INTERVAL 55 MINUTE AS seen_from,
-                    {hour} + to_hours(CAST(n * n AS INTEGER)) + INTERVAL 60 MINUTE AS seen_to
-                FROM {table}, range(4) AS t(n) WHERE conversions > n"""
-            )
-
-
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--campaigns", type=int, default=3000)
     campaigns = options.parse_args().campaigns
     path = Path(tempfile.mkdtemp(prefix="paceline-anomalies-")) / "paceline.duckdb"
     build(path, campaigns, HOURS, silent=True)
-    furnish(path)
-    watched(path)
+    furnish(path, START + timedelta(hours=HOURS - 10))
+    watched(path, START + timedelta(hours=HOURS))
     memory = anomalies.Memory()
     figures: dict[str, float] = {}
     with DuckWarehouse.open(path, min_free=0) as warehouse:

@@ -92,19 +92,26 @@ class Anomaly(Condition):
         if self.of == "mix":
             return self._mixes(scene, scope, watched)
         moments = self.moments(scene)
-        place = {one[:3]: n for n, one in enumerate(scene.campaigns.labels)}
         inside = scene.selected(scope)
+        told: dict[AccountKey, set[str]] = {}
+        for one in watched:
+            if not one.part:
+                told.setdefault((one.source, one.account), set()).add(one.campaign)
         found: list[Observation] = []
         for key in scene.scoped(scope):
             judged = scene.anomalies(self.method).get(key)
             if judged is None or key not in moments:
                 continue
+            signals = judged.signals(self.of)
+            asked = told.get(key, set())
             meant = [
                 n
                 for n, campaign in enumerate(judged.campaigns)
-                if (at := place.get((*key, campaign))) is not None and inside[at]
+                if (signals[n] or campaign in asked)
+                and (at := scene.place.get((*key, campaign))) is not None
+                and inside[at]
             ]
-            if scope.campaign == scope.label == "*":
+            if scope.campaign == scope.label == "*" and (signals[-1] or "" in asked):
                 meant.append(len(judged.campaigns))
             found += self._account(key, judged, meant, watched, moments)
         return found
@@ -112,14 +119,13 @@ class Anomaly(Condition):
     def _account(
         self, key: AccountKey, judged: Judged, meant: Sequence[int], watched: Watched, moments: Moments
     ) -> list[Observation]:
+        """Of those that are meant, and are a signal or watched; the account comes last."""
         signals = judged.signals(self.of)
         found = []
         own = 0.0  # money at risk of the campaigns: the account's is what goes beyond
         for entity in meant:
             campaign = judged.campaigns[entity] if entity < len(judged.campaigns) else ""
             labels = Labels(*key, campaign)
-            if not signals[entity] and labels not in watched:
-                continue
             test = judged.strongest(self.of, entity)
             if not np.isfinite(test.p[entity]):
                 found.append(Observation(labels, Result.NODATA, moments[key]))

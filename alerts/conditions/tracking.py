@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from alerts.conditions._tests import lower_tail, spread
-from alerts.conditions.contract import Condition, Hours, Moments, Scope, Sure, Watched
+from alerts.conditions.contract import USUAL, Condition, Hours, Moments, Scope, Sum, Sure, Watched
 from alerts.observation import Labels, Observation, Result
 from metrics.model import Unit, views
 
@@ -42,6 +42,10 @@ class Tracking(Condition):
     below: Annotated[float, Field(gt=0, lt=1)] = 0.2
     chance: Sure = 1e-4
 
+    @property
+    def sums(self) -> Sequence[Sum]:
+        return [*(("conversions", hours, 0) for hours in range(1, self.window + 1)), USUAL]
+
     def moments(self, scene: Scene) -> Moments:
         return scene.polled()
 
@@ -55,9 +59,10 @@ class Tracking(Condition):
         pace = np.array([clicks.get(key, 1.0) for key in keys])
         arrived = days >= ARRIVALS
         due, brought, odds, hours = _brought(scene, self.window, keys)
-        expected = np.where(arrived, np.array(past) / np.maximum(days, 1) * pace, due)
-        count = np.where(arrived, np.array(seen), brought)
+        expected = np.where(arrived, past / np.maximum(days, 1) * pace, due)
+        count = np.where(arrived, seen, brought)
         chance = np.where(arrived, lower_tail(count, expected), odds)
+        spent = _by_account(scene, scene.spend[:, :24], keys).sum(1) / 24
         found = []
         for i, key in enumerate(keys):
             labels = Labels(*key)
@@ -66,7 +71,6 @@ class Tracking(Condition):
             if not holds and labels not in watched:
                 continue
             result = Result.TRUE if holds else Result.FALSE if known else Result.NODATA
-            of = [n for n, one in enumerate(scene.campaigns.labels) if one[:2] == key]
             empty = scene.until[key] - timedelta(hours=int(hours[i]))
             found.append(
                 Observation(
@@ -76,7 +80,7 @@ class Tracking(Condition):
                     seen=float(count[i]),
                     expected=spread(float(expected[i])),
                     sure=float(1 - chance[i]),
-                    at_risk=float(scene.spend[of, :24].sum()) / 24,
+                    at_risk=float(spent[i]),
                     said=f"No conversions arrive, {expected[i]:.0f} expected" if holds else "",
                     began=newest.get(key) if arrived[i] else empty,
                 )
@@ -92,6 +96,14 @@ def _clicks(scene: Scene) -> dict[tuple[str, str], float]:
     return dict(zip(scene.keys, pace.tolist(), strict=True))
 
 
+def _by_account(scene: Scene, values: Floats, keys: Sequence[tuple[str, str]]) -> Floats:
+    """Sums over each account's campaigns, a row for each of the keys; zero where it has none."""
+    sums = np.zeros((len(scene.keys) + 1, values.shape[1]))
+    np.add.at(sums, scene.owner, values)
+    place = {key: n for n, key in enumerate(scene.keys)}
+    return sums[[place.get(key, -1) for key in keys]]
+
+
 def _brought(
     scene: Scene, hours: int, keys: Sequence[tuple[str, str]]
 ) -> tuple[Floats, Floats, Floats, Floats]:
@@ -102,8 +114,7 @@ def _brought(
     """
     due = np.cumsum((scene.clicks * scene.complete)[:, :hours], 1) * scene.usual[:, None]
     brought = np.column_stack([scene.sums(("conversions",), h)["conversions"] for h in range(1, hours + 1)])
-    of = [[n for n, one in enumerate(scene.campaigns.labels) if one[:2] == key] for key in keys]
-    expected, seen = (np.array([part[n].sum(0) for n in of]) for part in (due, brought))
+    expected, seen = (_by_account(scene, part, keys) for part in (due, brought))
     chance = lower_tail(seen, expected)
     best = chance.argmin(1)[:, None]
     chosen = (np.take_along_axis(part, best, 1)[:, 0] for part in (expected, seen, chance))
@@ -113,7 +124,7 @@ def _brought(
 
 def _arrivals(
     scene: Scene, hours: int, polled: Moments
-) -> tuple[list[float], list[float], Floats, dict[tuple[str, str], datetime]]:
+) -> tuple[Floats, Floats, Floats, dict[tuple[str, str], datetime]]:
     """What arrived in the last hours; in those of past days, and their number; when something last did."""
     last = max(polled.values())
     first = min(polled.values()) - timedelta(days=DAYS, hours=hours)
@@ -127,21 +138,19 @@ def _arrivals(
             "last_day": last.date(),
         },
     )
-    sums = {key: np.zeros(DAYS + 1) for key in polled}
-    newest: dict[tuple[str, str], datetime] = {}
-    any_day = {key: np.zeros(DAYS + 1, dtype=bool) for key in polled}
-    for row in rows:
-        key = (row["source"], row["account"])
-        if key not in polled:
-            continue
-        ago = (polled[key].timestamp() - row["seen"]) / 3600
-        day = int(ago // 24)
-        if ago >= 0 and row["conversions"] > 0:
-            at = datetime.fromtimestamp(row["seen"], UTC)
-            newest[key] = max(at, newest.get(key, at))
-        if 0 <= day <= DAYS:
-            any_day[key][day] = True
-            if ago - 24 * day < hours:
-                sums[key][day] += row["conversions"]
-    days = np.array([float(any_day[key][1:].sum()) for key in polled])
-    return [sums[key][0] for key in polled], [sums[key][1:].sum() for key in polled], days, newest
+    place = {key: n for n, key in enumerate(polled)}
+    of = np.array([place.get((row["source"], row["account"]), -1) for row in rows], dtype=np.int64)
+    at, count = (np.array([row[name] for row in rows], dtype=float) for name in ("seen", "conversions"))
+    ago = (np.array([one.timestamp() for one in polled.values()])[of] - at) / 3600
+    day = (ago // 24).astype(np.int64)
+    came = (of >= 0) & (ago >= 0)
+    newest = np.full(len(polled), -np.inf)
+    np.maximum.at(newest, of[came & (count > 0)], at[came & (count > 0)])
+    inside = came & (day <= DAYS)
+    any_day = np.zeros((len(polled), DAYS + 1), dtype=bool)
+    any_day[of[inside], day[inside]] = True
+    inside &= ago - 24 * day < hours
+    sums = np.zeros((len(polled), DAYS + 1))
+    np.add.at(sums, (of[inside], day[inside]), count[inside])
+    last_at = {key: datetime.fromtimestamp(newest[n], UTC) for key, n in place.items() if newest[n] > 0}
+    return sums[:, 0], sums[:, 1:].sum(1), any_day[:, 1:].sum(1).astype(float), last_at
