@@ -28,6 +28,8 @@ def judge(
     A rule that fails finds ERROR for its watched series, and hinders no other. What is judged by the data of
     an account that is stale is STALE.
     """
+    rules = list(rules)
+    scene.foresee(one for rule in rules for one in rule.condition.sums)
     return {rule.name: _find(scene, rule, watched.get(rule.name, frozenset())) for rule in rules}
 
 

@@ -19,7 +19,7 @@ from metrics import windows
 from metrics.windows import AccountKey
 from warehouse.store import Warehouse, Watermark
 
-__all__ = ["DELIVERY", "HISTORY", "Floats", "Roster", "Target"]
+__all__ = ["DELIVERY", "HISTORY", "Bools", "Floats", "Roster", "Target"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -72,7 +72,6 @@ class Roster:
         self.warehouse, self.now, self.started = warehouse, now, started
         self.every = every
         self._targets = tuple(targets)
-        self._selected: dict[Scope, Bools] = {}
         self._target_cache: dict[str, Floats] = {}
 
     # -- accounts
@@ -161,7 +160,8 @@ class Roster:
         )
 
     @cached_property
-    def _place(self) -> dict[tuple[str, str, str], int]:
+    def place(self) -> dict[tuple[str, str, str], int]:
+        """Where each campaign stands among them, by its source, account and id."""
         return {one[:3]: i for i, one in enumerate(self.campaigns.labels)}
 
     @cached_property
@@ -186,11 +186,6 @@ class Roster:
 
     def selected(self, scope: Scope) -> Bools:
         """The campaigns that a scope means."""
-        if scope not in self._selected:
-            self._selected[scope] = self._select(scope)
-        return self._selected[scope]
-
-    def _select(self, scope: Scope) -> Bools:
         found = self.campaigns
         if scope.everything:
             return np.ones(len(found.labels), dtype=bool)
@@ -241,7 +236,7 @@ class Roster:
         """
         inside = self.selected(scope)
         judged = np.ones_like(holds) if judged is None else judged
-        place = self._place
+        place = self.place
         extra = [i for one in watched if (i := place.get(one[:3])) is not None and not one.part]
         wanted = np.flatnonzero(inside & judged & holds).tolist()
         wanted += [i for i in extra if inside[i] and not (judged[i] and holds[i])]

@@ -6,7 +6,8 @@ are the campaigns of `Scene.campaigns`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -16,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from alerts.conditions.contract import Scope, Sum
 from alerts.observation import Labels
-from alerts.roster import DELIVERY, HISTORY, Floats, Roster, Target
+from alerts.roster import DELIVERY, HISTORY, Bools, Floats, Roster, Target
 from connectors.contract import Window
 from metrics import anomalies, maturity, model, pacing, traffic_mix, windows
 from metrics.compute import answer
@@ -62,12 +64,14 @@ class _Delivered:
 class Memory:
     """What is worth keeping from pass to pass.
 
+    selected: which of the campaigns each scope means, as they and their accounts are `named`.
     of, campaigns, at: for which watermarks and campaigns, and since when. pace, complete, sums: change by the
     hour. delivered: what was read of the hours before the watermarks. days: what the days before a day say of
     it; curves: how late conversions come; since: since when these two were learned.
-    names, windows: of the sums that earlier passes asked for, so that the next one asks for them together.
     """
 
+    named: tuple[object, ...] = ()
+    selected: dict[Scope, Bools] = field(default_factory=dict)
     of: Mapping[AccountKey, datetime] = field(default_factory=dict)
     campaigns: tuple[Labels, ...] = ()
     at: datetime | None = None
@@ -78,8 +82,6 @@ class Memory:
     days: pacing.Memory = field(default_factory=dict)
     curves: Mapping[AccountKey, Curve] = field(default_factory=dict)
     since: datetime | None = None
-    names: set[str] = field(default_factory=set)
-    windows: set[_Hours] = field(default_factory=set)
     usual: dict[Method, anomalies.Memory] = field(default_factory=dict)
 
 
@@ -122,10 +124,17 @@ class Scene(Roster):
         self._memory = memory or Memory()
         self._shares = complete
         self._sums: dict[_Hours, dict[str, Floats]] = {}
-        self._foreseen = (sorted(self._memory.names & self.metrics.keys()), sorted(self._memory.windows))
+        self._foreseen: tuple[list[str], list[_Hours]] = [], []
         self._asked: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self._stored = NewestHours(warehouse)
         self._judged: dict[Method, dict[AccountKey, anomalies.Judged]] = {}
+
+    def selected(self, scope: Scope) -> Bools:
+        """The campaigns that a scope means."""
+        kept = self._kept.selected
+        if scope not in kept:
+            kept[scope] = super().selected(scope)
+        return kept[scope]
 
     # -- figures
 
@@ -158,7 +167,7 @@ class Scene(Roster):
             first = float((end - fresh)[fresh > 0].min())
             rows = self._stored.since(datetime.fromtimestamp(first * 3600, UTC))
             keys = zip(*(rows[name].to_pylist() for name in ("source", "account", "campaign")), strict=True)
-            index = np.array([self._place.get(key, -1) for key in keys], dtype=np.int64)
+            index = np.array([self.place.get(key, -1) for key in keys], dtype=np.int64)
             lists = rows["hour"].combine_chunks()
             row = np.repeat(index, np.diff(lists.offsets.to_numpy()))
             back = (end[row] - lists.flatten().to_numpy() - 1).round().astype(np.int64)
@@ -192,7 +201,14 @@ class Scene(Roster):
         kept = self._kept
         if kept.curves.keys() != self.accounts.keys():
             kept.curves = maturity.curves(self.warehouse, self.accounts, self.now)
-        return maturity.completed(self.warehouse, self.accounts, self.now, kept.curves).complete
+        first = min(self.until.values(), default=self.now) - timedelta(hours=HISTORY)
+        return maturity.completed(self.warehouse, self.accounts, self.now, kept.curves, since=first).complete
+
+    def foresee(self, asked: Iterable[Sum]) -> None:
+        """The sums that rules are going to ask for: once one of them is asked for, all are, by one scan."""
+        sums = list(asked)
+        names = {name for name, *_ in sums} & self.metrics.keys()
+        self._foreseen = sorted(names), sorted({(hours, skip) for _, hours, skip in sums})
 
     def sums(self, names: Sequence[str], hours: int, skip: int = 0) -> dict[str, Floats]:
         """Metrics of each campaign over `hours` hours that end `skip` hours before the watermark.
@@ -202,10 +218,8 @@ class Scene(Roster):
         window = (hours, skip)
         if not set(names) <= self._known(window).keys():
             foreseen, self._foreseen = self._foreseen, ([], [])
-            self._memory.names |= set(names)
-            self._memory.windows.add(window)
-            # One scan for all that a pass is going to ask for, where an earlier one has shown what that is.
-            self._ask_sums(foreseen[0], [one for one in foreseen[1] if not self._known(one)])
+            with suppress(ValueError):  # of a metric that cannot be told: whoever asks for it is told so
+                self._ask_sums(foreseen[0], [one for one in foreseen[1] if not self._known(one)])
         if not set(names) <= self._known(window).keys():
             # Most rules want some of the same few: asked together they cost what one alone does.
             often = sorted(_OFTEN & self.metrics.keys())
@@ -213,8 +227,9 @@ class Scene(Roster):
         return self._known(window)
 
     def _known(self, window: _Hours) -> dict[str, Floats]:
-        """The sums of a window so far: those of past days are kept for an hour, all others for this pass."""
-        return (self._kept.sums if window[1] >= DAY else self._sums).setdefault(window, {})
+        """The sums of a window so far: those of past days, and of a week, are kept for an hour."""
+        kept = window[1] >= DAY or window[0] >= WEEK
+        return (self._kept.sums if kept else self._sums).setdefault(window, {})
 
     def _ask_sums(self, names: Sequence[str], asked: Sequence[_Hours]) -> None:
         if not names or not asked:
@@ -261,7 +276,7 @@ class Scene(Roster):
 
     def _placed(self, table: pa.Table, names: Sequence[str], suffix: str) -> dict[str, Floats]:
         keys = zip(*(table[name].to_pylist() for name in ("source", "account", "campaign")), strict=True)
-        index = np.array([self._place.get(key, -1) for key in keys], dtype=np.int64)
+        index = np.array([self.place.get(key, -1) for key in keys], dtype=np.int64)
         found = {}
         for name in names:
             empty = 0.0 if self.metrics[name].additive else np.nan
@@ -290,11 +305,16 @@ class Scene(Roster):
         memory = self._memory
         if memory.since is None or self.now - memory.since >= _LEARNED:
             memory.since, memory.days, memory.curves = self.now, {}, {}
-        old = memory.at is None or self.now - memory.at >= _KEPT
-        if memory.campaigns != self.campaigns.labels:
+        found = self.campaigns
+        others = memory.campaigns != found.labels
+        named = found.names, found.tags, [(key, one.name) for key, one in self.accounts.items()]
+        if others or memory.named != named:
+            memory.named, memory.selected = named, {}
+        if others:
             memory.delivered = None
-        if old or memory.of != self.until or memory.campaigns != self.campaigns.labels:
-            memory.of, memory.campaigns = dict(self.until), self.campaigns.labels
+        old = memory.at is None or self.now - memory.at >= _KEPT
+        if old or others or memory.of != self.until:
+            memory.of, memory.campaigns = dict(self.until), found.labels
             memory.at, memory.pace, memory.complete, memory.sums = self.now, None, None, {}
         return memory
 

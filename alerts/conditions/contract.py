@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Annotated, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
@@ -16,13 +16,19 @@ from metrics.model import Metric, Unit
 if TYPE_CHECKING:
     from alerts.scene import Scene
 
-__all__ = ["Condition", "Hours", "Moments", "Scope", "Sure", "Watched"]
+__all__ = ["USUAL", "Condition", "Hours", "Moments", "Scope", "Sum", "Sure", "Watched"]
 
 Watched: TypeAlias = frozenset[Labels]
 """Series that have a state: of these FALSE is told too; of all others only what is not FALSE."""
 
 Moments: TypeAlias = Mapping[tuple[str, str], datetime]
 """By account: the moment of the data by which it is judged."""
+
+Sum: TypeAlias = tuple[str, int, int]
+"""A metric over so many hours, which end so many hours before the watermark."""
+
+USUAL: Final[Sum] = ("conversions", 168, 24)
+"""What the rate of `Scene.usual` is made of."""
 
 Sure: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 """A probability."""
@@ -94,6 +100,11 @@ class Condition(Part):
     def unit(self, metrics: Mapping[str, Metric]) -> Unit:  # noqa: ARG002  # for kinds that take any metric
         """The unit of `seen` and `expected`."""
         return self.measures
+
+    @property
+    def sums(self) -> Sequence[Sum]:
+        """What it asks of `Scene.sums`: known beforehand, those of all rules are one question."""
+        return ()
 
     def moments(self, scene: Scene) -> Moments:
         """Up to when the data that it looks at are vouched for: delivery's watermark, mostly."""

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from alerts.conditions._tests import lower_tail, spread
-from alerts.conditions.contract import Condition, Hours, Scope, Sure, Watched
+from alerts.conditions.contract import USUAL, Condition, Hours, Scope, Sum, Sure, Watched
 from alerts.observation import Observation
 from metrics.model import Unit
 
@@ -33,6 +33,10 @@ class ConversionRate(Condition):
     window: Hours = 24
     below: Annotated[float, Field(gt=0, lt=1)] = 0.5
     chance: Sure = 1e-4
+
+    @property
+    def sums(self) -> Sequence[Sum]:
+        return [("conversions", self.window, 0), USUAL]
 
     def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
         now = scene.sums(("conversions",), self.window)["conversions"]

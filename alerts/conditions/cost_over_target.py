@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field
 from scipy.special import gammainc
 
-from alerts.conditions.contract import Condition, Hours, Scope, Sure, Watched
+from alerts.conditions.contract import USUAL, Condition, Hours, Scope, Sum, Sure, Watched
 from alerts.observation import Observation
 from metrics.model import Unit
 from metrics.words import money
@@ -41,6 +41,11 @@ class CostOverTarget(Condition):
     sure: Sure = 0.99
     floor: Annotated[float, Field(ge=0)] = 0.0
     """Spend in the window, in units of the account's currency, under which nobody is disturbed."""
+
+    @property
+    def sums(self) -> Sequence[Sum]:
+        names = (self.metric, "spend")
+        return [*((name, self.window, 0) for name in names), *((name, WEEK, DAY) for name in names), USUAL]
 
     def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
         target = scene.targets(self.metric)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from alerts.conditions.contract import Condition, Moments, Scope, Watched
+from alerts.conditions.contract import Condition, Moments, Scope, Sum, Watched
 from alerts.observation import Observation
 from metrics.model import Unit
 
@@ -27,6 +27,10 @@ class LostToBudget(Condition):
 
     kind: Literal["lost_to_budget"] = "lost_to_budget"
     share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+
+    @property
+    def sums(self) -> Sequence[Sum]:
+        return [(name, WEEK, 0) for name in ("roas", "cpa", "spend")]
 
     def moments(self, scene: Scene) -> Moments:
         return scene.vouched("auction")

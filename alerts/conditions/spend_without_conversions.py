@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from alerts.conditions._tests import lower_tail, spread
-from alerts.conditions.contract import Condition, Hours, Scope, Sure, Watched
+from alerts.conditions.contract import USUAL, Condition, Hours, Scope, Sum, Sure, Watched
 from alerts.observation import Observation
 from metrics.model import Unit
 
@@ -27,6 +27,10 @@ class SpendWithoutConversions(Condition):
     window: Hours = 72
     floor: Annotated[float, Field(ge=0)] = 50.0
     chance: Sure = 0.005
+
+    @property
+    def sums(self) -> Sequence[Sum]:
+        return [("conversions", self.window, 0), USUAL]
 
     def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
         known = scene.sums(("conversions",), self.window)["conversions"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from alerts.conditions.contract import Condition, Hours, Scope, Watched
+from alerts.conditions.contract import Condition, Hours, Scope, Sum, Watched
 from alerts.observation import Observation
 from metrics.model import Metric, Unit
 
@@ -68,6 +68,11 @@ class Threshold(Condition):
             at_risk=spend / self.window * excess,
             said=lambda i: f"{title[:20]} {float(times[i]):.1f}× {_WORDS[self.of]}",
         )
+
+    @property
+    def sums(self) -> Sequence[Sum]:
+        before = [(self.metric, WEEK, self.window)] if self.of == "week" else []
+        return [(self.metric, self.window, 0), *before]
 
     def unit(self, metrics: Mapping[str, Metric]) -> Unit:
         return metrics[self.metric].unit

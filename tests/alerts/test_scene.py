@@ -5,10 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
+from alerts.conditions.contract import Scope
+from alerts.judge import judge
+from alerts.routes import Routing
 from alerts.scene import Memory, Scene
 from connectors.contract import Window
+from metrics.compute import answer
+from metrics.model import load
+from service import rules
 from tests.alerts.conftest import EVERY, NOW, settled
 
 HOUR = timedelta(hours=1)
@@ -93,3 +100,46 @@ def test_a_campaign_that_is_new_has_its_past(world):
     world.campaign_of("a", cost=20.0)
     poll(world, NOW)
     assert at(world, NOW, memory).spend[:, 100].tolist() == [20, 10]
+
+
+def test_what_a_rule_means_is_asked_again_once_a_campaign_has_another_name(world):
+    world.campaign_of("a")
+    world.scene()
+    memory, scope = Memory(), Scope(campaign="A*")
+    assert at(world, NOW, memory).selected(scope).tolist() == [True]
+    world.reply("google_ads", "a", [replace(world.named[0], name="Brand")], seen_at=LATER)
+    scope_by_id = Scope(campaign="a")
+    later = at(world, LATER, memory)
+    assert (later.selected(scope).tolist(), later.selected(scope_by_id).tolist()) == ([False], [True])
+
+
+def test_all_rules_ask_for_their_sums_by_one_question(world, tmp_path, monkeypatch):
+    world.campaign_of("a")
+    world.scene()
+    asked = []
+
+    def counted(*args):
+        asked.append(args)
+        return answer(*args)
+
+    monkeypatch.setattr("alerts.scene.answer", counted)
+    shipped = rules.load(tmp_path, Routing(), load())
+    scene = at(world, NOW, Memory())
+    judge(scene, shipped, {})
+    assert len(asked) == 1
+    # The same by questions of their own.
+    for name, hours, skip in {one for rule in shipped for one in rule.condition.sums}:
+        alone = at(world, NOW, Memory()).sums((name,), hours, skip)[name]
+        np.testing.assert_array_equal(scene.sums((name,), hours, skip)[name], alone)
+
+
+def test_a_metric_that_cannot_be_told_silences_no_other_rule(world):
+    world.campaign_of("a")
+    world.scene()
+    metrics = load()
+    metrics["broken"] = replace(metrics["cpa"], name="broken", sql="sum(cost) / nullif(sum(clickz), 0)")
+    scene = Scene(world.warehouse, NOW, every=EVERY, started=NOW, metrics=metrics, complete=settled)
+    scene.foresee([("broken", 24, 0), ("spend", 24, 0)])
+    assert scene.sums(("spend",), 24)["spend"].tolist() == [240]
+    with pytest.raises(ValueError, match="clickz"):
+        scene.sums(("broken",), 24)
