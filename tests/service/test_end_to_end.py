@@ -330,7 +330,7 @@ def test_a_landing_page_that_fails_alerts_within_a_poll_with_the_money_behind_it
         price = f"{money(an_hour, of['currency'])}/h"
         told = [one for one in letters if of["name"] in one.headline and price in one.headline]
         assert told, (price, of["name"], [one.headline for one in letters])
-        assert "Page down: answers with 500" in told[0].headline
+        assert "Page down: answers 500" in told[0].headline
         assert told[0].severity == "critical"
         fact = dict(told[0].facts)["Paid for by"]
         assert sum(int(part.split(", ")[-2].split()[0]) for part in fact.split("; ")) == ads
