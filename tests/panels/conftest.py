@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import streamlit as st
+import time_machine
 
 from alerts.catalog import Current
 from connectors.contract import (
@@ -33,14 +34,21 @@ from warehouse.store import Fetch, Slice
 
 ROOT = Path(__file__).resolve().parents[2]
 METRICS = load()
-NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+ASKED = datetime(2026, 11, 24, 14, 20, tzinfo=UTC)
+"""What the clock shows when a test begins, a Tuesday; every reply was asked for then."""
+NOW = ASKED.replace(minute=0)
 """Pages read the clock, so the data reaches to it."""
-ASKED = datetime.now(UTC)
-"""When every reply was asked for: just now, whatever the minute."""
 
 
 VERSIONS = count(1, 10_000)
 """No test's data has the version of another's: what pages keep, they keep by it."""
+
+
+@pytest.fixture(autouse=True)
+def _clock() -> Iterator[None]:
+    """The same hour for every test: pages read the clock, and a suite may run across midnight."""
+    with time_machine.travel(ASKED):
+        yield
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The Campaign page at every level and in every state, run by Streamlit against a real warehouse."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
@@ -21,10 +21,10 @@ from connectors.contract import (
     to_batch,
 )
 from tests.panels.conftest import ASKED, NOW, ROOT, advise, failed, hours
-from tests.panels.test_pages import EARLY, text
+from tests.panels.test_pages import text
 from warehouse.store import Fetch, Slice
 
-TODAY = datetime.now(UTC).date()
+TODAY = NOW.date()
 
 
 def opened(window: str = "", **query: str) -> AppTest:
@@ -92,7 +92,6 @@ def later(running: SimpleNamespace, row: Row) -> None:
 CAMPAIGN = {"source": "google_ads", "account": "1", "campaign": "c1"}
 
 
-@EARLY
 def test_a_campaign(drilled):
     app = opened(**CAMPAIGN)
     assert not app.exception

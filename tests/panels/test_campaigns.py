@@ -16,7 +16,7 @@ from panels._scope import scopes
 from panels._view import view
 from tests.panels.conftest import NOW, hours
 from tests.panels.test_campaign import opened
-from tests.panels.test_pages import EARLY, text
+from tests.panels.test_pages import text
 
 
 def names(app) -> list[str]:
@@ -45,7 +45,6 @@ def several(filled):
     return filled
 
 
-@EARLY
 def test_the_most_money_first_and_the_idle_last(several):
     app = opened()
     assert not app.exception
@@ -67,7 +66,6 @@ def test_the_most_money_first_and_the_idle_last(several):
     assert [v[0] for v in frame["state"]][-1] == "○ Paused"
 
 
-@EARLY
 def test_search_takes_every_word(several):
     app = opened()
     app.text_input(key="url_q").set_value("brand fr").run()
@@ -77,7 +75,6 @@ def test_search_takes_every_word(several):
     assert "take a word out" in text(app)
 
 
-@EARLY
 def test_names_become_groups(several):
     named(r"(?P<country>[A-Z]{2}) \| (?P<topic>\w+)")
     app = opened()
@@ -88,7 +85,6 @@ def test_names_become_groups(several):
     assert frame["roas"].round(3).tolist() == [round(80 / 70, 3), round(120 / 40, 3)]
 
 
-@EARLY
 def test_a_group_opens_its_campaigns(several):
     named(r"(?P<country>[A-Z]{2}) \| (?P<topic>\w+)")
     app = opened(only="country:FR")

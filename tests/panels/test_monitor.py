@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from connectors.contract import SegmentDelivery
 from tests.panels.conftest import NOW, ROOT, failed
-from tests.panels.test_pages import EARLY, text
+from tests.panels.test_pages import text
 
 PAGES = ["acquisition", "engagement", "revenue"]
 
@@ -28,7 +28,6 @@ def test_an_empty_warehouse_says_what_it_waits_for(running, page):
     assert "No data in this window yet" in text(app)
 
 
-@EARLY
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("win", ["1h", "today", "yesterday", "7d", "28d", "month"])
 def test_every_window_has_its_cards(filled, page, win):
@@ -37,7 +36,6 @@ def test_every_window_has_its_cards(filled, page, win):
     assert len(app.metric) >= 4
 
 
-@EARLY
 def test_figures_worked_out_by_hand(filled):
     app = opened("acquisition", scope="EUR")
     said = {m.label: m for m in app.metric}
@@ -78,7 +76,6 @@ def test_spend_is_divided_by_device_and_network(filled):
     }
 
 
-@EARLY
 def test_revenue_is_judged_by_the_targets(filled):
     app = opened("revenue", scope="EUR")
     said = {m.label: m for m in app.metric}
@@ -94,7 +91,6 @@ def test_a_source_that_fails_is_said_where_the_numbers_would_be(running):
     assert "Make a new token" in text(app)
 
 
-@EARLY
 def test_a_replay_shows_only_what_was_known(filled):
     before = f"{NOW - timedelta(days=1):%Y-%m-%dT%H:%M}Z"
     app = opened("acquisition", at=before)
@@ -102,7 +98,6 @@ def test_a_replay_shows_only_what_was_known(filled):
     assert "**Replay: " in text(app)
 
 
-@EARLY
 @pytest.mark.parametrize("page", ["acquisition", "revenue"])
 def test_a_wall_has_no_navigation_and_turns_by_itself(filled, page):
     app = AppTest.from_file(str(ROOT / "panels" / "main.py"), default_timeout=60)

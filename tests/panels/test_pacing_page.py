@@ -2,7 +2,7 @@
 
 import calendar
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 
 import pytest
 import yaml
@@ -13,7 +13,6 @@ from metrics.flights import Amount, SpendPlan
 from panels import _plans, _slot
 from tests.panels.conftest import NOW, ROOT, failed, hours
 
-EARLY = pytest.mark.skipif(datetime.now(UTC).hour < 2, reason="the first hours of a day have no pace yet")
 MONTH = calendar.monthrange(NOW.year, NOW.month)[1]
 
 
@@ -62,7 +61,6 @@ def test_an_empty_warehouse_promises_the_first_numbers(running):
     assert not app.metric
 
 
-@EARLY
 def test_without_plans_the_platforms_budgets_are_paced_and_a_plan_is_offered(spent):
     app = opened()
     assert not app.exception
@@ -77,7 +75,6 @@ def test_without_plans_the_platforms_budgets_are_paced_and_a_plan_is_offered(spe
     assert "here the budgets are the plan" in text(app)
 
 
-@EARLY
 def test_over_and_under_look_different_and_the_worst_is_shown_first(spent):
     planned(spent, plan("Fine", 480), plan("Lean", 700), plan("Fat", 300))
     app = opened()
@@ -100,8 +97,6 @@ def test_over_and_under_look_different_and_the_worst_is_shown_first(spent):
     assert ":material/error: 100 % risk" in text(app)
 
 
-@EARLY
-@pytest.mark.skipif(MONTH - NOW.day < 3, reason="the month's last days can hardly be changed")
 def test_what_to_change_lands_on_the_plan_and_links_to_the_platform(spent):
     left = MONTH - NOW.day
     planned(spent, plan("Trim", 480 - 40 * left / MONTH))
@@ -156,7 +151,6 @@ def test_history_that_is_missing_withholds_the_verdict(spent):
     assert len(app.dataframe) == 1
 
 
-@EARLY
 def test_stale_plans_turn_grey_never_green(spent, monkeypatch):
     monkeypatch.setattr(_plans, "_STALE", timedelta(seconds=0))
     planned(spent, plan("Fine", 480))

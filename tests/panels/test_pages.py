@@ -1,6 +1,6 @@
 """Every page in every state, run by Streamlit itself against a real warehouse."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,10 +9,6 @@ from streamlit.testing.v1 import AppTest
 from connectors.contract import AccountRow, Budget, Campaign, Delivery, Window, to_batch
 from tests.panels.conftest import NOW, ROOT, failed, hours, rates
 from warehouse.store import Fetch, Slice
-
-EARLY = pytest.mark.skipif(
-    datetime.now(UTC).hour < 2, reason="the first hours of a day have nothing to compare yet"
-)
 
 
 def opened(**query: str) -> AppTest:
@@ -39,7 +35,6 @@ def test_an_empty_warehouse_promises_the_first_numbers(running):
     assert not app.metric
 
 
-@EARLY
 def test_figures_of_the_accounts_in_one_currency(filled):
     app = opened()
     assert not app.exception
@@ -60,7 +55,6 @@ def test_figures_of_the_accounts_in_one_currency(filled):
     assert "All accounts answer, no campaign is far over plan" in text(app)
 
 
-@EARLY
 def test_currencies_are_chosen_and_never_added_up(filled):
     app = opened()
     app.selectbox(key="url_scope").set_value("google_ads/3").run()
@@ -68,7 +62,6 @@ def test_currencies_are_chosen_and_never_added_up(filled):
     assert app.metric[2].value == "$10.00"
 
 
-@EARLY
 def test_all_accounts_in_the_reporting_currency(banked):
     rates(banked, usd=1.25)
     app = opened()
@@ -89,7 +82,6 @@ def test_all_accounts_in_the_reporting_currency(banked):
     assert sorted(app.dataframe[0].value["spend"]) == [8 * NOW.hour, 10 * NOW.hour, 10 * NOW.hour]
 
 
-@EARLY
 def test_a_missing_rate_is_told_and_one_currency_still_shown(banked):
     app = opened()
     assert not app.exception
@@ -140,7 +132,6 @@ def test_wall_hides_navigation_and_keeps_the_numbers(filled):
     assert len(app.metric) == 4
 
 
-@EARLY
 @pytest.mark.parametrize("window", ["1h", "today", "7d"])
 def test_every_window(filled, window):
     app = opened()
@@ -154,7 +145,6 @@ def test_every_window(filled, window):
         assert "Too early" in text(app)
 
 
-@EARLY
 def test_an_account_without_todays_data_is_left_out_and_named(filled):
     filled.write("meta_ads", "9", [AccountRow("Gone client", "EUR", "UTC")])
     long_ago = Window(NOW - timedelta(days=90), NOW - timedelta(days=89))
@@ -180,7 +170,6 @@ def test_a_backfill_shows_its_progress(filled):
     assert "10 of 40 days" in app.get("progress")[0].proto.text
 
 
-@EARLY
 def test_without_history_numbers_are_provisional_not_judged_raw(running):
     running.write("google_ads", "1", [AccountRow("Account 1", "EUR", "UTC")])
     running.write("google_ads", "1", hours("c1", days=1))
@@ -191,7 +180,6 @@ def test_without_history_numbers_are_provisional_not_judged_raw(running):
     assert "Provisional" in text(app)
 
 
-@EARLY
 def test_the_pace_is_learned_anew_when_a_backfill_brings_more_days(running):
     running.write("google_ads", "1", [AccountRow("Shop", "EUR", "UTC")])
     running.write("google_ads", "1", [Campaign("c1", "Brand", "enabled", "", "search")])

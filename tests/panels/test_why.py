@@ -9,7 +9,6 @@ from streamlit.testing.v1 import AppTest
 
 from connectors.contract import AccountRow, Budget, Campaign, Change, Delivery, Recommendation
 from tests.panels.conftest import NOW, ROOT, advise
-from tests.panels.test_pages import EARLY
 
 DAY = timedelta(days=1)
 THEN = NOW - 50 * DAY
@@ -148,7 +147,6 @@ def test_where_nobody_changed_anything_it_says_so(filled):
     assert "Spend held at €480" in told
 
 
-@EARLY
 def test_a_young_window_is_told_as_it_will_settle_like_on_the_card(filled):
     """The same conversions every hour: but of the last day's, more will come. Card and dialog agree by how much."""
     app = AppTest.from_file(str(ROOT / "panels/main.py"), default_timeout=60)
