@@ -147,10 +147,11 @@ def edited(rule: Rule, tried: Mapping[str, Any]) -> Rule:
     for name, value in tried.items():
         (written if name in written else condition)[name] = value
     try:
-        return type(rule).model_validate({**written, "condition": condition, "routes": rule.routes})
+        made = type(rule).model_validate({**written, "condition": condition, "routes": rule.routes})
     except ValidationError as error:
         fault = error.errors()[0]
         raise ValueError(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
+    return made.model_copy(update={"condition": made.condition.like(rule.condition)})
 
 
 class _Bench:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from alerts.backtest import LOOK_BACK
+from alerts.conditions.flight import PLANS, Flight
 from alerts.conditions.landing_page import PAGES
 from alerts.engine import Engine, Finding
 from alerts.judge import judge
@@ -151,7 +152,10 @@ def _provoked(shadow: Shadow, ground: Ground, rule: Rule, now: datetime) -> Obse
     # A condition may show at the campaign, at its account, or at the page that is made to fail.
     url = page_to_fail(shadow)
     pages = [Labels(*key, "", url) for key in (*scene.accounts, PAGES)] if url else []
-    ranked = [(on, frozenset([on, Labels(*on[:2]), *pages])) for on in _candidates(scene, rule)]
+    ranked = [
+        (on, frozenset([on, Labels(*on[:2]), *pages, *_plans(rule, scene, on)]))
+        for on in _candidates(scene, rule)
+    ]
     before = _judged(scene, rule, [labels for _, mine in ranked for labels in mine])
     firing = {labels for labels, found in before.items() if found.result is Result.TRUE}
     free = [(on, mine) for on, mine in ranked if not mine & firing]
@@ -167,7 +171,8 @@ def _provoked(shadow: Shadow, ground: Ground, rule: Rule, now: datetime) -> Obse
             continue
         finally:
             shadow.reset()
-        ours = [o for o in told.values() if _about(o.labels, on) and o.labels not in firing]
+        ours = [o for o in told.values() if o.labels in mine or _about(o.labels, on)]
+        ours = [o for o in ours if o.labels not in firing]
         hit = next((o for o in ours if o.result is Result.TRUE), None)
         if hit is not None:
             return hit
@@ -205,10 +210,23 @@ def _candidates(scene: Scene, rule: Rule) -> list[Labels]:
     return [labels for _, _, labels in sorted(ranked)]
 
 
+def _plans(rule: Rule, scene: Scene, on: Labels) -> list[Labels]:
+    """The plans that pay for a campaign, where the rule is about plans."""
+    if not isinstance(rule.condition, Flight):
+        return []
+    account = scene.accounts[on.source, on.account]
+    name = scene.campaigns.names[scene.campaigns.labels.index(on)]
+    return [
+        Labels(*PLANS, "", plan.name)
+        for plan in rule.condition.plans
+        if plan.covers(on.source, (account.id, account.name), (on.campaign, name))
+    ]
+
+
 def _about(labels: Labels, on: Labels) -> bool:
     """Whether a series is the campaign's, or its account's; a page may be anybody's."""
     mine = labels[:2] == on[:2] and labels.campaign in ("", on.campaign)
-    return mine or bool(labels.part)
+    return mine or (bool(labels.part) and labels[:2] != PLANS)
 
 
 def _scene(shadow: Shadow, ground: Ground, now: datetime) -> Scene:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode, urlsplit
 
 from alerts.chart import course
+from alerts.conditions.flight import PLANS
 from alerts.drawing import png
 from alerts.incident import Alert, Notice
 from alerts.notify.contract import Fact, Link, Member, Reason, Severity
@@ -83,8 +84,8 @@ class Words:
         told = sorted(told or alert.members, key=lambda m: (-m.told.at_risk, m.key))
         if not told:
             return Described("Nothing fires any more")
-        names, currency = self._names(alert.members), self._currency(told[0].key.labels)
         lead = told[0]
+        names, currency = self._names(alert.members), self._currency(lead.key)
         meanwhile = _meanwhile(notice, now - (lead.fired or lead.since))
         chart, chart_text = None, ""
         if notice.reason in _DRAWN and incident.group.severity is not Severity.INFO:
@@ -273,11 +274,13 @@ class Words:
             if not labels.campaign and same[name] > 1 and screen(labels.source):
                 name = f"{name} ({screen(labels.source)})"
             page = _page(labels.part)
-            name = f"{page}, {name}" if page else f"{name}, {labels.part}" if labels.part else name
-            found[member.key] = name
+            found[member.key] = ", ".join(filter(None, [page, name] if page else [name, labels.part]))
         return found
 
-    def _currency(self, labels: Labels) -> str:
+    def _currency(self, key: Key) -> str:
+        rule, labels = self._rules.get((key.rule, key.severity)), key.labels
+        if rule is not None and (own := rule.condition.currency(labels)):
+            return own
         rows = self._warehouse.query(
             "SELECT currency FROM account WHERE source = $source AND account = $account",
             {"source": labels.source, "account": labels.account},
@@ -288,6 +291,8 @@ class Words:
 def view(labels: Labels, at: datetime) -> str:
     """The path of the app's view of a series as it was judged (docs/links.md)."""
     moment = f"{at:%Y-%m-%dT%H:%MZ}"
+    if labels[:2] == PLANS:
+        return f"/pacing?{urlencode({'plan': labels.part})}"
     if labels.campaign:
         shown = {"source": labels.source, "account": labels.account, "campaign": labels.campaign}
         return f"/campaign?{urlencode({**shown, 'at': moment})}"

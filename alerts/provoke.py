@@ -90,6 +90,15 @@ def _budget(shadow: Shadow, condition: Any, on: Labels, end: datetime) -> None:
     _spend(shadow, on, end, 24, _TIMES if condition.side == "over" else 0)
 
 
+def _flight(shadow: Shadow, condition: Any, _on: Labels, end: datetime) -> None:
+    # A plan may be about several accounts, of which one may be too small to move it.
+    times = _TIMES if condition.side == "over" else 0
+    shadow.change(
+        "UPDATE delivery SET cost = CAST(cost * $times AS BIGINT) WHERE hour >= $since",
+        {"times": times, "since": end - timedelta(days=40)},
+    )
+
+
 def _tracking(shadow: Shadow, condition: Any, on: Labels, end: datetime) -> None:
     _barren(shadow, on, end, condition.window + 2, account=True)
 
@@ -178,6 +187,7 @@ PROVOKED: Final[Mapping[str, Callable[[Shadow, Any, Labels, datetime], None]]] =
     "budget": _budget,
     "conversion_rate": _conversion_rate,
     "cost_over_target": _cost_over_target,
+    "flight": _flight,
     "freshness": _freshness,
     "landing_page": _landing_page,
     "lost_to_budget": _lost_to_budget,

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from alerts.conditions.flight import flying
 from alerts.drill import Ground
 from alerts.engine import Engine
 from alerts.explain import Words
@@ -24,10 +25,12 @@ from alerts.scene import DELIVERY, Memory, Scene, Target
 from metrics import windows
 from service.digests import digests
 from service.drills import Drills
+from service.plans import planned
 
 if TYPE_CHECKING:
     from alerts.digest.send import Digests
     from alerts.notify.contract import Notifier
+    from alerts.rules import Rule
     from metrics.catalog import Catalog
     from service.in_force import Definitions
     from service.settings import Server, Setup
@@ -74,9 +77,10 @@ class Alerting:
         catalog: Callable[[datetime], Catalog] | None = None,
     ) -> None:
         settings = setup.settings
-        self._metrics, self.rules = definitions.metrics, definitions.rules
-        self._warehouse, self._clock, self._young, self._changed = warehouse, clock, young, changed
+        self._plans = [planned(plan, settings.currency) for plan in settings.plans]
         self._zone = settings.timezone
+        self._metrics, self.rules = definitions.metrics, self._flying(definitions)
+        self._warehouse, self._clock, self._young, self._changed = warehouse, clock, young, changed
         self._targets = [Target(**target.model_dump()) for target in settings.targets]
         every = {name: source.every.get(DELIVERY) for name, source in setup.sources.items()}
         self._every = {name: span for name, span in every.items() if span is not None}
@@ -100,11 +104,14 @@ class Alerting:
 
     def use(self, definitions: Definitions) -> None:
         """Judge and tell by these from the next pass on."""
-        self._metrics, self.rules = definitions.metrics, definitions.rules
+        self._metrics, self.rules = definitions.metrics, self._flying(definitions)
         self._memory = Memory()  # sums of other definitions, and names that there may be no more
         self.engine.use(self.rules, self._words())
         self.digests = self._made()
         self.data_came()
+
+    def _flying(self, definitions: Definitions) -> tuple[Rule, ...]:
+        return flying(definitions.rules, self._plans, self._zone)
 
     def _ground(self) -> Ground:
         return Ground(

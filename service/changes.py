@@ -19,6 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
+from alerts.conditions.flight import flying
 from alerts.effect import Replaying, differing, effects
 from alerts.scene import Target
 from metrics import lock, model, proposals
@@ -28,6 +29,7 @@ from metrics.model import DEFINITIONS, Metric, views
 from metrics.stamp import approved, stamped
 from service import dashboards, experiments, git, in_force, rules, settings
 from service.in_force import METRICS, InForce
+from service.plans import planned
 from warehouse.access import Permission, allow
 
 if TYPE_CHECKING:
@@ -307,9 +309,11 @@ class Changes:
             if text is not None:
                 (Path(made) / rules.FILE).write_text(text, encoding="utf-8")
             try:
-                return rules.load(Path(made), self._setup.settings.alerts, self._in_force.now.metrics)
+                found = rules.load(Path(made), self._setup.settings.alerts, self._in_force.now.metrics)
             except settings.SettingsError as error:
                 raise ValueError("\n".join(map(str, error.problems))) from error
+        plans = [planned(plan, self._setup.settings.currency) for plan in self._setup.settings.plans]
+        return flying(found, plans, self._setup.settings.timezone)
 
     def _metric(self, name: str, text: str | None) -> Metric | None:
         if text is None:

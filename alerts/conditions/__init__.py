@@ -11,6 +11,7 @@ from alerts.conditions.budget import Budget
 from alerts.conditions.contract import Condition
 from alerts.conditions.conversion_rate import ConversionRate
 from alerts.conditions.cost_over_target import CostOverTarget
+from alerts.conditions.flight import Flight
 from alerts.conditions.freshness import Freshness
 from alerts.conditions.landing_page import LandingPage
 from alerts.conditions.lost_to_budget import LostToBudget
@@ -28,6 +29,7 @@ KINDS: Final[dict[str, type[Condition]]] = {
     "budget": Budget,
     "conversion_rate": ConversionRate,
     "cost_over_target": CostOverTarget,
+    "flight": Flight,
     "freshness": Freshness,
     "landing_page": LandingPage,
     "lost_to_budget": LostToBudget,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -110,10 +111,18 @@ class Condition(Part):
         """Up to when the data that it looks at are vouched for: delivery's watermark, mostly."""
         return scene.at
 
+    def currency(self, labels: Labels) -> str:  # noqa: ARG002  # for kinds about more than an account
+        """The currency of a series that is no account's; "": its account's."""
+        return ""
+
+    def like(self, other: Condition) -> Condition:  # noqa: ARG002  # for kinds that are given more
+        """This, with what another of its kind was given beside its figures."""
+        return self
+
+    @abstractmethod
     def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
         """What holds, series by series, at each account's watermark.
 
         Series for which it is FALSE are told only if they are watched; series that cannot be judged are told
         as NODATA only if they are watched, or if they ought to be known.
         """
-        raise NotImplementedError

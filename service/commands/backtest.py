@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alerts.backtest import backtest, edited
+from alerts.conditions.flight import flying
 from alerts.observation import Labels
 from alerts.propose import Verdict, propose
 from alerts.scene import Target
@@ -24,6 +25,7 @@ from metrics import model
 from service import rules, settings
 from service.commands.ask import running_app
 from service.jobs import utc_now
+from service.plans import planned
 from service.workspace import elsewhere, find
 from warehouse.duck import DuckWarehouse
 
@@ -117,7 +119,9 @@ class _Ground:
         setup = settings.load(workspace.folder)
         own = workspace.folder / "metrics"
         metrics = model.load(*([own] if own.is_dir() else []))
-        return cls(workspace, setup, metrics, rules.load(workspace.folder, setup.settings.alerts, metrics))
+        found = rules.load(workspace.folder, setup.settings.alerts, metrics)
+        plans = [planned(plan, setup.settings.currency) for plan in setup.settings.plans]
+        return cls(workspace, setup, metrics, flying(found, plans, setup.settings.timezone))
 
     @contextmanager
     def open(self, days: int) -> Iterator[tuple[DuckWarehouse, dict[str, Any]]]:

@@ -43,6 +43,9 @@ class Told(Condition):
 
     kind: Literal["told"] = "told"
 
+    def evaluate(self, scene, scope, watched):
+        raise AssertionError("findings are told by the test")
+
 
 class Down(Told):
     mutes_account: ClassVar[bool] = True

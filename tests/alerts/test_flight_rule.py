@@ -1,0 +1,148 @@
+"""Plans that will be overspent or left over: an even spend of 240 a day, so that every figure is plain arithmetic.
+
+The flight has the fourteen days from 2 to 15 November; at NOW, the ninth day's 15:00 in Berlin, 2,070 are spent, and it
+will end at 14 x 240 = 3,360.
+"""
+
+from datetime import date, timedelta
+
+import pytest
+
+from alerts.backtest import edited
+from alerts.conditions import flight
+from alerts.conditions.flight import PLANS, Flight, flying
+from alerts.drill import Ground, _provoked
+from alerts.explain import Words, view
+from alerts.incident import Alert, Group, Incident, Notice
+from alerts.judge import judge
+from alerts.notify.contract import Reason, Severity
+from alerts.observation import Labels, Result
+from alerts.provoke import Unprovoked
+from alerts.routes import Routing
+from alerts.state import Instance, Key, State
+from metrics import flight as pace
+from metrics import model
+from metrics.flights import Amount, SpendPlan
+from metrics.words import money
+from service import rules as shipped
+from tests.alerts.conftest import BERLIN, EVERY, NOW
+from tests.alerts.timeline import describe, rule
+from warehouse.shadow import Shadow
+
+AUTUMN = Labels(*PLANS, "", "Autumn")
+
+
+def plan(amount, **how):
+    dates = {"period": "flight", "starts": date(2026, 11, 2), "ends": date(2026, 11, 15)}
+    return SpendPlan("Autumn", "EUR", (Amount(amount),), **(dates | how))
+
+
+def told(scene, side, *plans, watched=(AUTUMN,), scope=None, **figures):
+    made = rule("flight").model_copy(update={"condition": Flight(kind="flight", side=side, **figures)})
+    (made,) = flying([made], plans, BERLIN)
+    if scope:
+        made = made.model_copy(update={"scope": made.scope.model_copy(update=scope)})
+    return judge(scene, [made], {made.name: frozenset(watched)})[made.name].told
+
+
+@pytest.fixture
+def even(world):
+    world.campaign_of("brand", cost=10)
+    world.budget("brand", 240)
+    return world
+
+
+def test_a_plan_that_ends_over_and_what_it_costs_an_hour(even):
+    found = told(even.scene(), "over", plan(2800))[AUTUMN]
+    assert (found.result, found.at) == (Result.TRUE, NOW)
+    assert (found.seen, found.expected.mid) == (pytest.approx(3360, rel=5e-3), pytest.approx(2800))
+    assert found.at_risk == pytest.approx((found.seen - 2800) / (5 * 24 + 9))
+    assert found.said == "Flight ends 20% over plan"
+    assert 0.9 < found.sure < 1
+    assert told(even.scene(), "under", plan(2800))[AUTUMN].result is Result.FALSE
+
+
+def test_a_plan_that_leaves_money_over(even):
+    found = told(even.scene(), "under", plan(4200))[AUTUMN]
+    assert (found.result, found.said) == (Result.TRUE, "Flight ends 20% under plan")
+    assert found.at_risk == pytest.approx((4200 - found.seen) / 129)
+
+
+@pytest.mark.parametrize(
+    ("amount", "by", "result"),
+    # By now 8.625 of 14 days of the amount, and 11 % off is still on plan; 3,360 is 17 % over 2,880.
+    [(2880, 0.05, Result.TRUE), (2880, 0.2, Result.FALSE), (3200, 0.05, Result.FALSE)],
+)
+def test_what_is_on_plan_or_off_by_little_is_not_told(even, amount, by, result):
+    assert told(even.scene(), "over", plan(amount), by=by)[AUTUMN].result is result
+
+
+def test_where_there_is_no_verdict_there_is_none(even):
+    scene = even.scene()
+    later = plan(2800, starts=date(2026, 12, 1), ends=date(2026, 12, 24))
+    assert told(scene, "over", later)[AUTUMN].result is Result.NODATA
+    assert told(scene, "over", plan(2800, accounts=("other",)))[AUTUMN].result is Result.NODATA
+    assert told(scene, "over", later, watched=()) == {}
+    assert told(scene, "over") == {}  # no plan at all
+    assert told(scene, "over", plan(2800), scope={"account": "other"}) == {}
+    late = told(even.scene(now=NOW + timedelta(minutes=15)), "over", plan(2800))
+    assert late[AUTUMN].result is Result.STALE
+
+
+def test_it_is_worked_out_anew_every_three_hours_or_where_spend_moved(even, monkeypatch):
+    asked = []
+    monkeypatch.setattr(flight, "flights", lambda *args: asked.append(args[3]) or pace.flights(*args))
+    for minutes in (0, 2, 4):
+        told(even.scene(now=NOW + timedelta(minutes=minutes)), "over", plan(2800))
+    told(even.scene(), "under", plan(2800))
+    assert len(asked) == 1
+    for back in (1, 2, 3):  # 70 more of the 1,920 that eight days cost
+        even.set("brand", back, clicks=20, cost=10 + 70 / 3, conversions=1)
+    found = told(even.scene(), "over", plan(2800))[AUTUMN]
+    assert len(asked) == 2
+    assert found.seen > 3400
+    told(even.scene(), "over", plan(2900))
+    assert len(asked) == 3
+
+
+def test_it_is_told_in_the_plans_currency_with_the_way_to_its_plan(even):
+    found = told(even.scene(), "over", plan(2800))[AUTUMN]
+    ours = next(
+        r
+        for r in shipped.load(shipped.SHIPPED.parent, Routing(), model.load())
+        if r.id == "flight-over-budget"
+    )
+    (ours,) = flying([ours], [plan(2800)], BERLIN)
+    key = Key(ours.id, ours.severity, AUTUMN)
+    member = Instance(key, State.FIRING, NOW, NOW, found, fired=NOW)
+    incident = Incident(1, Group("marketing", *PLANS, Severity.WARNING, ()), NOW, NOW)
+    words = Words(even.warehouse, [ours], model.load(), BERLIN, "https://app.test")
+    said = words(Alert((member,), {}, incident), Notice(Reason.FIRST), NOW)
+    assert said.headline == f"Flight ends 20% over plan · {money(found.at_risk, 'EUR')}/h · Autumn"
+    facts = {fact.label: fact.text for fact in said.facts}
+    assert facts["Seen"] == money(found.seen, "EUR")
+    assert facts["Expected"] == "€2.80k"
+    assert [link.url for link in said.links] == ["https://app.test/pacing?plan=Autumn"]
+    assert view(AUTUMN, NOW) == "/pacing?plan=Autumn"
+
+
+def test_an_edited_form_is_about_the_same_plans(even):
+    made = rule("flight").model_copy(update={"condition": Flight(kind="flight", side="over")})
+    (made,) = flying([made], [plan(2880)], BERLIN)
+    tried = edited(made, {"by": 0.2})
+    assert (tried.condition.by, tried.condition.plans) == (0.2, made.condition.plans)
+
+
+@pytest.mark.parametrize("side", ["over", "under"])
+def test_a_drill_makes_a_plan_that_was_on_plan_end_off_it(even, side, tmp_path):
+    even.scene()
+    ground = Ground(
+        even.warehouse, Routing(), {}, {}, EVERY, [], model.load(), lambda _: describe, lambda: NOW
+    )
+    made = rule("flight").model_copy(update={"condition": Flight(kind="flight", side=side)})
+    (flies,) = flying([made], [plan(14 * 240)], BERLIN)
+    with Shadow.of(even.warehouse, tmp_path, since=NOW - timedelta(days=40), start=NOW) as shadow:
+        hit = _provoked(shadow, ground, flies, NOW)
+        assert (hit.labels, hit.result) == (AUTUMN, Result.TRUE)
+        with pytest.raises(Unprovoked):  # without plans
+            _provoked(shadow, ground, made, NOW)
