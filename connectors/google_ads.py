@@ -350,7 +350,7 @@ class GoogleAds(Connector):
                 for row in cells.rows(columns)
             ]
 
-    @stream(ExperimentEffect, every=6 * _HOURS)
+    @stream(ExperimentEffect, every=12 * _HOURS)
     def experiment_effects(self, account: Account, window: Window) -> Iterator[Batch]:  # noqa: ARG002  # as it is now
         """What Google itself says that experiments changed, with its p-values; from v24 on."""
         if int(self.settings.api_version[1:]) < _FIRST_WITH_EFFECTS:
