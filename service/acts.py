@@ -16,6 +16,7 @@ from alerts.routes import Receiver
 from connectors.units import duration
 from metrics import reviews
 from warehouse.access import Actor, Permission, allow
+from warehouse.audit import Audit
 
 if TYPE_CHECKING:
     from service.alerting import Alerting
@@ -158,6 +159,8 @@ def _test(alerting: Alerting, asked: Mapping[str, Any], by: Actor, now: datetime
         test=True,
         actions=False,
     )
+    book = alerting.engine.records.book
+    Audit(book).record(by.name, "tested", f"receiver {asked['to']}", now=now)
     alerting.engine.outbox.put(address.channel, [message], now)
     alerting.engine.outbox.wake()
     return {"key": message.key}
@@ -174,7 +177,9 @@ def _digest(alerting: Alerting, asked: Mapping[str, Any], by: Actor, now: dateti
     if name is not None and name not in known:
         raise ValueError(f"there is no audience {name!r}; there are {', '.join(known)}")
     if asked.get("send"):
-        allow(alerting.engine.records.book, by, Permission.ALERTS, "digests", now=now)
+        book = alerting.engine.records.book
+        allow(book, by, Permission.ALERTS, "digests", now=now)
+        Audit(book).record(by.name, "sent", f"digest {kind}", now=now, detail={"to": name or "all"})
         return {"messages": made.send(kind, now, name)}
     shown = []
     for audience in made.audiences:
@@ -252,6 +257,8 @@ def _drill(alerting: Alerting, asked: Mapping[str, Any], by: Actor, now: datetim
     if not chosen:
         raise ValueError(f"there is no rule {name!r}; there are {', '.join(r.name for r in alerting.rules)}")
     alerting.drills.start(chosen, now, by=by.name)
+    detail = {"rules": [rule.name for rule in chosen]}
+    Audit(alerting.engine.records.book).record(by.name, "began", "drill", now=now, detail=detail)
     return {"rules": len(chosen), "at": now.isoformat()}
 
 

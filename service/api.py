@@ -25,6 +25,7 @@ from metrics import proposals
 from service import acts
 from service.collect import LARGEST, Refused
 from warehouse.access import LOCAL, Actor, Denied, Permission, allow, local
+from warehouse.audit import Audit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -129,11 +130,12 @@ class _Calls:
         return JSONResponse(await anyio.to_thread.run_sync(service.status))
 
     @_wants(Permission.POLL)
-    async def poll(self, _request: Request, service: Service, _caller: Actor) -> Response:
+    async def poll(self, _request: Request, service: Service, caller: Actor) -> Response:
+        await _log(service, caller, "asked the sources anew", "sources")
         return JSONResponse({"offered": await anyio.to_thread.run_sync(service.poller.poll_now)}, 202)
 
     @_wants(Permission.OPERATE)
-    async def backfill(self, request: Request, service: Service, _caller: Actor) -> Response:
+    async def backfill(self, request: Request, service: Service, caller: Actor) -> Response:
         try:
             asked: Any = await request.json()
             days = int(asked["days"])
@@ -141,6 +143,7 @@ class _Calls:
             return JSONResponse({"error": 'send {"days": N}'}, 400)
         if not 1 <= days <= MOST_DAYS:
             return JSONResponse({"error": f"days must be from 1 to {MOST_DAYS}"}, 400)
+        await _log(service, caller, "began a backfill", "sources", days=days)
         begun = await anyio.to_thread.run_sync(service.backfill, days)
         return JSONResponse(begun.progress().plain(), 202)
 
@@ -259,6 +262,14 @@ class _Calls:
         if secrets.compare_digest(given.encode(), f"Bearer {service.workspace.token()}".encode()):
             return service, local()
         return service, service.setup.entrance.bearer(given)
+
+
+async def _log(service: Service, by: Actor, action: str, subject: str, **detail: Any) -> None:
+    """Write an act down that has no record of its own."""
+    record = partial(
+        Audit(service.book).record, by.name, action, subject, now=datetime.now(UTC), detail=detail
+    )
+    await anyio.to_thread.run_sync(record)
 
 
 def _plain(found: Proposal) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from service import dashboards, rules
 from service.marks import Problem
 from service.settings import SettingsError
 from service.workspace import write_private
+from warehouse.audit import Audit
 
 if TYPE_CHECKING:
     from alerts.routes import Routing
@@ -42,6 +43,9 @@ EVERY: Final = 3.0
 """Seconds between two looks at the files."""
 
 METRICS: Final = "metrics"
+
+FILES: Final = "the workspace's files"
+"""Who changed a definition past the app, as the audit log has it: git knows the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +197,9 @@ class InForce:
         ]
         if found:
             proposals.came_into_force(self._book, found)
+            for one in found if not who else ():  # a proposal's own steps are logged already
+                subject, detail = f"{one.kind} {one.name}", {"what": one.what}
+                Audit(self._book).record(FILES, "changed", subject, now=at, detail=detail)
             _LOG.info("in force: %s", "; ".join(f"{one.kind} {one.name}: {one.what}" for one in found))
         self._told = after
 

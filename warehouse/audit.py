@@ -2,7 +2,7 @@
 
 Each row carries the hash of the row before it, so that an edited, removed or reordered row breaks the chain;
 the newest hash also lies in a file of its own, `audit.head`, so that rows cut off at the end are missed too.
-Whoever can write both files can still forge both: keep a copy of the head elsewhere (docs/security.md).
+Whoever can write both files can forge both: a copy of the head that lies elsewhere tells (docs/security.md).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from warehouse.book import Book, Chapter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 __all__ = ["CHAPTER", "Audit", "Break", "Entry"]
 
@@ -118,8 +119,13 @@ class Audit:
             for row in rows
         ]
 
-    def verify(self) -> tuple[int, Break | None]:
-        """How many rows there are, and the first place at which the chain does not hold."""
+    def verify(self, copy: Path | None = None) -> tuple[int, Break | None]:
+        """How many rows there are, and the first place at which the chain does not hold.
+
+        copy: a copy of `audit.head` of any day, of which the log must be the continuation.
+        """
+        # Read before the rows: what is added meanwhile is in them, and not yet in the head.
+        heads = [(head.name, _text(head)) for head in (self._head, copy) if head is not None]
         before, seq = _START, 0
         hashes = {0: _START}
         for row in self._book.read("SELECT * FROM audit ORDER BY seq"):
@@ -134,21 +140,7 @@ class Audit:
                 return seq, Break(row["seq"], f"row {row['seq']} was changed after it was written")
             before, seq = told, row["seq"]
             hashes[seq] = told
-        return seq, self._check_head(seq, hashes)
-
-    def _check_head(self, seq: int, hashes: Mapping[int, str]) -> Break | None:
-        try:
-            number, _, told = self._head.read_text(encoding="utf-8").strip().partition(" ")
-        except FileNotFoundError:
-            return Break(0, f"{self._head.name} is missing") if seq else None
-        if not number.isdecimal():
-            return Break(0, f"{self._head.name} holds no head")
-        if int(number) > seq:
-            return Break(seq + 1, f"rows {seq + 1} to {number} are missing")
-        # A fall may have left the head one act behind; it is still a row of this very chain.
-        if hashes[int(number)] != told:
-            return Break(int(number), f"row {number} is not the one that was written: the log was replaced")
-        return None
+        return seq, next(filter(None, (_check_head(*head, seq, hashes) for head in heads)), None)
 
     def _write_head(self, seq: int, told: str) -> None:
         fresh = self._head.with_name(f".{self._head.name}")
@@ -166,3 +158,25 @@ def _hash(*parts: object) -> str:
         raw = part.encode()
         digest.update(f"{len(raw)}:".encode() + raw)
     return digest.hexdigest()
+
+
+def _text(head: Path) -> str | None:
+    try:
+        return head.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+
+
+def _check_head(name: str, text: str | None, seq: int, hashes: Mapping[int, str]) -> Break | None:
+    """Whether a log of these hashes has the row that a head names."""
+    if text is None:
+        return Break(0, f"{name} is missing") if seq else None
+    number, _, told = text.strip().partition(" ")
+    if not number.isdecimal():
+        return Break(0, f"{name} holds no head")
+    if int(number) > seq:
+        return Break(seq + 1, f"rows {seq + 1} to {number} are missing")
+    # A fall may have left the head one act behind; it is still a row of this very chain.
+    if hashes[int(number)] != told:
+        return Break(int(number), f"row {number} is not the one that was written: the log was replaced")
+    return None

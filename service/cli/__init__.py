@@ -167,11 +167,14 @@ def audit_list(
 
 
 @audit.command("verify")
-def audit_verify(workspace: Folder = None) -> None:
+def audit_verify(
+    workspace: Folder = None,
+    head: Annotated[Path | None, typer.Option(help="A copy of audit.head, kept elsewhere.")] = None,
+) -> None:
     """Whether any row of the log was edited, removed or reordered."""
     from service.commands import audit as command  # noqa: PLC0415
 
-    command.verify(workspace)
+    command.verify(workspace, head)
 
 
 metrics = typer.Typer(help="The definitions that hold: list them, lock them.", no_args_is_help=True)

@@ -33,10 +33,10 @@ def show(folder: Path | None, last: int) -> None:
         Console(width=None if sys.stdout.isatty() else 10_000).print(table)
 
 
-def verify(folder: Path | None) -> None:
-    """Say whether the chain holds. Ends with 1 where it does not."""
+def verify(folder: Path | None, copy: Path | None) -> None:
+    """Say whether the chain holds, and goes on from a copy of its head. Ends with 1 where it does not."""
     for audit in _opened(folder):
-        rows, broken = audit.verify()
+        rows, broken = audit.verify(copy)
         if broken is None:
             typer.echo(f"✓ {rows} acts, none edited, removed or reordered")
             continue

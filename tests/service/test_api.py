@@ -276,3 +276,22 @@ def test_a_token_may_what_its_role_may(roles, method, path, body, codes):
         if code == 403:
             assert f"token {role} may not" in reply.json()["error"]
             assert Audit(roles.book).entries(last=1)[0].action == "was refused"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "action", "subject"),
+    [
+        ("/api/poll", None, "asked the sources anew", "sources"),
+        ("/api/backfill", {"days": 1}, "began a backfill", "sources"),
+        ("/api/alerts/silence", {"match": {"rule": "x"}, "reason": "y", "lasts": "1h"}, "silenced", "alerts"),
+        ("/api/alerts/test", {"to": "inbox ana"}, "tested", "receiver inbox ana"),
+        ("/api/proposals", {"path": "rules.yaml", "text": "rules: []", "why": "Quiet"}, "proposed", "proposal 1"),
+    ],
+)  # fmt: skip
+def test_what_is_done_is_logged(roles, path, body, action, subject):
+    kept = {"json": body} if body is not None else {}
+    reply = roles.client.post(path, {"Authorization": f"Bearer {TOKENS['admin']}"}, **kept)
+    assert reply.ok, reply.text
+    last = Audit(roles.book).entries(last=1)[0]
+    assert (last.actor, last.action, last.subject) == ("token admin", action, subject)
+    assert Audit(roles.book).verify()[1] is None

@@ -251,6 +251,9 @@ def test_a_file_that_git_review_approved_takes_force_without_a_restart(team):
     assert team.used[-1] is team.force.now
     (came,) = proposals.came(team.book, Window(NOW, NOW + timedelta(seconds=1)))
     assert (came.kind, came.name, came.who) == ("metric", "click_value", "")
+    (logged,) = Audit(team.book).entries(subject="metric click_value")
+    assert (logged.actor, logged.action) == ("the workspace's files", "changed")
+    assert logged.detail == {"what": came.what}
     assert came.what == "Value of a click is version 2 now: by impressions"
 
 

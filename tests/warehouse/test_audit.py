@@ -104,6 +104,23 @@ def test_a_log_that_was_written_anew_is_not_the_one_that_was(tmp_path, log, raw)
     other.close()
 
 
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [(3, None), (5, "rows 5 to 5 are missing"), (4, "row 4 is not the one that was written")],
+)
+def test_a_copy_of_the_head_finds_what_was_forged_with_the_head(tmp_path, log, raw, kept, said):
+    """Whoever may write both files cuts off the end, and writes other rows in its place."""
+    hashes = {one.seq: one.hash for one in log.entries()}
+    copy = tmp_path / "kept.head"
+    copy.write_text(f"{kept} {hashes[kept]}\n")
+    raw.execute("DELETE FROM audit WHERE seq > 3")
+    (tmp_path / "audit.head").write_text(f"3 {hashes[3]}\n")
+    log.record("ben", "acknowledged", "incident 3", now=AT)
+    assert log.verify() == (4, None)  # by itself it holds
+    found = log.verify(copy)[1]
+    assert (found and found.words.split(":")[0]) == said
+
+
 def test_an_act_belongs_to_its_transaction(log):
     with pytest.raises(ZeroDivisionError), log._book.write():
         log.record("ana", "noted", "campaign 1", now=AT)
