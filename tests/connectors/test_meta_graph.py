@@ -143,6 +143,22 @@ def test_a_hang_ends_at_the_time_limit_and_is_not_repeated(script, waits):
     assert (len(script.asked), waits) == (1, [])
 
 
+def test_one_outage_is_told_in_the_same_few_words_whatever_was_asked(script):
+    graph = _graph(script.url)
+    script.stop()
+    causes = set()
+    for asked in (("7",), ("act_1", "ads")):
+        with pytest.raises(Unavailable) as failed:
+            graph.get(asked, {"fields": "id"})
+        causes.add(failed.value.cause)
+        assert "firewall" in failed.value.mend
+    (cause,) = causes
+    assert cause.startswith("no connection to Meta: ")
+    assert cause.endswith("Connection refused")
+    assert "act_1" not in cause
+    assert "fields" not in cause
+
+
 def _graph(url, *, token=TOKEN, usage=None, waits=None, timeout=5.0):
     return Graph(
         app_id="1",
