@@ -19,7 +19,7 @@ _DARK: Final = {NOW: "#7AB2FF", BEFORE: "#9FB0C6"}
 
 _STYLE = """<style>
 /* Too old to judge: the number is there, and says nothing. */
-[class*="st-key-stale_card_"] :is([data-testid=stMetricValue], [data-testid=stMetricChart]) { opacity: .45 }
+[class*="st-key-stale_card_"] :is([data-testid=stMetricValue], [data-testid=stMetricChart]) { opacity: .55 }
 /* Provisional: hatched. */
 [class*="st-key-provisional_card_"] [data-testid=stMetricValue] > div {
   width: fit-content; padding-right: .35em; border-radius: 4px;
