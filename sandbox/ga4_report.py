@@ -15,6 +15,7 @@ import pandas as pd
 from google.analytics.data_v1beta import types
 
 from sandbox.ga4_quota import Refused
+from sandbox.ga4_schema import NEVER, NOT_SET, UNTOLD
 from sandbox.ga4_visits import KEY_EVENTS
 
 if TYPE_CHECKING:
@@ -53,7 +54,18 @@ def _once(places: Any, words: list[str]) -> tuple[Any, pd.Index]:
     return np.array([codes[word] for word in words], np.int64)[places], pd.Index(categories, dtype=str)
 
 
+def _untold(events: pd.DataFrame, _: Property, __: datetime) -> pd.Series:
+    return pd.Series(NOT_SET, index=events.index)
+
+
 CORE: Final[dict[str, Any]] = {
+    **dict.fromkeys(UNTOLD, _untold),
+    "year": lambda events, of, _: _local(events, of, "%Y"),
+    "yearMonth": lambda events, of, _: _local(events, of, "%Y%m"),
+    "month": lambda events, of, _: _local(events, of, "%m"),
+    "day": lambda events, of, _: _local(events, of, "%d"),
+    "dayOfWeek": lambda events, of, _: _local(events, of, "%w"),
+    "dayOfWeekName": lambda events, of, _: _local(events, of, "%A"),
     "date": lambda events, of, _: _local(events, of, "%Y%m%d"),
     "dateHour": lambda events, of, _: _local(events, of, "%Y%m%d%H"),
     "hour": lambda events, of, _: _local(events, of, "%H"),
@@ -64,7 +76,21 @@ CORE: Final[dict[str, Any]] = {
 }
 """Dimensions of reports on what was processed."""
 
+_LIVE_UNTOLD = UNTOLD & {
+    "audienceId",
+    "audienceName",
+    "city",
+    "cityId",
+    "country",
+    "countryId",
+    "deviceCategory",
+    "platform",
+    "streamId",
+    "streamName",
+    "unifiedScreenName",
+}
 REALTIME: Final[dict[str, Any]] = {
+    **dict.fromkeys(_LIVE_UNTOLD, _untold),
     "minutesAgo": lambda events, _, now: (int(now.timestamp()) // 60 - events["at"] // 60).map(
         lambda n: f"{n:02d}"
     ),
@@ -81,7 +107,29 @@ def _times(events: pd.DataFrame, by: list[str]) -> pd.Series:
     return events.groupby(by, observed=True).size()
 
 
+def _per(above: str, below: str) -> tuple[str, Any]:
+    def ratio(events: pd.DataFrame, by: list[str]) -> pd.Series:
+        over: pd.Series = METRICS[below][1](events, by)
+        part: pd.Series = METRICS[above][1](events, by).reindex(over.index).fillna(0)
+        return part / over
+
+    return "TYPE_FLOAT", ratio
+
+
+def _none(events: pd.DataFrame, by: list[str]) -> pd.Series:
+    return _times(events, by) * 0
+
+
 METRICS: Final[dict[str, tuple[str, Any]]] = {
+    **{name: (kind, _none) for name, kind in NEVER.items()},
+    "active1DayUsers": ("TYPE_INTEGER", lambda events, by: _different(events, by, "visitor")),
+    "engagementRate": _per("engagedSessions", "sessions"),
+    "bounceRate": ("TYPE_FLOAT", lambda events, by: 1 - METRICS["engagementRate"][1](events, by)),
+    "sessionsPerUser": _per("sessions", "activeUsers"),
+    "eventsPerSession": _per("eventCount", "sessions"),
+    "eventCountPerUser": _per("eventCount", "activeUsers"),
+    "screenPageViewsPerSession": _per("screenPageViews", "sessions"),
+    "screenPageViewsPerUser": _per("screenPageViews", "activeUsers"),
     "sessions": ("TYPE_INTEGER", lambda events, by: _different(events, by, "session")),
     "engagedSessions": (
         "TYPE_INTEGER",
@@ -100,7 +148,7 @@ METRICS: Final[dict[str, tuple[str, Any]]] = {
     ),
 }
 """Metrics: the type, and how a group of events tells it."""
-_NOT_LIVE = {"sessions", "engagedSessions", "totalUsers"}
+_LIVE = {"activeUsers", "eventCount", "keyEvents", "screenPageViews"}
 
 
 def report(
@@ -146,7 +194,7 @@ def report(
 
 def realtime(of: Property, visits: Visits, request: Any, *, now: datetime) -> Any:
     """RunRealtimeReportResponse: the last half-hour up to now. Raises Refused."""
-    _check(request, REALTIME, {name: m for name, m in METRICS.items() if name not in _NOT_LIVE})
+    _check(request, REALTIME, {name: METRICS[name] for name in _LIVE})
     if len(request.minute_ranges) > 2:
         raise Refused("INVALID_ARGUMENT", "At most two minute ranges may be asked for.")
     from_, to = _MINUTES - 1, 0
@@ -281,7 +329,7 @@ def _write(table: pd.DataFrame, request: Any, response: Any) -> None:
     offset = getattr(request, "offset", 0)
     page = told.iloc[offset : offset + (request.limit or USUAL_ROWS)]
     texts = [page[f"d:{name}"].astype(str).tolist() for name in dimensions]
-    values = [[str(int(v)) for v in page[name].tolist()] for name in metrics]
+    values = [[str(int(v)) if v == int(v) else str(v) for v in page[name].tolist()] for name in metrics]
     for n in range(len(page)):
         row = response.rows.add()
         for column in texts:

@@ -68,6 +68,27 @@ def test_the_parts_add_up_and_every_session_starts_once(analytics):
     assert order[-1] > 0
 
 
+def test_what_no_session_is_told_by_is_not_set_and_ratios_are_of_the_row(analytics):
+    days = ("2026-11-08", "2026-11-09")
+    names = ["sessions", "engagedSessions", "engagementRate", "bounceRate", "sessionsPerUser", "activeUsers"]
+    asked = core(analytics.site, ["country", "date", "dayOfWeekName"], [*names, "newUsers"], *days)
+    rows = records(analytics.client.run_report(asked))
+    assert [row[:3] for row in rows] == [
+        ("(not set)", "20261108", "Sunday"),
+        ("(not set)", "20261109", "Monday"),
+    ]
+    for *_, sessions, engaged, rate, bounced, per_user, users, new in rows:
+        assert rate == pytest.approx(engaged / sessions)
+        assert bounced == pytest.approx(1 - engaged / sessions)
+        assert per_user == pytest.approx(sessions / users)
+        assert new == 0
+    refused = analytics.post(
+        f"properties/{analytics.site}:runReport",
+        {"dimensions": [{"name": "weather"}], "dateRanges": [{"startDate": days[0], "endDate": days[1]}]},
+    )
+    assert refused.json()["error"]["message"].startswith("Field weather is not a valid dimension.")
+
+
 def test_reports_lag_and_the_present_does_not(analytics):
     """No session of the last two hours is in a report; all of the last half-hour's are in realtime."""
     hours = records(analytics.client.run_report(core(analytics.site, ["dateHour"], ["sessions"])))
