@@ -106,8 +106,8 @@ def line(
     }
 
 
-def bars(groups: Sequence[Group], metric: Metric, *, most: int = 10) -> Spec:
-    """A metric by group, a tick where the period compared with was."""
+def bars(groups: Sequence[Group], metric: Metric, *, most: int = 10, past: bool = True) -> Spec:
+    """A metric by group; `past`: with a tick where the period compared with was."""
     values = [
         {"name": g.name or "(none)", "value": g.now[metric.name], "before": g.before[metric.name]}
         for g in groups[:most]
@@ -122,12 +122,17 @@ def bars(groups: Sequence[Group], metric: Metric, *, most: int = 10) -> Spec:
     tooltip = [
         {"field": "name", "type": "nominal", "title": "Group"},
         {"field": "value", "type": "quantitative", "title": metric.title, "format": _format(metric)},
-        {"field": "before", "type": "quantitative", "title": "Before", "format": _format(metric)},
     ]
+    if past:
+        tooltip += [{"field": "before", "type": "quantitative", "title": "Before", "format": _format(metric)}]
     x = {
         "type": "quantitative",
         "title": None,
         "axis": {"format": _format(metric, axis=True), "tickCount": 4},
+    }
+    tick = {
+        "mark": {"type": "tick", "thickness": 3, "size": 20, "color": BEFORE},
+        "encoding": {"x": {**x, "field": "before"}},
     }
     return {
         "height": 34 * len(values) + 46,
@@ -138,10 +143,7 @@ def bars(groups: Sequence[Group], metric: Metric, *, most: int = 10) -> Spec:
                 "mark": {"type": "bar", "cornerRadiusEnd": 3, "height": {"band": 0.62}, "color": NOW},
                 "encoding": {"x": {**x, "field": "value"}},
             },
-            {
-                "mark": {"type": "tick", "thickness": 3, "size": 20, "color": BEFORE},
-                "encoding": {"x": {**x, "field": "before"}},
-            },
+            *([tick] if past else []),
         ],
     }
 
@@ -200,7 +202,7 @@ def steps(parts: Sequence[tuple[str, float, str]]) -> Spec:
         "type": "quantitative",
         "title": None,
         "scale": {"type": "symlog"},
-        "axis": {"format": "~s", "tickCount": 4},
+        "axis": None,
     }
     return {
         "height": 56 * len(values) + 30,

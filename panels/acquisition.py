@@ -80,6 +80,7 @@ def draw(of: Process, view: View, shown: Shown) -> None:
                 steps.at,
             ),
             alt=f"{delivery[chosen].metric.title} over time, beside {_plots.past(view)}",
+            height="stretch",
         )
     with right.container(border=True, height="stretch"):
         share(auction)

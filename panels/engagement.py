@@ -95,6 +95,7 @@ def draw(of: Process, view: View, shown: Shown) -> None:
                 steps.at,
             ),
             alt=f"Conversion rate over time, beside {_plots.past(view)}",
+            height="stretch",
         )
     first, second = st.columns([2, 1])
     with first.container(border=True, height="stretch"):
@@ -107,15 +108,20 @@ def draw(of: Process, view: View, shown: Shown) -> None:
             chart(
                 _plots.heat(cells, told["conversion_rate"].metric),
                 alt="Conversion rate by weekday and hour of the day",
+                height="stretch",
             )
         else:
             st.markdown(":material/inbox: Too few clicks yet to tell the hours apart.")
     with second.container(border=True, height="stretch"):
-        st.markdown("**Conversion rate by device**")
+        st.markdown(
+            "**Conversion rate by device** · so far",
+            help="What is still to come is missing from every device alike: compare them with each other, "
+            "and not with an earlier window.",
+        )
         if devices:
             rate = told["conversion_rate"].metric
             named = [Group(g.key, g.name.replace("_", " ").lower(), g.now, g.before) for g in devices]
-            chart(_plots.bars(named, rate, most=6), alt="Conversion rate by device")
+            chart(_plots.bars(named, rate, most=6, past=False), alt="Conversion rate by device")
         else:
             st.markdown(":material/inbox: No source has told devices apart in this window.")
 

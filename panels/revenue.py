@@ -105,6 +105,7 @@ def draw(of: Process, view: View, shown: Shown) -> None:
                 steps.at,
             ),
             alt=f"Revenue over time, beside {_plots.past(view)}",
+            height="stretch",
         )
     with right.container(border=True, height="stretch"):
         st.markdown(
