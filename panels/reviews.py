@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from fnmatch import fnmatchcase
 from functools import partial
 from typing import Final
 
 import streamlit as st
 
-from alerts import evidence
-from alerts.evidence import REVIEWED, Level, Sign, Signs
+from alerts.evidence import REVIEWED, Sign, Signs
 from alerts.review import review
-from connectors.contract import Window
-from metrics import history, reviews, usage, windows
+from metrics import history, reviews, usage
 from metrics.catalog import Catalog, Entry, Ref
-from metrics.compute import evaluate
 from panels import _format as f
-from panels import _live
+from panels import _live, _present
 from panels._access import actor, logged_in, may, tried
 from panels._blocks import head
 from panels._catalog import catalog, open_entry
@@ -28,10 +24,10 @@ from panels._table import About, Column, Pill, table
 from warehouse.access import Permission
 
 SPAN: Final = timedelta(days=91)
-BASELINE: Final = timedelta(days=28)
 SOON: Final = timedelta(days=14)
 
 STATES: Final = {"good": Status.good, "warn": Status.watch, "bad": Status.act, "none": Status.none}
+ORDER: Final = ("bad", "warn", "none", "good")
 WORD: Final = {"good": "Nothing against it", "warn": "Look at it", "bad": "Act on it", "none": "Says little"}
 CHOICES: Final = {"keep": "Keep as it is", "change": "Change it", "retire": "Retire it"}
 SAID: Final = {"keep": "kept", "change": "to be changed", "retire": "to be retired"}
@@ -74,15 +70,14 @@ def open_review(ref: Ref) -> None:
     st.switch_page("reviews.py", query_params=[(ref.kind, ref.name)])
 
 
-def listed(known: Catalog, told: Signs, now: datetime) -> None:
+def listed(of: Process, known: Catalog, told: Signs, now: datetime) -> None:
     """All that has reviews, the most urgent first."""
     under = [one for one in known.entries.values() if one.ref.kind in REVIEWED]
-    found = {one.ref: told.of(one) for one in under}
-    order = {"bad": 0, "warn": 1, "none": 2, "good": 3}
+    found = {one.ref: evidence_of(of, told, one, now) for one in under}
     under.sort(
         key=lambda one: (
             not one.overdue(now.date()),
-            order[found[one.ref][0].state],
+            ORDER.index(found[one.ref][0].state),
             one.review or date.min,
             one.title,
         )
@@ -158,7 +153,7 @@ def page_of(of: Process, known: Catalog, told: Signs, ref: Ref, now: datetime) -
     left, right = st.columns([3, 2])
     with left.container(border=True, height="stretch"):
         st.markdown(f"**Evidence of the last {SPAN.days} days**")
-        for sign in [*baselines(of, ref, now), *told.of(one)]:
+        for sign in evidence_of(of, told, one, now):
             line(sign)
         if st.button(
             "What it is, and who uses it", icon=":material/menu_book:", type="tertiary", key="entry"
@@ -253,58 +248,10 @@ def record(of: Process, one: Entry, choice: reviews.Choice) -> None:
         said["review_done"] = f"Recorded: {SAID[choice]}, asked again {upon:%-d %b %Y}."
 
 
-def baselines(of: Process, ref: Ref, now: datetime) -> list[Sign]:
-    """A rule's limits beside where the accounts are at present."""
-    if ref.kind != "rule" or of.alerts is None:
-        return []
-    found = []
-    known = windows.accounts(of.warehouse)
-    last = now.date() - timedelta(days=1)
-    span = windows.days(known, last - BASELINE + timedelta(days=1), last)
-    for rule in of.alerts.rules.values():
-        metric = of.metrics().get(str(getattr(rule.condition, "metric", None)))
-        if rule.id != ref.name or metric is None or metric.additive:
-            continue
-        levels = []
-        for (source, account), value in values(of, metric.name, span).items():
-            entry = known[source, account]
-            at = evidence.limit(rule, target(of, metric.name, source, account, entry.name), value)
-            if at:
-                name = f"{entry.name} ({of.workspace.sources.get(source, source)})"
-                levels.append(Level(name, entry.currency, value, at))
-        below = getattr(rule.condition, "below", None) is not None
-        sign = evidence.present(metric, levels, below=below)
-        if sign is not None:
-            found.append(Sign(sign.state, f"{str(rule.severity).capitalize()}. {sign.text}"))
-    return found
-
-
-def values(of: Process, name: str, span: dict[tuple[str, str], Window]) -> dict[tuple[str, str], float]:
-    """A metric by account over the span, in each account's own currency."""
-    if not span:
-        return {}
-    metric = of.metrics()[name]
-    found = {}
-    for key, window in span.items():
-        rows = evaluate(
-            of.warehouse, [metric], {key: window}, where={"source": key[0], "account": key[1]}
-        ).to_pylist()
-        if rows and rows[0][name] is not None:
-            found[key] = float(rows[0][name])
-    return found
-
-
-def target(of: Process, metric: str, source: str, account: str, name: str) -> float | None:
-    """An account's own target; the last that matches holds."""
-    held = [
-        t.value
-        for t in of.workspace.targets
-        if t.metric == metric
-        and t.campaign == "*"
-        and fnmatchcase(source, t.source)
-        and (fnmatchcase(account, t.account) or fnmatchcase(name, t.account))
-    ]
-    return held[-1] if held else None
+def evidence_of(of: Process, told: Signs, one: Entry, now: datetime) -> list[Sign]:
+    """What speaks for and against an entry, a rule's limits beside the present among it; the worst first."""
+    present = _present.signs(of, one.ref.name, now) if one.ref.kind == "rule" else []
+    return sorted([*present, *told.of(one)], key=lambda sign: ORDER.index(sign.state))
 
 
 @_live.follow
@@ -317,7 +264,7 @@ def panels() -> None:
     told = signs(of, known, now)
     ref = asked(known)
     if ref is None:
-        listed(known, told, now)
+        listed(of, known, told, now)
     else:
         page_of(of, known, told, ref, now)
 

@@ -6,9 +6,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from alerts import conditions
+from alerts.catalog import Current
+from alerts.routes import Routing
 from metrics import reviews
 from metrics.catalog import Ref
+from metrics.dashboards import shipped
 from panels._slot import process_slot
+from service import rules
+from tests.panels.conftest import METRICS, ROOT
+from tests.panels.test_alerts_page import engine, rule  # noqa: F401  # a fixture
 from tests.panels.test_pages import opened, text
 
 
@@ -68,3 +75,26 @@ def test_a_change_without_a_reason_is_refused_in_words(page, running):
     app.button(key="record").click().run()
     assert "Say what to retire, and why" in app.error[0].value
     assert reviews.latest(running.book) == {}
+
+
+def test_a_rules_limit_beside_the_present_stands_in_the_list_and_on_its_page(engine, filled, page):  # noqa: F811
+    """Each account pays 10 a conversion against a target of 20, in its own currency: 0.4 times that is 8."""
+    watched = conditions.read({"kind": "threshold", "metric": "cpa", "of": "target", "above": 0.4})
+    dear = rule().model_copy(update={"id": "dear", "title": "Dear", "condition": watched})
+    listed = [dear, *rules.load(ROOT / "nowhere", Routing(), METRICS)]
+    engine.rules = {(one.id, str(one.severity)): one for one in listed}
+    held = process_slot()
+    known = Current(
+        filled.book, metrics=lambda: METRICS, dashboards=shipped, sources=[], rules=lambda: listed
+    )
+    held["process"] = replace(held["process"], catalog=known)
+    app = page()
+    assert not app.exception
+    rows = app.dataframe[0].value
+    (row,) = [one for _, one in rows.iterrows() if one["title"] == ["Dear"]]
+    assert "Act on it" in row["evidence"][0]
+    said = "3 of 3 accounts are past it on average."
+    assert row["why"].endswith(said)
+    shown = text(page(rule="dear")).replace("\\", "")
+    assert "Account 1 (Google Ads) €10.00, fires over €8.00" in shown
+    assert "Account 3 (Google Ads) $10.00, fires over $8.00" in shown
