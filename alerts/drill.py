@@ -26,7 +26,7 @@ from alerts.notify.contract import NotifyError, unpack
 from alerts.observation import Labels, Observation, Result
 from alerts.outbox import Dispatcher, Inbox
 from alerts.provoke import Unprovoked, page_to_fail, provoke
-from alerts.records import CHAPTER
+from alerts.records import CHAPTER, Records
 from alerts.routes import INBOX
 from alerts.scene import Scene
 from alerts.telling import Describer
@@ -36,7 +36,7 @@ from warehouse.shadow import Shadow, scratch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from alerts.notify.contract import Notifier
+    from alerts.notify.contract import Message, Notifier
     from alerts.outbox import Outbox
     from alerts.routes import Routing
     from alerts.rules import Rule
@@ -287,18 +287,29 @@ class _Sender:
         self._seen = max((row["id"] for row in rows), default=self._seen)
         return [self._looked_up(row) for row in rows]
 
+    def _shown(self, message: Message) -> bool:
+        """Whether the page Alerts has the message's incident: it reads the book, not what was sent."""
+        records, number = Records(self._outbox.book), int(message.incident.rpartition("-")[2])
+        headlines = self._outbox.book.read("SELECT headline FROM incident WHERE id = ?", [number])
+        members = {one.incident for one in records.instances().values()}
+        ended = (incident := records.incident(number)) is not None and incident.closed is not None
+        return [row["headline"] for row in headlines] == [message.headline] and (ended or number in members)
+
     def _looked_up(self, row: Mapping[str, Any]) -> Delivered:
         channel = row["channel"]
         how = fault = ""
         if row["status"] != "sent":
             fault = row["error"] or "not sent in time"
+        elif channel == INBOX:
+            how = "shown in the app"
+            fault = "" if self._shown(unpack(row["message"])) else "the app does not show it"
         else:
             try:
                 held = self._channels[channel].find(unpack(row["message"]))
             except NotifyError as error:
                 fault = f"sent, and not to be looked up: {error.cause}"
             else:
-                how = "shown in the app" if channel == INBOX else "read back" if held else "accepted"
+                how = "read back" if held else "accepted"
                 if held is None and channel in _ASKED:
                     fault = "sent, and not to be found"
         return Delivered(channel, row["recipient"], how, time.monotonic() - self._began, fault)

@@ -15,7 +15,8 @@ from alerts.notify.settings import EmailSettings, SlackSettings
 from alerts.notify.slack import Slack
 from alerts.observation import Result
 from alerts.provoke import PROVOKED
-from alerts.routes import Person, Routing
+from alerts.records import Records
+from alerts.routes import INBOX, Person, Receiver, Routing
 from alerts.rules import Rule
 from connectors.contract import PageCheck
 from metrics import model
@@ -110,6 +111,18 @@ def test_a_channel_that_refuses_is_a_failing_drill(up, ground):
         up.calm()
     assert not done.well
     assert any(one.channel == "slack" and one.fault for one in done.delivered)
+
+
+def test_what_is_for_the_inbox_must_stand_in_the_app(ground, monkeypatch):
+    info = rule("spend-pace/critical").model_copy(update={"routes": (Receiver(INBOX, "owner"),)})
+    (done,) = drill(ground, [info])
+    assert [(one.channel, one.to, one.how, one.fault) for one in done.delivered] == [
+        (INBOX, "marketing", "shown in the app", "")
+    ]
+    monkeypatch.setattr(Records, "keep_incident", lambda *_: None)  # told, and on no page
+    (done,) = drill(ground, [info])
+    assert not done.well
+    assert done.delivered[0].fault == "the app does not show it"
 
 
 def test_a_rule_that_does_not_see_its_condition_fails(ground):
