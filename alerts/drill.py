@@ -138,8 +138,8 @@ def drill(ground: Ground, rules: Sequence[Rule]) -> list[Drilled]:
             heard = _told(book, shadow, ground, [found[n] for n in names], now)
             book.close()
             for key in names:
-                fault = "" if heard else "it fired, and nobody was to hear of it"
-                done[key] = replace(done[key], delivered=heard, fault=fault)
+                fault = "" if heard[key] else "it fired, and nobody was to hear of it"
+                done[key] = replace(done[key], delivered=heard[key], fault=fault)
     return [done[rule.name] for rule in rules]
 
 
@@ -246,8 +246,8 @@ def _told(
     ground: Ground,
     found: Sequence[tuple[Rule, Observation]],
     now: datetime,
-) -> tuple[Delivered, ...]:
-    """Tell of what fired, look up what arrived, and end it."""
+) -> dict[str, tuple[Delivered, ...]]:
+    """Tell of what fired, look up what arrived, and end it: by rule, what became of its messages."""
     at_once = {"hold": timedelta(0), "keep_firing_for": timedelta(0)}
     rules = [rule.model_copy(update=at_once) for rule, _ in found]
     second = timedelta(seconds=1)
@@ -257,10 +257,15 @@ def _told(
     engine = Engine(book, rules, routing, ground.defaults, ground.describe(shadow), test=True)
     sender = _Sender(engine.outbox, {INBOX: Inbox(), **ground.notifiers}, ground.clock)
     engine.take({rule.name: Finding({o.labels: o}) for rule, o in found}, now)
-    heard = sender.deliver()
+    arrived = sender.deliver()
+    home = {(key.rule, key.severity): one.incident for key, one in engine.records.instances().items()}
     over = [(rule, replace(o, result=Result.FALSE, at=o.at + second)) for rule, o in found]
     engine.take({rule.name: Finding({o.labels: o}) for rule, o in over}, now + 2 * second)
-    return (*heard, *(one for one in sender.deliver() if one.fault))
+    arrived += [(number, one) for number, one in sender.deliver() if one.fault]
+    return {
+        rule.name: tuple(one for number, one in arrived if number == str(home[rule.id, rule.severity]))
+        for rule in rules
+    }
 
 
 class _Sender:
@@ -273,19 +278,20 @@ class _Sender:
         self._dispatcher = Dispatcher(outbox, channels, clock)
         self._seen = 0
 
-    def deliver(self) -> list[Delivered]:
-        """What became of the messages since the last call."""
+    def deliver(self) -> list[tuple[str, Delivered]]:
+        """What became of the messages since the last call, with their incidents' numbers."""
         end = time.monotonic() + _WITHIN
         while time.monotonic() < end and self._outbox.counts().keys() & {"pending", "sending"}:
             turns = [self._dispatcher.turn(name, notifier) for name, notifier in self._channels.items()]
             if not any(turns):
                 time.sleep(_RETRY)
         rows = self._outbox.book.read(
-            "SELECT id, channel, recipient, status, error, message FROM outbox WHERE id > ? ORDER BY id",
+            "SELECT id, incident, channel, recipient, status, error, message FROM outbox "
+            "WHERE id > ? ORDER BY id",
             [self._seen],
         )
         self._seen = max((row["id"] for row in rows), default=self._seen)
-        return [self._looked_up(row) for row in rows]
+        return [(row["incident"].rpartition("-")[2], self._looked_up(row)) for row in rows]
 
     def _shown(self, message: Message) -> bool:
         """Whether the page Alerts has the message's incident: it reads the book, not what was sent."""

@@ -131,8 +131,11 @@ def _landing_page(shadow: Shadow, condition: Any, _on: Labels, _end: datetime) -
 
 
 def page_to_fail(shadow: Shadow) -> str | None:
-    """The page that was looked at last: the one that a drill makes fail."""
-    found = shadow.query("SELECT url FROM page_check ORDER BY checked DESC, url LIMIT 1")["url"].to_pylist()
+    """The page that was looked at last, of those that work if any does: the one that a drill makes fail."""
+    found = shadow.query(
+        """SELECT url FROM page_check GROUP BY url
+        ORDER BY arg_max(failure, checked) <> '', max(checked) DESC, url LIMIT 1"""
+    )["url"].to_pylist()
     return found[0] if found else None
 
 

@@ -163,5 +163,12 @@ def test_what_fires_anyway_proves_nothing(ground):
     )
 
 
+def test_a_page_that_works_is_made_to_fail_where_another_is_down(ground, world):
+    down = PageCheck("https://shop.test/sale", NOW, "status", "answers HTTP 500", "", 0, 500)
+    world.reply("google_ads", "a", [replace(down, checked=NOW - timedelta(minutes=1)), down], seen_at=NOW)
+    (done,) = drill(ground, [rule("landing-page/critical")])
+    assert (done.well, done.skipped, done.on.part) == (True, "", "https://shop.test/")
+
+
 def test_every_kind_has_a_drill():
     assert set(PROVOKED) >= set(KINDS)
