@@ -137,10 +137,10 @@ def _environment(announced: Mapping[str, Any]) -> dict[str, str]:
 
 @contextlib.asynccontextmanager
 async def _closing(writer: asyncio.StreamWriter) -> Any:
-    """Close a connection at the end, and forgive one that the other side has ended."""
+    """Close a connection at the end, and forgive one that the other side or the program's end has ended."""
     try:
         yield
-    except (OSError, asyncio.IncompleteReadError):
+    except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
         pass
     except (LookupError, ValueError) as error:
         sys.stderr.write(f"sandbox: {error}\n")
