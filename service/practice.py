@@ -63,8 +63,9 @@ class Practice:
         self._now: Practised | None = None
 
     def current(self) -> Practised | None:
-        """The one that is to be found."""
-        return self._now
+        """The one that is to be found; None once its time is over."""
+        one = self._now
+        return one if one is not None and self._clock() < one.begun + _LASTS else None
 
     def begin(self, *, by: Actor) -> None:
         """Begin one, at random, where nothing else is wrong.
@@ -74,7 +75,7 @@ class Practice:
         now = self._clock()
         allow(self._book, by, Permission.ALERTS, "practice", now=now)
         with self._lock:
-            if self._now is not None:
+            if self.current() is not None:
                 raise ValueError("an incident is under way already: find it, or give up")
             incidents = self._ask("GET", "/incidents")["incidents"]
             disturbed = frozenset(str(one["advertiser"]) for one in incidents if one["active"])
@@ -93,10 +94,12 @@ class Practice:
         now = self._clock()
         allow(self._book, by, Permission.ALERTS, "practice", now=now)
         with self._lock:
-            one = self._now
+            one = self.current()
             if one is None:
                 raise ValueError("no incident is under way")
-            self._ask("DELETE", f"/incidents/{one.id}")
+            # A sandbox that was started anew knows nothing of it: it is over.
+            if one.id in [known["id"] for known in self._ask("GET", "/incidents")["incidents"]]:
+                self._ask("DELETE", f"/incidents/{one.id}")
             self._now = None
         Audit(self._book).record(by.name, "ended", "practice", now=now, detail={"what": one.kind})
 

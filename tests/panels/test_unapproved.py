@@ -110,16 +110,18 @@ def in_the_app(team, what, monkeypatch):
     next(one for one in app.button if one.label == "Propose").click().run()
     if what == "broken":
         return app.error[0].value
+    if what == "unapproved":
+        return proposals.find(team.book, 1).state
     app = opened(ADA)
     offered = [one for one in app.button if one.label == "Approve"]
     if what == "approved":
         offered[0].click().run()
-    elif what == "by its author":
+    else:
         assert offered == []
         with pytest.raises(Denied) as refused:  # what the button calls
             team.desk.approve(1, by=ADA)
         return str(refused.value)
-    return "" if what == "approved" else proposals.find(team.book, 1).state
+    return ""
 
 
 def by_the_api(team, what):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -90,6 +91,19 @@ def test_a_viewer_begins_and_ends_nothing(team, face):
     with pytest.raises(Denied):
         team.desk.end(by=VERA)
     assert team.desk.current() is not None
+
+
+def test_it_is_over_with_its_time_and_with_its_sandbox(team, monkeypatch):
+    team.desk.begin(by=EMIL)
+    held = team.desk.current()
+    monkeypatch.setattr(team.desk, "_clock", lambda: at(23.4))
+    assert team.desk.current() is held
+    monkeypatch.setattr(team.desk, "_clock", lambda: at(23.5))  # twelve hours after it began
+    assert team.desk.current() is None
+    monkeypatch.setattr(team.desk, "_clock", lambda: at(11.5))
+    monkeypatch.setattr(team.desk, "_now", replace(held, id=99))  # of a sandbox before this one
+    team.desk.end(by=EMIL)
+    assert team.desk.current() is None
 
 
 def test_a_sandbox_that_is_gone_is_said(team, monkeypatch):
