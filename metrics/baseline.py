@@ -53,6 +53,8 @@ _TINY = 1e-12
 
 def median(values: Floats, use: Bools, axis: int) -> Floats:
     """The median along an axis of what `use` marks, NaN where it marks nothing."""
+    if not values.shape[axis]:
+        return np.full(values.sum(axis).shape, np.nan)
     ordered = np.sort(np.where(use, values, np.inf), axis=axis)
     count = np.broadcast_to(use, values.shape).sum(axis, keepdims=True)
     low = np.take_along_axis(ordered, np.maximum(count - 1, 0) // 2, axis)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from metrics.baseline import median
+
 __all__ = ["Past", "Projection", "cumulative_share", "day_shares", "past", "project", "project_day"]
 
 Floats = npt.NDArray[np.float64]
@@ -55,12 +57,8 @@ def _spread(errors: Floats, valid: npt.NDArray[np.bool_], least: float, unknown:
 
     Bounded below by `least`; `unknown` where fewer than three errors are valid.
     """
-    size = np.where(valid, np.abs(errors), np.nan)
-    enough = valid.sum(-1) >= 3
-    with np.errstate(all="ignore"):
-        spread = np.full(enough.shape, unknown)
-        spread[enough] = np.maximum(1.4826 * np.nanmedian(size[enough], axis=-1), least)
-    return spread
+    found = np.maximum(1.4826 * median(np.abs(errors), valid, -1), least)
+    return np.where(valid.sum(-1) >= 3, found, unknown)
 
 
 def day_shares(history: Floats, weekdays: Ints, weekday: int) -> Floats:
@@ -128,14 +126,10 @@ def past(history: Floats, weekdays: Ints, weekday: int) -> Past:
     active = totals > 0
     logs = np.log(np.maximum(totals, _TINY))
 
-    with np.errstate(all="ignore"):
-        masked = np.where(active, totals, np.nan)
-        overall = np.where(
-            active.any(1), np.nanmedian(np.where(active.any(1)[:, None], masked, 1.0), axis=1), 0
-        )
-        level = np.stack(
-            [_median_or(masked[:, weekdays == day], overall) for day in range(7)], axis=1
-        )  # (entities, 7)
+    # A weekday that never delivered is taken to be like all the others.
+    overall = np.nan_to_num(median(totals, active, 1))
+    of_day = [median(totals[:, of], active[:, of], 1) for of in (weekdays == day for day in range(7))]
+    level = np.stack([np.where(np.isnan(one), overall, one) for one in of_day], axis=1)  # (entities, 7)
     ratios = logs - np.log(np.maximum(level[:, weekdays], _TINY))
     misses = (
         np.stack(
@@ -210,12 +204,3 @@ def project(of: Past, spent: Floats, hour: float, *, expected: Floats | None = N
         high=np.where(silent, spent, np.maximum(np.exp(mu + wide), spent)),
         sigma=np.where(silent, 0.0, sigma * _WIDEN_DAY),
     )
-
-
-def _median_or(values: Floats, otherwise: Floats) -> Floats:
-    """Median along the days, `otherwise` where a weekday never delivered."""
-    seen = ~np.isnan(values).all(1) if values.shape[1] else np.zeros(len(values), dtype=bool)
-    out = otherwise.copy()
-    if seen.any():
-        out[seen] = np.nanmedian(values[seen], axis=1)
-    return out
