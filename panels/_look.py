@@ -53,6 +53,7 @@ _STYLE = """<style>
 /* A phone shows the top line: what is dense is for a desk. */
 @media (max-width: 640px) {
   .st-key-desk, .st-key-bars, .st-key-plan, .st-key-pick_vs, .st-key-pick_replay { display: none }
+  .st-key-controls [role=radiogroup] { flex-wrap: wrap; row-gap: .25rem }
 }
 </style>"""
 
