@@ -11,20 +11,19 @@ import hashlib
 import http.client
 import json
 import logging
-import re
 import ssl
 import threading
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
-from urllib.error import URLError
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackRequestError
 from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
 
 from alerts.notify import slack_blocks
-from alerts.notify.contract import Message, NotifyError, Reason, Receipt, Retry, Stop
+from alerts.notify.contract import Message, Reason, Receipt, Retry, Stop
+from alerts.notify.slack_errors import Gone, broken, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,38 +50,6 @@ _REWRITES: Final = frozenset(
 """Reasons that change what the channel's message says."""
 _LOUD: Final = frozenset({Reason.NEW_ALERTS, Reason.SEVERITY, Reason.REPEAT, Reason.ESCALATION})
 """Reasons whose reply the channel shows too: a thread alone is not noticed."""
-
-_GONE: Final = frozenset({"message_not_found", "thread_not_found", "cannot_reply_to_message"})
-_AGAIN: Final = frozenset(
-    {
-        "internal_error",
-        "fatal_error",
-        "service_unavailable",
-        "request_timeout",
-        "ratelimited",
-        "rate_limited",
-        "message_limit_exceeded",
-        "team_added_to_org",
-    }
-)
-_INSTALL: Final = (
-    "Install the app again in Slack and put its bot token under [slack] into .streamlit/secrets.toml."
-)
-_MENDS: Final = {
-    "invalid_auth": _INSTALL,
-    "not_authed": _INSTALL,
-    "account_inactive": _INSTALL,
-    "token_revoked": _INSTALL,
-    "token_expired": _INSTALL,
-    "not_allowed_token_type": "The bot token begins with xoxb-, the one for buttons with xapp-.",
-    "missing_scope": "Give the app the scope {needed} under OAuth & Permissions and install it again.",
-    "channel_not_found": "Check the id {channel} at the foot of the channel's details; a private channel "
-    "must invite the app.",
-    "not_in_channel": "Invite the app: write /invite @Paceline in the channel {channel}.",
-    "is_archived": "The channel {channel} is archived: name another under alerts.channels.slack.channel.",
-    "user_not_found": "Check the member id {channel} under alerts.people.",
-    "restricted_action": "A workspace admin has to let the app post in {channel}.",
-}
 
 
 class _Brief(RateLimitErrorRetryHandler):
@@ -133,11 +100,11 @@ class Slack:
         if root is not None:
             try:
                 return self._reply(message, channel, root)
-            except _Gone:  # somebody deleted the parent: the incident gets a new one
+            except Gone:  # somebody deleted the parent: the incident gets a new one
                 self._threads.forget(message.incident, message.to)
         try:
             return self._post(message, channel)
-        except _Gone as gone:
+        except Gone as gone:
             raise Stop(f"Slack: {gone.code}") from None
 
     def find(self, message: Message) -> Receipt | None:
@@ -301,7 +268,7 @@ class Slack:
                     cursor=cursor,
                 ),
             )
-        except _Gone:
+        except Gone:
             return
 
     def _pages(self, method: str, channel: str, ask: Callable[[str | None], Any]) -> Iterator[dict[str, Any]]:
@@ -319,11 +286,11 @@ class Slack:
         try:
             return ask()
         except SlackApiError as error:
-            raise _refused(method, channel, error) from None
+            raise refused(method, channel, error) from None
         except SlackRequestError:  # the upload of a file's bytes
             raise Retry(f"Slack: {method} failed", perhaps=True) from None
         except (OSError, http.client.HTTPException, json.JSONDecodeError) as error:
-            raise _broken(method, error) from None
+            raise broken(method, error) from None
 
 
 class _Pace:
@@ -343,14 +310,6 @@ class _Pace:
             self._sleep(at - now)
 
 
-class _Gone(NotifyError):
-    """What was to be changed or answered is no longer there."""
-
-    def __init__(self, code: str) -> None:
-        self.code = code
-        super().__init__(code)
-
-
 def _metadata(message: Message) -> dict[str, Any]:
     return {
         "event_type": _EVENT,
@@ -362,42 +321,3 @@ def _payload(found: dict[str, Any]) -> dict[str, Any]:
     """What we attached to a message of ours; {} for anybody else's."""
     metadata = found.get("metadata") or {}
     return metadata.get("event_payload") or {} if metadata.get("event_type") == _EVENT else {}
-
-
-def _refused(method: str, channel: str, error: SlackApiError) -> NotifyError:
-    """A refusal, told by what to do next. The SDK's own text holds the whole reply, so it stays out."""
-    response: Any = error.response
-    status = getattr(response, "status_code", 0) or (response.get("status", 0) if _is_map(response) else 0)
-    data = getattr(response, "data", None) or response
-    code = str(data.get("error", "")) if _is_map(data) else ""
-    if not re.fullmatch(r"[a-z0-9_]+", code):
-        code = ""  # the SDK's own words about a page that is no JSON
-    if status == 429 or code in ("ratelimited", "rate_limited"):
-        headers = {k.lower(): v for k, v in (getattr(response, "headers", None) or {}).items()}
-        return Retry("Slack: too many requests", after=timedelta(seconds=int(headers.get("retry-after", 30))))
-    if status >= 500 or code in _AGAIN or not code:
-        return Retry(
-            f"Slack: {method}: {code or f'no answer that makes sense (HTTP {status})'}", perhaps=True
-        )
-    if code in _GONE:
-        return _Gone(code)
-    needed = str(data.get("needed", "")) or "that it lacks"
-    mend = _MENDS.get(code, "").format(channel=channel, needed=needed)
-    told = "; ".join(str(one) for one in data.get("errors") or ())[:300]
-    return Stop(f"Slack: {method}: {code}{f': {told}' if told else ''}", mend)
-
-
-def _broken(method: str, error: Exception) -> NotifyError:
-    """No answer: whether the message went out is known only where nobody answered the door."""
-    reason = error.reason if isinstance(error, URLError) else error
-    if isinstance(reason, ssl.SSLCertVerificationError):
-        return Stop(
-            f"Slack: its certificate is not trusted: {reason.verify_message}",
-            "Check alerts.channels.slack.url and ca_file, or what stands between us and Slack.",
-        )
-    known = isinstance(reason, ConnectionRefusedError) or type(reason).__name__ == "gaierror"
-    return Retry(f"Slack: {method}: no answer ({type(reason).__name__})", perhaps=not known)
-
-
-def _is_map(value: Any) -> bool:
-    return isinstance(value, dict)
