@@ -9,10 +9,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
+from alerts.records import CHAPTER
 from alerts.scene import Scene, Target
 from connectors.contract import Budget, Window
+from tests.alerts.digest_kit import Shop
 from tests.alerts.timeline import QUIET, SLACK, Timeline, rule
 from tests.metrics.conftest import Store, hour, named, total  # noqa: F401  # for the tests
+from warehouse.book import Book
 from warehouse.duck import DuckWarehouse
 from warehouse.store import Fetch
 
@@ -114,3 +117,30 @@ def one(tmp_path):
 def calls(tmp_path):
     """The ordinary routes."""
     return lambda *rules: Timeline(tmp_path, rules or [rule("spend")])
+
+
+@pytest.fixture
+def shop(tmp_path):
+    with DuckWarehouse.open(tmp_path / "paceline.duckdb", min_free=0) as warehouse:
+        made = Shop(warehouse)
+        made.account("google_ads", "a")
+        yield made
+
+
+@pytest.fixture
+def usual(shop):
+    """100 a day on brand at ROAS 4 and CPA 10; on the last day twice the spend and half the sales."""
+    shop.days("brand", cost=100, conversions=10, value=400, back=range(2, 44))
+    shop.days("generic", cost=50, conversions=2, value=100, back=range(2, 44))
+    shop.days("brand", cost=200, conversions=5, value=200, back=[1], clicks=400)
+    shop.days("generic", cost=50, conversions=4, value=200, back=[1])
+    shop.days("fresh", cost=10, conversions=1, value=70, back=[1], clicks=20)
+    shop.stored()
+    return shop
+
+
+@pytest.fixture
+def book(tmp_path):
+    made = Book.open(tmp_path / "book.sqlite", [CHAPTER])
+    yield made
+    made.close()

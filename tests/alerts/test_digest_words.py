@@ -1,0 +1,188 @@
+"""What a digest says, and its picture."""
+
+from __future__ import annotations
+
+import io
+import socket
+from dataclasses import replace
+from datetime import UTC, date, timedelta
+
+from PIL import Image
+
+from alerts.digest import chart
+from alerts.digest.compose import compose
+from alerts.digest.figures import gather
+from alerts.drawing import png
+from alerts.engine import Engine, Finding
+from alerts.notify.contract import Reason
+from alerts.notify.slack_blocks import parent
+from alerts.observation import Observation
+from alerts.telling import Described
+from connectors.contract import Budget, Window
+from metrics import windows
+from metrics.flights import Amount, SpendPlan
+from sandbox.slack_blocks import check
+from tests.alerts.digest_kit import APP, DEFAULTS, NOW, figures, ground, told, words
+from tests.alerts.timeline import ROUTING, TRUE, labels, rule
+from warehouse.access import local
+from warehouse.store import Fetch
+
+# -- words
+
+
+def test_a_manager_reads_it_from_what_to_trust_down_to_what_to_open(usual, book):
+    text = words(usual, book)
+    order = [
+        "As of:",
+        "Spend:",
+        "ROAS:",
+        "CPA:",
+        "Plans",
+        "Up (revenue",
+        "Down (revenue",
+        "Open incidents",
+        "About the data",
+    ]
+    places = [text.index(word) for word in order]
+    assert places == sorted(places)
+    assert text.startswith("Mon 23 Nov: €260 spent, ROAS ")
+    assert "As of: Google Ads 08:00 (fresh)" in text
+    assert "Spend: €260 (+73 % vs 7-day average) · outside the usual €150 to €150" in text
+    assert "● Nothing is open" in text
+    assert (
+        f"{APP}/campaign?source=google_ads&account=a&campaign=brand&win=custom&from=2026-11-23&to=2026-11-23"
+        in text
+    )
+
+
+def test_the_first_sixty_characters_say_the_day_the_spend_and_the_return(usual, book):
+    made = compose(figures(usual), told(usual, book), NOW)
+    assert "spent, ROAS" in made.headline[:60]
+
+
+def test_plans_say_where_they_will_end(usual, book):
+    plan = SpendPlan("Always on", "EUR", (Amount(3000.0),), period="month")
+    usual.reply(
+        "google_ads",
+        "a",
+        [Budget("b", "brand", "", "budget", 150_000_000, "daily", "campaign", shared=False)],
+    )
+    text = words(usual, book, plans=[plan])
+    # 22 days of 150 and one of 260 are spent: 3,560 of 3,000.
+    assert "■ Always on: €3.56k of €3.00k (+" in text
+    assert "% over (€" in text
+    assert f"{APP}/pacing?plan=Always+on" in text
+
+
+def open_incident(book, *, rules, at, acknowledged=""):
+    """An incident of the real engine, told, and in somebody's hand if one is named."""
+
+    def describe(_alert, _notice, _now):
+        return Described("Overspend, €240/h: Brand")
+
+    engine = Engine(book, rules, ROUTING, DEFAULTS, describe)
+    brand = labels("brand")
+    engine.take({r.name: Finding({brand: Observation(brand, TRUE, at)}) for r in rules}, at)
+    engine.tick(at + timedelta(minutes=1))
+    if acknowledged:
+        engine.acknowledge(1, by=local(acknowledged), now=at + timedelta(minutes=2))
+
+
+def test_open_incidents_stand_with_age_and_owner(usual, book):
+    at = NOW.astimezone(UTC) - timedelta(hours=50)
+    open_incident(book, rules=[rule("spend")], at=at)
+    text = words(usual, book)
+    assert "Open incidents: 1, 1 not acknowledged" in text
+    assert "■ Overspend, €240/h: Brand · 2 d, Dana" in text
+    assert "1 incident open" in text.split("\n")[0]
+
+
+def test_who_has_it_in_hand_is_told(usual, book):
+    at = NOW.astimezone(UTC) - timedelta(hours=3)
+    open_incident(book, rules=[rule("spend")], at=at, acknowledged="Dana")
+    text = words(usual, book)
+    assert "Open incidents: 1, none not acknowledged" in text
+    assert "■ Overspend, €240/h: Brand · 3 h, Dana, acknowledged by Dana" in text
+
+
+def test_another_account_s_incident_is_another_audience_s(usual, book):
+    open_incident(book, rules=[rule("spend")], at=NOW.astimezone(UTC) - timedelta(hours=3))
+    usual.account("google_ads", "b")
+    usual.days("other", cost=1, conversions=1, value=1)
+    usual.stored("b")
+    own = {k: a for k, a in windows.accounts(usual.warehouse).items() if k[1] == "b"}
+    made = compose(gather(ground(usual), own, "daily", NOW), told(usual, book), NOW)
+    assert "nothing open" in made.headline
+
+
+def test_a_weekly_digest_says_how_the_alerts_did(usual, book):
+    late = rule("spend").model_copy(update={"review": date(2026, 11, 20)})
+    fine = rule("mix").model_copy(update={"review": date(2027, 3, 1)})
+    open_incident(
+        book, rules=[rule("spend")], at=NOW.astimezone(UTC) - timedelta(hours=40), acknowledged="Dana"
+    )
+    text = words(usual, book, late, fine, kind="weekly")
+    assert text.startswith("17 Nov to 23 Nov: €1.16k spent, ROAS ")
+    assert "Alerts of the week" in text
+    assert "1 incident (1 critical), 0 the week before" in text
+    assert "● Acted on: 100 % (1 of 1)" in text
+    assert "▲ Review due 20 Nov: Spend (Dana)" in text
+    assert "Mix" not in text
+    assert "Alerts of the week" not in words(usual, book, late)
+
+
+def test_what_is_wrong_with_the_data_is_said(usual, book):
+    window = Window(NOW.astimezone(UTC) - timedelta(hours=1), NOW.astimezone(UTC))
+    usual.warehouse.record(
+        Fetch("google_ads", "a", "delivery", window, NOW.astimezone(UTC), 1, "stop", error="Unauthorized", cause="dead token")
+    )  # fmt: skip
+    text = words(usual, book)
+    assert "■ google_ads a: delivery fails: dead token" in text
+    later = NOW + timedelta(hours=5)
+    assert "Google Ads 08:00 (stale, 5 h)" in words(usual, book, now=later)
+
+
+def test_any_digest_is_within_slack_s_limits(usual, book):
+    names = ["<!channel> & " + "x" * 200 + str(n) for n in range(8)]
+    for name in names:
+        usual.days(name, cost=5, conversions=1, value=9, back=range(2 if name == names[0] else 1, 44))
+    usual.days(names[0], cost=500, conversions=90, value=900, back=[1])
+    usual.stored()
+    made = compose(figures(usual, "weekly"), told(usual, book), NOW)
+    message = made.message(key="k", thread="t", to="C1", at=NOW)
+    blocks = parent(message, buttons=True)
+    assert check(blocks) == []
+    assert "<!channel>" not in str(blocks[1:])
+    assert not any(block["type"] == "actions" for block in blocks)
+    assert message.reason is Reason.DIGEST
+
+
+# -- the picture
+
+
+def test_the_picture_is_drawn_without_a_network(usual, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("the network was touched")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    plan = SpendPlan("Always <on> · 東京", "EUR", (Amount(4500.0),), period="month")
+    drawing, said = chart.chart(figures(usual, plans=[plan]))
+    made = png(drawing)
+    assert made.startswith(b"\x89PNG")
+    width, height = (int.from_bytes(made[n : n + 4], "big") for n in (16, 20))
+    assert width > 1100
+    assert height > 400
+    with Image.open(io.BytesIO(made)) as picture:  # the title is written: a font that is missing leaves none
+        top = picture.convert("L").crop((20, 20, 700, 64))
+        assert min(top.get_flattened_data()) < 80
+    assert said.startswith("Always <on> · 東京: €3.56k spent, ")
+    assert "likely end" in said
+
+
+def test_without_a_plan_the_days_are_drawn(usual):
+    found = replace(figures(usual), paces=())
+    drawing, said = chart.chart(found)
+    assert len(drawing["data"]["values"]) == 29
+    assert drawing["data"]["values"][-1] == {"at": "2026-11-23T00:00:00", "value": 260.0, "own": True}
+    assert said == "Spend by day, in EUR; the last: €260"
+    assert png(drawing).startswith(b"\x89PNG")
