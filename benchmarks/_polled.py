@@ -12,7 +12,9 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from connectors.contract import DayTotal, Delivery, Window, schema
+from connectors.contract import Window
+from connectors.rows import DayTotal, Delivery
+from connectors.schema import schema
 from warehouse.duck import DuckWarehouse
 from warehouse.store import Fetch, Slice
 

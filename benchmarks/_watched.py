@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from connectors.contract import AccountRow, DayTotal, Delivery, Row, Window, schema, to_batch
+from connectors.contract import Window
+from connectors.rows import AccountRow, DayTotal, Delivery
+from connectors.schema import Row, schema, to_batch
 from sandbox.clock import SandboxClock
 from sandbox.world import World
 from warehouse.duck import DuckWarehouse

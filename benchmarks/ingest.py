@@ -28,7 +28,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from connectors.contract import Delivery, Window, schema
+from connectors.contract import Window
+from connectors.rows import Delivery
+from connectors.schema import schema
 from warehouse.duck import DuckWarehouse
 from warehouse.ledger import as_of
 from warehouse.store import Fetch, Slice, Written

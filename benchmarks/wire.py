@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connectors import _google_queries as gaql
-from connectors.contract import Account, Delivery, Window
+from connectors.contract import Account, Window
 from connectors.google_ads import GoogleAds
+from connectors.rows import Delivery
 from service.plan import midnight
 from tests.contract.sandbox import Sandbox, running
 from warehouse.duck import DuckWarehouse

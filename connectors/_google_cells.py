@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors._google_queries import CATEGORIES
-from connectors.contract import Budget, DayTotal
+from connectors.rows import Budget, DayTotal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -12,8 +12,8 @@ from google.protobuf.json_format import MessageToDict
 
 from connectors._google_cells import id_of, rows
 from connectors._google_queries import MOST_CHANGES
-from connectors.contract import Change
 from connectors.errors import TooMuchData
+from connectors.rows import Change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connectors._google_cells import id_of
-from connectors.contract import Recommendation
+from connectors.rows import Recommendation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

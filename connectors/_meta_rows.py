@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
-from connectors.contract import schema
+from connectors.schema import schema
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from connectors._meta_graph import Node, Page
-    from connectors.contract import Row
+    from connectors.schema import Row
 
 __all__ = [
     "CATEGORIES",

@@ -8,7 +8,7 @@ import re
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from connectors.contract import Ad, Budget, Campaign, Change, Experiment
+from connectors.rows import Ad, Budget, Campaign, Change, Experiment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

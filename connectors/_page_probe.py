@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from connectors._page_guard import Blocked, NoSuchHost, Place, Resolver, locate
-from connectors.contract import PageCheck
+from connectors.web_rows import PageCheck
 
 __all__ = ["Probe", "look", "pages", "same_site"]
 

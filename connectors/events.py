@@ -19,8 +19,10 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from connectors._event_log import Event, EventLog
-from connectors.contract import Account, Batch, Connector, Web, WebMinute, WebStep, Window, schema, stream
+from connectors.contract import Account, Connector, Window, stream
+from connectors.schema import Batch, schema
 from connectors.units import Duration, TimeZone
+from connectors.web_rows import Web, WebMinute, WebStep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

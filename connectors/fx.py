@@ -16,8 +16,10 @@ from zoneinfo import ZoneInfo
 import requests
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors.contract import Account, Batch, Connector, Rate, Window, stream
+from connectors.contract import Account, Connector, Window, stream
 from connectors.errors import RateLimited, SourceError, Unavailable, Unexpected
+from connectors.rows import Rate
+from connectors.schema import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

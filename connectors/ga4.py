@@ -23,8 +23,10 @@ from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
 from connectors._clock import to_utc
 from connectors._google_login import LoginSettings
-from connectors.contract import Account, Batch, Connector, Web, WebMinute, WebStep, Window, stream
+from connectors.contract import Account, Connector, Window, stream
 from connectors.errors import RateLimited, SourceError, TooMuchData, Unexpected
+from connectors.schema import Batch
+from connectors.web_rows import Web, WebMinute, WebStep
 
 if TYPE_CHECKING:
     from connectors._ga4_wire import Report, Wire

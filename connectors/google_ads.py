@@ -30,16 +30,15 @@ from connectors import _google_queries as gaql
 from connectors._clock import to_utc
 from connectors._google_accounts import walk
 from connectors._google_login import LoginSettings
-from connectors.contract import (
-    Account,
+from connectors.contract import Account, Connector, Stream, Window, stream
+from connectors.errors import Unexpected
+from connectors.rows import (
     Ad,
     AdDelivery,
     Auction,
-    Batch,
     Budget,
     Campaign,
     Change,
-    Connector,
     ConversionAction,
     DayTotal,
     Delivery,
@@ -47,11 +46,8 @@ from connectors.contract import (
     ExperimentEffect,
     Recommendation,
     SegmentDelivery,
-    Stream,
-    Window,
-    stream,
 )
-from connectors.errors import Unexpected
+from connectors.schema import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,8 +20,10 @@ from zoneinfo import ZoneInfo
 import certifi
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors.contract import Account, Batch, Connector, PageCheck, Window, stream
+from connectors.contract import Account, Connector, Window, stream
 from connectors.errors import Unavailable, Unexpected
+from connectors.schema import Batch
+from connectors.web_rows import PageCheck
 
 if TYPE_CHECKING:
     import pyarrow as pa

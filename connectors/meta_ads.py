@@ -43,25 +43,21 @@ from connectors._meta_accounts import check, reached
 from connectors._meta_auction import FIELDS as RANKINGS
 from connectors._meta_auction import Rankings
 from connectors._meta_insights import STATUSES, Insights
-from connectors.contract import (
-    Account,
+from connectors.contract import Account, Connector, Stream, Window, stream
+from connectors.errors import Unexpected
+from connectors.rows import (
     Ad,
     AdDelivery,
     Auction,
-    Batch,
     Budget,
     Campaign,
     Change,
-    Connector,
     DayTotal,
     Delivery,
     Experiment,
     SegmentDelivery,
-    Stream,
-    Window,
-    stream,
 )
-from connectors.errors import Unexpected
+from connectors.schema import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

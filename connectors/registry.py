@@ -23,7 +23,7 @@ __all__ = ["GROUP", "BrokenSource", "UnknownSource", "connectors", "load"]
 
 GROUP = "paceline.connectors"
 
-_FRAME = {"contract", "errors", "part", "registry", "units"}
+_FRAME = {"contract", "errors", "part", "registry", "rows", "schema", "units", "web_rows"}
 """Modules of this room that are no sources."""
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from connectors.contract import DayTotal, Delivery
+from connectors.rows import DayTotal, Delivery
 from metrics.cohorts import looks, midnights
 from warehouse import ledger
 

@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, get_arg
 import yaml
 
 from connectors import registry
-from connectors.contract import ROWS, schema
+from connectors.rows import ROWS
+from connectors.schema import schema
 from metrics.in_words import in_words
 from metrics.model import views
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from connectors.contract import Connector, Row, Stream
+    from connectors.contract import Connector, Stream
+    from connectors.schema import Row
     from metrics.dashboards import Dashboard
     from metrics.model import Metric, View
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from connectors.contract import Delivery
+from connectors.rows import Delivery
 from metrics.reference import Hours
 from warehouse import ledger
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import pyarrow as pa
 
-from connectors.contract import ROWS
+from connectors.rows import ROWS
 from metrics import branches, money, windows
 from metrics.dimensions import JOINS, Convention, Dimension, resolve
 from metrics.model import views

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from connectors.contract import DayTotal, Delivery, Window
+from connectors.contract import Window
+from connectors.rows import DayTotal, Delivery
 from metrics.compute import evaluate
 from metrics.words import change, count, money
 from warehouse.ledger import restatements

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from connectors.contract import Delivery
+from connectors.rows import Delivery
 from warehouse import ledger
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from connectors.contract import DayTotal, Delivery
+from connectors.rows import DayTotal, Delivery
 from metrics import watch
 from metrics.cohorts import looks, midnights
 from metrics.lag import Curve, Looks

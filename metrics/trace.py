@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from connectors.contract import ROWS, schema
+from connectors.rows import ROWS
+from connectors.schema import schema
 from metrics import branches
 from metrics.compute import statement
 from metrics.model import views
@@ -20,7 +21,7 @@ from metrics.plan import Plan, Question
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from connectors.contract import Row
+    from connectors.schema import Row
     from metrics.dimensions import Convention
     from metrics.model import Metric, View
     from metrics.plan import Relation

@@ -11,8 +11,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
-from connectors.contract import Account, AccountRow, Stream, Window, to_batch
+from connectors.contract import Account, Stream, Window
 from connectors.errors import SourceError, Stop, TooMuchData, Unexpected
+from connectors.rows import AccountRow
+from connectors.schema import to_batch
 from service import budget, plan
 from service.line import Task, Tier
 from service.workers import STOPPING, Discovered, Horizons, Origin, Reply

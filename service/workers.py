@@ -22,8 +22,9 @@ import pyarrow as pa
 from pebble import ProcessExpired, ProcessPool
 
 from connectors import registry
-from connectors.contract import Account, Connector, Usage, Window, schema
+from connectors.contract import Account, Connector, Usage, Window
 from connectors.errors import SourceError, Unavailable, Unexpected, redact
+from connectors.schema import schema
 from service import logs, secrets
 from service.lean import give_back, spare_pandas
 

@@ -12,7 +12,7 @@ from warehouse.tables import columns, describe, layout, quoted
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from connectors.contract import Row
+    from connectors.schema import Row
 
 __all__ = ["compact"]
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 
-from connectors.contract import ROWS
+from connectors.rows import ROWS
 from warehouse import ingest, journal
 from warehouse.compact import compact
 from warehouse.errors import ReplyRefused, StorageBroken, StorageFull
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from connectors.contract import Row
+    from connectors.schema import Row
     from warehouse.store import Fetch, Slice, Watermark, Written
 
 __all__ = ["MIN_FREE", "DuckWarehouse"]

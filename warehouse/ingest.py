@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.contract import Window, schema, to_batch
+from connectors.contract import Window
+from connectors.schema import schema, to_batch
 from warehouse.errors import ReplyRefused
 from warehouse.store import Written
 from warehouse.tables import Table, columns, describe, quoted

@@ -15,7 +15,7 @@ from warehouse.tables import OWNER, Table, columns, describe, quoted
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from connectors.contract import Row
+    from connectors.schema import Row
 
 __all__ = ["arrivals", "as_of", "as_of_days", "restatements", "summed"]
 

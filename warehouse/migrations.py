@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-    from connectors.contract import Row
+    from connectors.schema import Row
 
 __all__ = ["MIGRATIONS", "Migration", "migrate"]
 

@@ -27,7 +27,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from connectors.contract import ROWS
+from connectors.rows import ROWS
 from warehouse import ledger
 from warehouse.duck import DuckWarehouse
 from warehouse.store import Watermark

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from connectors.contract import Row, Window
+    from connectors.contract import Window
+    from connectors.schema import Row
 
 __all__ = ["Fetch", "Slice", "Warehouse", "Watermark", "Written"]
 

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from connectors.contract import schema
+from connectors.schema import schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from connectors.contract import Row
+    from connectors.schema import Row
 
 __all__ = ["OWNER", "Table", "columns", "describe", "layout", "quoted"]
 

@@ -11,7 +11,8 @@ import pytest
 
 from alerts.records import CHAPTER
 from alerts.scene import Scene, Target
-from connectors.contract import Budget, Window
+from connectors.contract import Window
+from connectors.rows import Budget
 from tests.alerts.digest_kit import Shop
 from tests.alerts.timeline import QUIET, SLACK, Timeline, rule
 from tests.metrics.conftest import Store, hour, named, total  # noqa: F401  # for the tests

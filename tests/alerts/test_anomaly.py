@@ -10,7 +10,9 @@ from pydantic import ValidationError
 from alerts import conditions
 from alerts.conditions.contract import Scope
 from alerts.observation import Labels, Result
-from connectors.contract import SegmentDelivery, Web, Window
+from connectors.contract import Window
+from connectors.rows import SegmentDelivery
+from connectors.web_rows import Web
 from tests.alerts.conftest import NOW
 from tests.alerts.test_conditions import find, one
 

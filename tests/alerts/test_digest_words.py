@@ -18,7 +18,8 @@ from alerts.notify.contract import Reason
 from alerts.notify.slack_blocks import parent
 from alerts.observation import Observation
 from alerts.telling import Described
-from connectors.contract import Budget, Window
+from connectors.contract import Window
+from connectors.rows import Budget
 from metrics import windows
 from metrics.flights import Amount, SpendPlan
 from sandbox.slack_blocks import check

@@ -18,7 +18,7 @@ from alerts.provoke import PROVOKED
 from alerts.records import Records
 from alerts.routes import INBOX, Person, Receiver, Routing
 from alerts.rules import Rule
-from connectors.contract import PageCheck
+from connectors.web_rows import PageCheck
 from metrics import model
 from service import rules as shipped
 from tests.alerts.channels_kit import CHANNEL, running

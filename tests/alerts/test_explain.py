@@ -18,7 +18,7 @@ from alerts.observation import Labels, Observation, Result
 from alerts.records import CHAPTER
 from alerts.routes import Routing
 from alerts.rules import Rule
-from connectors.contract import Change
+from connectors.rows import Change
 from metrics.lag import PRIOR, Curve
 from metrics.model import load
 from tests.alerts.conftest import NOW, target

@@ -11,7 +11,9 @@ import pytest
 from alerts import conditions
 from alerts.conditions.contract import Scope
 from alerts.observation import Labels, Result
-from connectors.contract import AccountRow, Ad, PageCheck, Window
+from connectors.contract import Window
+from connectors.rows import AccountRow, Ad
+from connectors.web_rows import PageCheck
 from tests.alerts.conftest import NOW
 from tests.alerts.test_explain import rule, told  # noqa: F401  # a fixture
 

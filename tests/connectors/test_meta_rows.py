@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors import _meta_rows as rows
-from connectors.contract import Delivery, schema
+from connectors.rows import Delivery
+from connectors.schema import schema
 
 BOTH = ("7d_click", "1d_view")
 

@@ -20,18 +20,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from connectors.contract import (
-    Ad,
-    Budget,
-    Campaign,
-    Change,
-    DayTotal,
-    Delivery,
-    SegmentDelivery,
-    Window,
-    schema,
-)
+from connectors.contract import Window
 from connectors.errors import RateLimited, SourceError, Unauthorized, Unavailable, Unexpected
+from connectors.rows import Ad, Budget, Campaign, Change, DayTotal, Delivery, SegmentDelivery
+from connectors.schema import schema
 
 DAY = timedelta(days=1)
 MEASURES = ("impressions", "clicks", "cost", "conversions", "conversion_value")

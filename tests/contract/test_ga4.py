@@ -3,9 +3,9 @@ from datetime import timedelta
 
 import pytest
 
-from connectors.contract import Web
 from connectors.errors import RateLimited, Unavailable
 from connectors.ga4 import WITHHELD, Ga4
+from connectors.web_rows import Web
 from tests.contract.suite import DAY, SourceContract
 
 

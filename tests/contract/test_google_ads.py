@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from connectors.contract import Budget, DayTotal, Delivery, Experiment, ExperimentEffect, Recommendation
 from connectors.google_ads import GoogleAds
+from connectors.rows import Budget, DayTotal, Delivery, Experiment, ExperimentEffect, Recommendation
 from tests.contract.suite import DAY, ConnectorContract
 
 

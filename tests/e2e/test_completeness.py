@@ -21,7 +21,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from connectors.contract import ROWS, Delivery, Web, Window
+from connectors.contract import Window
+from connectors.rows import ROWS, Delivery
+from connectors.web_rows import Web
 from metrics.compute import evaluate
 from metrics.model import load
 from service.budget import tier

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.contract import ROWS
+from connectors.rows import ROWS
 from service.commands.demo import write_workspace
 from service.workspace import Workspace
 from tests.contract.sandbox import running

@@ -12,7 +12,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from connectors.contract import AccountRow, Budget, Campaign, Delivery, Row, Window, to_batch
+from connectors.contract import Window
+from connectors.rows import AccountRow, Budget, Campaign, Delivery
+from connectors.schema import Row, to_batch
 from service import settings
 from service.commands import serve
 from service.workspace import Workspace

@@ -6,7 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from connectors.contract import AccountRow, Campaign, DayTotal, Delivery, Rate, Row, Window, to_batch
+from connectors.contract import Window
+from connectors.rows import AccountRow, Campaign, DayTotal, Delivery, Rate
+from connectors.schema import Row, to_batch
 from metrics.model import load
 from warehouse.duck import DuckWarehouse
 from warehouse.store import Fetch, Slice

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from connectors.contract import Ad, AdDelivery, Auction, Delivery, SegmentDelivery
+from connectors.rows import Ad, AdDelivery, Auction, Delivery, SegmentDelivery
 from tests.metrics.conftest import UTC, Store, named, total
 
 FIRST, LAST = date(2026, 10, 20), date(2026, 11, 4)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from connectors.contract import Change, Window
+from connectors.contract import Window
+from connectors.rows import Change
 from metrics.aftermath import aftermath, count_shift, spend_shift
 from metrics.changes import edits
 from tests.metrics.conftest import hour, midnight, named

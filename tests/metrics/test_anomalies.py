@@ -8,7 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from connectors.contract import AccountRow, DayTotal, Delivery, Window, to_batch
+from connectors.contract import Window
+from connectors.rows import AccountRow, DayTotal, Delivery
+from connectors.schema import to_batch
 from metrics import anomalies, windows
 from metrics.forecasts import METHODS
 from metrics.lag import AGES, Curve, Looks

@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from connectors.contract import Ad, Budget, Change, Window
+from connectors.contract import Window
+from connectors.rows import Ad, Budget, Change
 from metrics.changes import edits, suspects
 from metrics.explain import explain
 from tests.metrics.conftest import hour, midnight, named

@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from connectors.contract import Auction, Window
+from connectors.contract import Window
+from connectors.rows import Auction
 from metrics import windows
 from metrics.compare import Comparison, compare, prior, with_targets
 from metrics.compute import evaluate

@@ -4,7 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from connectors.contract import Campaign, DayTotal, Experiment, ExperimentEffect, Web
+from connectors.rows import Campaign, DayTotal, Experiment, ExperimentEffect
+from connectors.web_rows import Web
 from metrics.experiments import Group, Test, platform_tests, read, resolve, results
 from metrics.verdict import State
 from metrics.windows import accounts

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from connectors.contract import Ad, Window
+from connectors.contract import Window
+from connectors.rows import Ad
 from metrics import expression, windows
 from metrics.compare import Comparison, compare
 from metrics.compute import evaluate

@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 
-from connectors.contract import Budget, Campaign, Change, Delivery, Rate, Window
+from connectors.contract import Window
+from connectors.rows import Budget, Campaign, Change, Delivery, Rate
 from metrics import flight as pace
 from metrics import windows
 from metrics.flights import Amount, SpendPlan

@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 
-from connectors.contract import DayTotal, Window
+from connectors.contract import Window
+from connectors.rows import DayTotal
 from metrics import cohorts, maturity, windows
 from metrics.compare import Comparison, compare
 from metrics.compute import evaluate

@@ -4,8 +4,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from connectors.contract import Rate, Window
+from connectors.contract import Window
 from connectors.fx import Fx, FxSettings
+from connectors.rows import Rate
 from metrics.compute import evaluate, series
 from metrics.money import MissingRate, MixedCurrencies, rate
 from sandbox import fx, http

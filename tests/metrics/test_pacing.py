@@ -3,7 +3,8 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 
-from connectors.contract import Budget, Campaign, Delivery, Window
+from connectors.contract import Window
+from connectors.rows import Budget, Campaign, Delivery
 from metrics import pacing, windows
 
 KEY = ("google_ads", "1")

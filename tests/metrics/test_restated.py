@@ -4,7 +4,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from connectors.contract import Change, Window
+from connectors.contract import Window
+from connectors.rows import Change
 from metrics import annotations, notes, proposals
 from metrics.changes import edits
 from metrics.restated import known_then, restated

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from connectors.contract import Budget, Recommendation
+from connectors.rows import Budget, Recommendation
 from metrics.entities import Entity
 from metrics.suggestions import Suggestion, suggestions
 from tests.metrics.conftest import Store

@@ -4,7 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from connectors.contract import Auction, Window
+from connectors.contract import Window
+from connectors.rows import Auction
 from metrics.compute import evaluate
 from metrics.model import DEFINITIONS, read_metric, views
 from metrics.trace import trace

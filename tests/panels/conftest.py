@@ -13,17 +13,9 @@ import streamlit as st
 import time_machine
 
 from alerts.catalog import Current
-from connectors.contract import (
-    AccountRow,
-    Budget,
-    Campaign,
-    Delivery,
-    Rate,
-    Recommendation,
-    Row,
-    Window,
-    to_batch,
-)
+from connectors.contract import Window
+from connectors.rows import AccountRow, Budget, Campaign, Delivery, Rate, Recommendation
+from connectors.schema import Row, to_batch
 from metrics import history, notes, proposals, reviews, saved_views, usage
 from metrics.dashboards import shipped
 from metrics.model import load

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from connectors.contract import (
+from connectors.contract import Window
+from connectors.rows import (
     AccountRow,
     Ad,
     AdDelivery,
@@ -15,11 +16,9 @@ from connectors.contract import (
     Budget,
     Campaign,
     Recommendation,
-    Row,
     SegmentDelivery,
-    Window,
-    to_batch,
 )
+from connectors.schema import Row, to_batch
 from tests.panels.conftest import ASKED, NOW, ROOT, advise, failed, hours
 from tests.panels.test_pages import text
 from warehouse.store import Fetch, Slice

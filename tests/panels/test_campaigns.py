@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connectors.contract import AccountRow, Campaign, Delivery
+from connectors.rows import AccountRow, Campaign, Delivery
 from metrics import windows
 from metrics.dimensions import Convention
 from metrics.model import load

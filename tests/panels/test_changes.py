@@ -6,7 +6,9 @@ from datetime import timedelta
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from connectors.contract import AccountRow, Campaign, Change, Delivery, Window, to_batch
+from connectors.contract import Window
+from connectors.rows import AccountRow, Campaign, Change, Delivery
+from connectors.schema import to_batch
 from metrics import notes
 from tests.panels.conftest import ASKED, NOW, ROOT, failed
 from warehouse.access import local

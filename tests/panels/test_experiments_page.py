@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from streamlit.testing.v1 import AppTest
 
-from connectors.contract import Experiment, ExperimentEffect
+from connectors.rows import Experiment, ExperimentEffect
 from metrics.experiments import Group, Test
 from panels import _slot
 from tests.panels.conftest import NOW, ROOT, tell

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from connectors.contract import SegmentDelivery
+from connectors.rows import SegmentDelivery
 from tests.panels.conftest import NOW, ROOT, failed
 from tests.panels.test_pages import text
 

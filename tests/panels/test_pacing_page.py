@@ -8,7 +8,7 @@ import pytest
 import yaml
 from streamlit.testing.v1 import AppTest
 
-from connectors.contract import AccountRow, Campaign
+from connectors.rows import AccountRow, Campaign
 from metrics.flights import Amount, SpendPlan
 from panels import _plans, _slot
 from tests.panels.conftest import NOW, ROOT, failed, hours

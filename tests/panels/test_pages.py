@@ -6,7 +6,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from connectors.contract import AccountRow, Budget, Campaign, Delivery, Window, to_batch
+from connectors.contract import Window
+from connectors.rows import AccountRow, Budget, Campaign, Delivery
+from connectors.schema import to_batch
 from tests.panels.conftest import NOW, ROOT, failed, hours, rates
 from warehouse.store import Fetch, Slice
 

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from alerts import effect
-from connectors.contract import AccountRow
+from connectors.rows import AccountRow
 from metrics import proposals
 from panels import _access, _slot
 from service.changes import Changes

@@ -13,7 +13,8 @@ from types import SimpleNamespace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from connectors.contract import AccountRow, Window
+from connectors.contract import Window
+from connectors.rows import AccountRow
 from metrics import model, proposals
 from metrics.compute import evaluate
 from panels import _access, _slot

@@ -8,7 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from connectors.contract import AccountRow, Ad, PageCheck, Row, Web, WebMinute, WebStep, Window, to_batch
+from connectors.contract import Window
+from connectors.rows import AccountRow, Ad
+from connectors.schema import Row, to_batch
+from connectors.web_rows import PageCheck, Web, WebMinute, WebStep
 from metrics import site
 from metrics.site_funnel import funnels
 from tests.panels.conftest import NOW, ROOT, rates

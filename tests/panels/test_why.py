@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from connectors.contract import AccountRow, Budget, Campaign, Change, Delivery, Recommendation
+from connectors.rows import AccountRow, Budget, Campaign, Change, Delivery, Recommendation
 from tests.panels.conftest import NOW, ROOT, advise
 
 DAY = timedelta(days=1)

@@ -4,7 +4,8 @@ import threading
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from connectors.contract import Account, Campaign, Delivery, Stream
+from connectors.contract import Account, Stream
+from connectors.rows import Campaign, Delivery
 from service.line import Line, Task, Tier
 
 NOTHING = timedelta(0)

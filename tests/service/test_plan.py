@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from connectors.contract import Campaign, Delivery, Stream, Window
+from connectors.contract import Stream, Window
+from connectors.rows import Campaign, Delivery
 from service.plan import days_a_piece, halves, missing, newest, past, pieces
 
 BERLIN, KOLKATA = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kolkata")

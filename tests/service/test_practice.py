@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import requests
 
-from connectors.contract import AccountRow, Campaign
+from connectors.rows import AccountRow, Campaign
 from metrics.practice import KINDS, Practised
 from sandbox import http, truth
 from sandbox.clock import SandboxClock

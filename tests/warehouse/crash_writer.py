@@ -6,7 +6,7 @@ python -m tests.warehouse.crash_writer FILE FIRST
 import sys
 from itertools import count
 
-from connectors.contract import Delivery
+from connectors.rows import Delivery
 from tests.warehouse.store_kit import delivery, put
 from warehouse.duck import DuckWarehouse
 

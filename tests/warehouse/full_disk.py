@@ -16,7 +16,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from connectors.contract import Delivery, Window, schema
+from connectors.contract import Window
+from connectors.rows import Delivery
+from connectors.schema import schema
 from tests.warehouse.store_kit import at, ok
 from warehouse.duck import DuckWarehouse
 from warehouse.errors import StorageFull

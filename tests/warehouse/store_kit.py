@@ -3,7 +3,9 @@
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from connectors.contract import Delivery, Row, Window, to_batch
+from connectors.contract import Window
+from connectors.rows import Delivery
+from connectors.schema import Row, to_batch
 from warehouse.duck import DuckWarehouse
 from warehouse.store import Fetch, Slice, Written
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.contract import Campaign, Delivery
+from connectors.rows import Campaign, Delivery
 from tests.warehouse.store_kit import at, delivery, put
 from warehouse.duck import DuckWarehouse
 from warehouse.ledger import as_of

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from connectors.contract import AccountRow, Auction, Budget, Campaign, Change, Recommendation
+from connectors.rows import AccountRow, Auction, Budget, Campaign, Change, Recommendation
 from tests.warehouse.store_kit import DAY, at, put, rows
 from warehouse.errors import ReplyRefused
 from warehouse.ledger import as_of

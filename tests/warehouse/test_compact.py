@@ -1,6 +1,6 @@
 """Compacting: the same rows, in the order of time."""
 
-from connectors.contract import ROWS, Delivery
+from connectors.rows import ROWS, Delivery
 from tests.warehouse.store_kit import delivery, put, rows
 
 

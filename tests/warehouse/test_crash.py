@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.contract import Delivery
+from connectors.rows import Delivery
 from tests.warehouse.crash_writer import CAMPAIGNS, impressions
 from tests.warehouse.store_kit import at, rows
 from warehouse.duck import DuckWarehouse

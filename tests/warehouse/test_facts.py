@@ -6,7 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from connectors.contract import AdDelivery, DayTotal, Delivery, Window, to_batch
+from connectors.contract import Window
+from connectors.rows import AdDelivery, DayTotal, Delivery
+from connectors.schema import to_batch
 from tests.warehouse.store_kit import BERLIN, DAY, at, delivery, ok, put, rows
 from warehouse.errors import ReplyRefused
 from warehouse.ledger import arrivals, as_of, restatements

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.contract import Delivery
+from connectors.rows import Delivery
 from tests.warehouse.store_kit import at, delivery, put, rows
 from warehouse.duck import DuckWarehouse
 from warehouse.errors import StorageBroken, StorageHeld

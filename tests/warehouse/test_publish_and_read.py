@@ -8,7 +8,7 @@ import threading
 import duckdb
 import pytest
 
-from connectors.contract import Delivery
+from connectors.rows import Delivery
 from tests.warehouse.store_kit import delivery, put
 from warehouse.duck import DuckWarehouse
 from warehouse.errors import StorageBroken

@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 import duckdb
 import pytest
 
-from connectors.contract import ROWS, Delivery, Micros, Quantity, Row
+from connectors.rows import ROWS, Delivery
+from connectors.schema import Micros, Quantity, Row
 from tests.warehouse.store_kit import at, put, rows
 from warehouse.duck import DuckWarehouse
 from warehouse.errors import StorageBroken, StorageTooNew

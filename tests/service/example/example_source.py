@@ -15,13 +15,15 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from connectors.contract import Account, Campaign, Connector, Delivery, stream
+from connectors.contract import Account, Connector, stream
 from connectors.errors import RateLimited, TooMuchData, Unauthorized, Unavailable, Unexpected
+from connectors.rows import Campaign, Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from connectors.contract import Batch, Window
+    from connectors.contract import Window
+    from connectors.schema import Batch
 
 DAY = timedelta(days=1)
 
