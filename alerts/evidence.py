@@ -97,6 +97,8 @@ class Signs:
         by = {kind: sum(one.kind == kind for one in readers) for kind in ("metric", "rule", "dashboard")}
         seen = self.looks.get(str(ref))
         looked = f" Its meaning was looked up {seen.times} times." if seen else ""
+        if not readers and ref.kind == "view":
+            return Sign("none", f"No metric is read from it; a page may read it as it is.{looked}")
         if not readers:
             return Sign("warn", f"Nothing uses it: no dashboard shows it, no rule watches it.{looked}")
         told = ", ".join(f"{n} {kind}{'s' if n != 1 else ''}" for kind, n in by.items() if n)

@@ -63,6 +63,7 @@ def first(ref: str, told: Signs) -> Sign:
         ("rule cost-per-lead", signs(figures=[figures(flaps=4)]), "warn", "It came and went 4 times"),
         ("rule cost-per-lead", signs(figures=[figures(fires=0)]), "none", "Warning: never fired in 91 days."),
         ("metric funnel_sessions", signs(people=["performance-team"]), "warn", "Nothing uses it"),
+        ("view segments", signs(people=["performance-team"]), "none", "No metric is read from it"),
     ],
 )  # fmt: skip
 def test_the_evidence_says_the_worst_first(ref, told, state, text):
