@@ -3,8 +3,8 @@
 The world has seven weeks of calm hours in 20 accounts of two sources, budgets and targets, and nine days of
 polls; the rules are the shipped ones in several scopes. Before each pass all accounts are polled, and their
 newest hours have changed in every campaign: `warm` is a pass within the hour, `new hour` the first in which
-every watermark has moved, `new day` the first of the accounts' day, `cold` the first of a process.
-Run: python -m benchmarks.alerts
+every watermark has moved, `new day` the first with an hour of the next day in all accounts, `cold` the first
+of a process. Run: python -m benchmarks.alerts
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from warehouse.duck import DuckWarehouse
 
 SOURCES = ("google_ads", "meta_ads")
 HOURS = 24 * 51
-END = START + timedelta(hours=HOURS - 3)
-"""Up to where everything is known at first: three hours before midnight."""
+END = START + timedelta(hours=HOURS - 2)
+"""Up to where everything is known at first, two hours before midnight: the third hour is of a new day."""
 PASSES = ("cold", "warm", "warm", "new hour", "warm", "new hour", "warm", "new day", "warm")
 TARGET_SECONDS = 1.0
 
