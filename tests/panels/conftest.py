@@ -156,14 +156,15 @@ def failed(running: SimpleNamespace, *, cause: str, mend: str) -> None:
 
 def advise(running: SimpleNamespace, *suggested: Recommendation) -> None:
     """What Google suggests for account 1, all of it."""
-    tell(running, Recommendation, *suggested)
+    tell(running, Recommendation, *suggested, stream="recommendations")
 
 
-def tell(running: SimpleNamespace, row: type[Row], *told: Row) -> None:
-    """All that Google tells of a kind for account 1."""
+def tell(running: SimpleNamespace, row: type[Row], *told: Row, stream: str = "") -> None:
+    """All that Google tells of a kind for account 1. stream: what brings it, if not called as its table."""
+    stream = stream or row.table
     window = Window(NOW - timedelta(hours=6), NOW)
-    piece = Slice("google_ads", "1", row.table, row, window)
-    fetch = Fetch("google_ads", "1", row.table, window, ASKED, 5, "ok")
+    piece = Slice("google_ads", "1", stream, row, window)
+    fetch = Fetch("google_ads", "1", stream, window, ASKED, 5, "ok")
     batches = [to_batch(row, told)] if told else []
     running.warehouse.write(piece, batches, seen_at=ASKED, vouched=NOW, fetch=fetch)
     running.state["version"] += 1
