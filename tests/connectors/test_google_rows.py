@@ -35,6 +35,10 @@ def test_a_name_that_is_no_field_cannot_enter_a_query(name):
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.fields[0] + "…" + query.fields[-1])
 def test_every_query_is_of_fields_that_every_served_version_has(query, version):
+    if (query, version) == (gaql.EXPERIMENT_EFFECTS, "v23"):  # the connector does not ask v23 for it
+        with pytest.raises(ValueError, match="cost_per_conversion_change_point_estimate"):
+            reply(query, version)
+        return
     assert reply(query, version).fields == query.fields
 
 
