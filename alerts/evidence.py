@@ -128,6 +128,8 @@ class Signs:
     def _owner(self, entry: Entry) -> Sign:
         if entry.owner in self.people:
             return Sign("good", f"{entry.owner} owns it, and hears of it.")
+        if not self.people:  # one thing to mend, not one for each entry
+            return Sign("none", f"{entry.owner} owns it; alerts.people names nobody yet.")
         return Sign("warn", f"{entry.owner} is none of alerts.people: nobody is told when it needs somebody.")
 
     def _changed(self, entry: Entry) -> list[Sign]:

@@ -82,6 +82,11 @@ def listed(of: Process, known: Catalog, told: Signs, now: datetime) -> None:
             one.title,
         )
     )
+    if not told.people:
+        st.info(
+            "Owners hear of nothing yet: name them under `alerts.people` in paceline.yaml.",
+            icon=":material/person_add:",
+        )
     late = [one for one in under if one.overdue(now.date())]
     soon = [one for one in under if one not in late and one.review and one.review <= (now + SOON).date()]
     against = [one for one in under if found[one.ref][0].state == "bad"]

@@ -35,6 +35,7 @@ def test_all_that_has_reviews_is_listed(page):
     assert not app.exception
     kinds = set(app.dataframe[0].value["kind"])
     assert kinds == {"Dashboard", "Metric", "View"}
+    assert "name them under `alerts.people`" in app.info[0].value
     assert [metric.label for metric in app.metric] == [
         "Overdue", "Due within 14 days", "With evidence against", "Under review",
     ]  # fmt: skip
