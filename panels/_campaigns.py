@@ -14,7 +14,7 @@ from metrics import money, windows
 from metrics.compute import evaluate, series
 from metrics.dimensions import Convention
 from metrics.entities import Entity
-from metrics.model import Metric, load
+from metrics.model import Metric
 from metrics.windows import Windows
 from panels import _format as f
 from panels._address import kept as in_address
@@ -140,9 +140,7 @@ def read(version: int, view: View, by: str, only: tuple[str, str] | None) -> Lis
     del version
     of = process()
     assert of is not None
-    own = of.workspace.folder / "metrics"
-    defined = load(*([own] if own.is_dir() else []))
-    return listing(of.warehouse, defined, view, by, only=only, convention=of.workspace.naming)
+    return listing(of.warehouse, of.metrics(), view, by, only=only, convention=of.workspace.naming)
 
 
 def groups(of: Process) -> dict[str, str]:

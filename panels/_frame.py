@@ -22,7 +22,8 @@ def show() -> None:
         _wall.frame()
     of = process()
     pages: dict[str, list[Page]] = {}
-    for number, dashboard in enumerate(shipped() if of is None else of.dashboards()):
+    there = [one for one in (shipped() if of is None else of.dashboards()) if _pages.there(of, one)]
+    for number, dashboard in enumerate(there):
         pages.setdefault(dashboard.section, []).append(_page(dashboard, first=number == 0))
     inside = of is not None and _access.enter(of)
     page = st.navigation(pages, position="hidden" if wall or not inside else "top")

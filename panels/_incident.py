@@ -70,9 +70,15 @@ def headline(engine: Engine, incident: Incident) -> str:
 
 
 def since(incident: Incident, members: Sequence[Instance], now: datetime) -> str:
-    """Since when it is so by the data, and when that was noticed; now: in the reader's time zone."""
-    firing = [one.told.began for one in members if one.firing and one.told.began]
+    """Since when it is so by the data, and when that was noticed; of one that has ended, from when to when.
+
+    now: in the reader's time zone.
+    """
     noticed = incident.opened.astimezone(now.tzinfo)
+    if incident.closed is not None:
+        ended = incident.closed.astimezone(now.tzinfo)
+        return f"{f.clock(noticed, now)} to {f.clock(ended, now)} ({f.age(ended - noticed)})"
+    firing = [one.told.began for one in members if one.firing and one.told.began]
     begun = min([*firing, noticed]).astimezone(now.tzinfo)
     late = f", noticed {f.clock(noticed, now)}" if noticed - begun >= LATE else ""
     return f"since {f.clock(begun, now)} ({f.age(now - begun)}){late}"

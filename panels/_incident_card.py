@@ -52,9 +52,7 @@ def card(
         to = next((str(row["detail"]["text"]) for row in reversed(rows) if row["what"] == "assigned"), "")
         parts += [f"assigned to **{f.plain(to)}**"] if to else []
         held = incident.acknowledged
-        if incident.closed is not None:
-            parts.append(f"ended {f.clock(incident.closed.astimezone(now.tzinfo), now)}")
-        else:
+        if incident.closed is None:
             parts.append(f"in hand: **{f.plain(held.by)}**" if held else "in nobody's hand")
         st.caption(" · ".join(part for part in parts if part))
         _incident.members(of, members)

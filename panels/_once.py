@@ -9,6 +9,7 @@ makes, costs more than most pages do: 15 ms for a thousand campaigns.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -23,6 +24,7 @@ R = TypeVar("R")
 MOST = 64
 """Views that are kept at a time. Once the data has changed, those of before are let go."""
 
+_lock = threading.Lock()
 _newest: dict[tuple[str, str], int] = {}
 """The version that a function was last asked for; here, for a page's own globals last one run."""
 
@@ -36,9 +38,10 @@ def once(work: Callable[Concatenate[int, P], R]) -> Callable[Concatenate[int, P]
 
     @wraps(work)
     def shared(version: int, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        if version > _newest.get(name, 0):
-            _newest[name] = version
-            kept.clear()
+        with _lock:  # a second clearing would let go what the first is about to keep
+            if version > _newest.get(name, 0):
+                _newest[name] = version
+                kept.clear()
         found: R = kept(version, *args, **kwargs)
         return found
 

@@ -15,7 +15,6 @@ from metrics import flight, windows
 from metrics.compute import evaluate
 from metrics.flight import FlightPace
 from metrics.flights import SpendPlan
-from metrics.model import load
 from metrics.rebudget import Earned, Rebudget, rebudget
 from metrics.windows import AccountKey
 from panels import _format as f
@@ -85,8 +84,7 @@ def plans(of: Process, known: Mapping[AccountKey, Account], now: datetime) -> Pl
 def _earned(
     of: Process, known: Mapping[AccountKey, Account], names: Mapping[tuple[str, str, str], str], now: datetime
 ) -> dict[tuple[str, str, str], Earned]:
-    folder = of.workspace.folder / "metrics"
-    defined = load(*([folder] if folder.is_dir() else []))
+    defined = of.metrics()
     first, last = (now.date() - timedelta(days=days) for days in _SETTLED)
     table = evaluate(
         of.warehouse,

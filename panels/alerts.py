@@ -157,7 +157,8 @@ def listed(
 def over(engine: Engine) -> list[Incident]:
     """The incident that the address names, where it has ended."""
     asked = st.query_params.get("incident", "")
-    found = engine.records.incident(int(asked)) if asked.isdecimal() else None
+    # An address that somebody typed: no number of ours has so many digits, and SQLite takes no longer one.
+    found = engine.records.incident(int(asked)) if asked.isdecimal() and len(asked) < 19 else None
     return [found] if found is not None and found.closed is not None else []
 
 

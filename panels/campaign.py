@@ -10,7 +10,6 @@ import streamlit as st
 from connectors.contract import Account
 from metrics.entities import Described, Entity, described, near
 from metrics.links import entity_url, screen
-from metrics.model import load
 from panels import _campaigns, _freshness, _known, _live, _parts
 from panels import _format as f
 from panels._drill import KEYS, address, link
@@ -31,10 +30,9 @@ def read(version: int, entity: Entity, view: View) -> Sheet | None:
     account = _known.now(of).accounts.get((entity.source, entity.account))
     if found is None or account is None:
         return None
-    own = of.workspace.folder / "metrics"
     return sheet(
         of.warehouse,
-        load(*([own] if own.is_dir() else [])),
+        of.metrics(),
         found,
         account,
         view,

@@ -8,7 +8,6 @@ import numpy as np
 import streamlit as st
 
 from metrics.experiments import Group, Result, platform_tests, resolve, results
-from metrics.model import load
 from metrics.platform_effects import Beside
 from metrics.verdict import MINIMUM_DAYS, Judgement, State, path
 from panels import _format as f
@@ -106,7 +105,9 @@ def one(of: Process, result: Result, now: datetime) -> None:
 def verdict(result: Result, arm: Group, said: Judgement) -> None:
     """One arm against the control: the words, the figures, the interval closing over time."""
     test, (status, word) = result.test, FACES[said.state]
-    metric = load()[test.metric]
+    of = process()
+    assert of is not None
+    metric = of.metrics()[test.metric]
     control = test.arms[0].name
     left, right = st.columns([2, 3])
     with left:
@@ -140,7 +141,8 @@ def platform(result: Result, told: Beside) -> None:
     """What the platform itself says of a metric, and what the same figures say here."""
     of = process()
     assert of is not None
-    name, title = of.workspace.sources.get(result.test.source, result.test.source), load()[told.metric].title
+    name = of.workspace.sources.get(result.test.source, result.test.source)
+    title = of.metrics()[told.metric].title
     margin = "" if told.margin is None else f" ± {told.margin:.0%}"
     ours, here = told.ours, "too little to say"
     if ours.effect is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from operator import itemgetter
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -98,7 +99,10 @@ def attention(
     """What keeps numbers from coming or money from going out as planned."""
     found = _freshness.troubles(_known.now(of).marks)
     st.markdown("**Needs attention**")
-    over = off_plan(shown.campaigns)[:MOST] if shown else []
+    past = shown is not None and shown.view.as_of is not None
+    old = {} if past else _freshness.old(_known.now(of).marks, now)
+    judged = () if shown is None else shown.campaigns
+    over = off_plan(tuple(one for one in judged if (one.source, one.account) not in old))[:MOST]
     alarms = grave(of, shown)
     for incident in alarms[:MOST]:
         assert of.alerts is not None
@@ -115,7 +119,15 @@ def attention(
             st.caption(_incident.since(incident, of.alerts.records.members(incident.id), now))
     if len(alarms) > MOST:
         st.caption(f"and {len(alarms) - MOST} more under Alerts")
-    old = _freshness.old(_known.now(of).marks, now)
+    failing = {(one.source, account) for one in found for account in one.accounts}
+    for (source, account), mark in sorted(
+        (one for one in old.items() if one[0] not in failing), key=itemgetter(0)
+    )[:MOST]:
+        title, name = of.workspace.sources.get(source, source), accounts.get((source, account), account)
+        last = f"since {f.clock(mark.polled_at, now)}" if mark.polled_at else "yet"
+        with st.container(gap=None):
+            st.badge(f"{title} · {f.plain(name)}", icon=":material/schedule:", color="gray")
+            st.markdown(f"Was not asked {last}, and nothing failed: is the machine awake, is the polling on?")
     if not found and not over and not alarms and not old:
         st.markdown(f":green[{Status.good.value.icon}] All accounts answer, no campaign is far over plan.")
     for line, pace in over:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 import streamlit as st
 
 from connectors.contract import Account
-from panels import _known, _live, _marks, _plots, _wall
+from panels import _freshness, _known, _live, _marks, _plots, _wall
 from panels._blocks import head, page, staleness
 from panels._cards import TOO_FEW, fact_card
 from panels._drill import open_campaign
@@ -124,9 +125,13 @@ def draw(of: Process, view: View, shown: Shown) -> None:
 def campaigns(of: Process, view: View, told: Facts, lines: list[Group]) -> None:
     """Every campaign with what it brought back, against its own target."""
     known = _known.now(of).accounts
+    old = {} if view.as_of is not None else _freshness.old(_known.now(of).marks, datetime.now(UTC))
     states = []
     for line in lines:
         key = (line.key["source"], line.key["account"])
+        if key in old:
+            states.append(Pill(Status.none, "Stale"))
+            continue
         wanted = target(of, "roas", known[key], campaign=line.key["campaign"], name=line.name)
         few = (line.now["settled_conversions"] or 0.0) < TOO_FEW
         state = Status.none if few else by_target(line.now["settled_roas"], wanted, better="higher")

@@ -20,7 +20,7 @@ import pytest
 
 from tests.alerts.channels_kit import CHANNEL, running
 
-KILLS, INCIDENTS = (100, 400) if os.environ.get("PACELINE_FULL") == "1" else (10, 40)
+KILLS, INCIDENTS = (100, 400) if os.environ.get("PACELINE_FULL") == "1" else (6, 24)
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from warehouse.duck import DuckWarehouse
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 5, 9, tzinfo=UTC)
-KILLS = int(os.environ.get("PACELINE_KILLS", "4"))
+KILLS = int(os.environ.get("PACELINE_KILLS", "2"))
 STORED = re.compile(r"service\.fetching: (\w+)/(\w*) (\w+): \d+ rows")
 
 

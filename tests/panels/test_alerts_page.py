@@ -126,11 +126,16 @@ def test_it_is_given_to_somebody_and_what_came_of_it_is_noted_after_its_end(engi
     for address in ({"part": "ended", "incident": "1"}, {"incident": "1"}):
         app = opened(**address)
         shown = text(app)
-        assert "assigned to **ana** · ended " in shown
+        assert re.search(r"\d\d:\d\d to \d\d:\d\d \(\d+ min\) · .*assigned to \*\*ana\*\*", shown), shown
         assert [b.label for b in app.button if b.key and b.key.endswith("_1")] == ["Useful", "Noise", "Add"]
     app.text_area(key="text_1").set_value("The feed was empty").run()
     app.button(key="note_1").click().run()
     assert "note by Ben The feed was empty" in text(app)
+
+
+def test_an_address_that_names_no_incident_is_no_error(engine):
+    for number in ("7", "9" * 30, "x"):
+        assert not opened(incident=number).exception
 
 
 def test_what_is_for_information_lies_apart(engine):

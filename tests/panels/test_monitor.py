@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from connectors.rows import SegmentDelivery
+from panels import _freshness
 from tests.panels.conftest import NOW, ROOT, failed
 from tests.panels.test_pages import text
 
@@ -122,3 +123,16 @@ def test_what_is_no_longer_possible_falls_back(filled, query):
     app = opened("acquisition", **query)
     assert not app.exception
     assert len(app.metric) >= 4 or "No data in this window yet" in text(app)
+
+
+def test_what_is_too_old_is_neither_judged_nor_passed_over(filled, monkeypatch):
+    monkeypatch.setattr(_freshness, "_STALE", timedelta(0))  # polled a moment ago, and that is too long
+    app = opened("revenue", scope="EUR")
+    assert not app.exception, app.exception
+    assert {cell[0] for cell in app.dataframe[-1].value["state"]} == {"○ Stale"}
+    app = AppTest.from_file(str(ROOT / "panels" / "main.py"), default_timeout=60).run()
+    assert not app.exception, app.exception
+    shown = text(app)
+    assert "Was not asked since 15:20" in shown  # Berlin's clock
+    assert "All accounts answer" not in shown
+    assert "over** by tonight" not in shown

@@ -1,5 +1,6 @@
 """Every page in every state, run by Streamlit itself against a real warehouse."""
 
+from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,8 @@ from streamlit.testing.v1 import AppTest
 from connectors.contract import Window
 from connectors.rows import AccountRow, Budget, Campaign, Delivery
 from connectors.schema import to_batch
+from metrics.dashboards import shipped
+from panels import _slot
 from tests.panels.conftest import NOW, ROOT, failed, hours, rates
 from warehouse.store import Fetch, Slice
 
@@ -199,3 +202,11 @@ def test_the_pace_is_learned_anew_when_a_backfill_brings_more_days(running):
         100 * (10 * NOW.hour / planned - 1), abs=2
     )
     assert after != before
+
+
+def test_a_page_whose_file_has_gone_takes_no_other_page_with_it(running):
+    slot = _slot.process_slot()
+    gone = shipped()[1].model_copy(update={"id": "own", "title": "Own", "file": "own.py"})
+    slot["process"] = replace(slot["process"], dashboards=lambda: (*shipped(), gone))
+    app = AppTest.from_file(str(ROOT / "panels" / "main.py"), default_timeout=60).run()
+    assert not app.exception, app.exception
