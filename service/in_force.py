@@ -126,7 +126,7 @@ class InForce:
             self._refuse(error)
             return
         self._told = before or self.now
-        self._tell("")
+        self._tell(self.now, "")
         self._keep()
 
     @property
@@ -166,9 +166,9 @@ class InForce:
                 self.use(self.now)
                 self._seen = looks
                 return
+            self._tell(fresh, who)  # first: what is drawn anew by these finds their mark
             self._refused, self.now = (), fresh
             self.use(fresh)
-            self._tell(who)
             self._keep()
             self._seen = looks  # last: what failed on the way is tried again at the next look
 
@@ -188,19 +188,22 @@ class InForce:
         for problem in self._refused:
             _LOG.error("not in force: %s", problem)
 
-    def _tell(self, who: str) -> None:
-        """Write down what is new since it was last told, for the charts."""
-        at, before, after = self._clock(), self._told, self.now
-        found = [
+    def _tell(self, after: Definitions, who: str) -> None:
+        """Write down what is new since it was last told, for the charts and the log: all or nothing."""
+        at, before = self._clock(), self._told
+        marks = [
             proposals.Came(at, kind, name, what, who)
             for kind, name, what in (*_metrics(before, after), *_rules(before, after))
         ]
+        found = [(one.kind, one.name, one.what) for one in marks]
         if found:
-            proposals.came_into_force(self._book, found)
-            for one in found if not who else ():  # a proposal's own steps are logged already
-                subject, detail = f"{one.kind} {one.name}", {"what": one.what}
-                Audit(self._book).record(FILES, "changed", subject, now=at, detail=detail)
-            _LOG.info("in force: %s", "; ".join(f"{one.kind} {one.name}: {one.what}" for one in found))
+            with self._book.write():
+                proposals.came_into_force(self._book, marks)
+                for kind, name, what in found if not who else ():  # a proposal's own steps are logged already
+                    Audit(self._book).record(
+                        FILES, "changed", f"{kind} {name}", now=at, detail={"what": what}
+                    )
+            _LOG.info("in force: %s", "; ".join(f"{kind} {name}: {what}" for kind, name, what in found))
         self._told = after
 
     def _keep(self) -> None:

@@ -257,6 +257,35 @@ def test_a_file_that_git_review_approved_takes_force_without_a_restart(team):
     assert came.what == "Value of a click is version 2 now: by impressions"
 
 
+def test_the_mark_is_there_before_anybody_is_told_and_once(team, monkeypatch):
+    seen = []
+
+    def use(_):
+        seen.append([one.name for one in proposals.came(team.book)])
+        if len(seen) == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(team.force, "use", use)
+    reviewed_in_git(team)
+    with pytest.raises(OSError, match="No space"):
+        team.force.look()
+    team.force.look()
+    assert seen == [["click_value"], ["click_value"]]
+    assert len(Audit(team.book).entries(subject="metric click_value")) == 1
+
+
+def test_a_mark_whose_log_fails_is_taken_back_and_comes_once(team, monkeypatch):
+    with monkeypatch.context() as broken:
+        broken.setattr(Audit, "record", lambda *_, **__: 1 / 0)
+        reviewed_in_git(team)
+        with pytest.raises(ZeroDivisionError):
+            team.force.look()
+        assert (proposals.came(team.book), team.sql()) == ([], OLD)
+    team.force.look()
+    assert [one.name for one in proposals.came(team.book)] == ["click_value"]
+    assert len(Audit(team.book).entries(subject="metric click_value")) == 1
+
+
 # -- by proposal
 
 
