@@ -122,7 +122,9 @@ class InForce:
         except SettingsError as error:
             if before is None:
                 raise
-            self.now = self._told = before
+            self._told = before
+            pages = dashboards.pages(workspace.folder)
+            self.now = replace(before, dashboards=tuple(d for d in before.dashboards if d.stem in pages))
             self._refuse(error)
             return
         self._told = before or self.now
@@ -189,13 +191,16 @@ class InForce:
             _LOG.error("not in force: %s", problem)
 
     def _tell(self, after: Definitions, who: str) -> None:
-        """Write down what is new since it was last told, for the charts and the log: all or nothing."""
+        """Write down what is new since it was last told, for the charts and the log: all or nothing.
+
+        A chart has no mark of a dashboard: it moves no figure.
+        """
         at, before = self._clock(), self._told
         marks = [
             proposals.Came(at, kind, name, what, who)
             for kind, name, what in (*_metrics(before, after), *_rules(before, after))
         ]
-        found = [(one.kind, one.name, one.what) for one in marks]
+        found = [(one.kind, one.name, one.what) for one in marks] + _dashboards(before, after)
         if found:
             with self._book.write():
                 proposals.came_into_force(self._book, marks)
@@ -213,7 +218,7 @@ class InForce:
         )
 
     def _kept(self) -> Definitions | None:
-        """The last good state that this workspace had, if it can still be used."""
+        """The last good state that this workspace had, if it can still be read; pages may be gone by now."""
         try:
             texts = json.loads(self._copy.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -227,9 +232,7 @@ class InForce:
             # whom the other pages are open to. A newer program may ask more of a definition.
             with suppress(SettingsError):
                 nobody = self._routing.model_copy(update={"people": ()})
-                found = _read(Path(folder), nobody, any_page=True)
-                pages = dashboards.pages(self._workspace.folder)
-                return replace(found, dashboards=tuple(d for d in found.dashboards if d.stem in pages))
+                return _read(Path(folder), nobody, any_page=True)
         return None
 
 
@@ -257,6 +260,27 @@ def _rules(before: Definitions, after: Definitions) -> list[tuple[str, str, str]
         if are[name] != were[name]
     ]
     return told
+
+
+def _dashboards(before: Definitions, after: Definitions) -> list[tuple[str, str, str]]:
+    were, are = ({one.id: one for one in state.dashboards} for state in (before, after))
+    told = [
+        ("dashboard", id_, f"{are[id_].title} is new, {_open(are[id_])}") for id_ in sorted(are.keys() - were)
+    ]
+    told += [("dashboard", id_, f"{were[id_].title} is gone") for id_ in sorted(were.keys() - are)]
+    for id_ in sorted(are.keys() & were):
+        was, now = were[id_], are[id_]
+        fields = [name for name in type(now).model_fields if getattr(was, name) != getattr(now, name)]
+        if fields:
+            opened = f"; it is {_open(now)}, and was {_open(was)}" if "open_to" in fields else ""
+            told.append(("dashboard", id_, f"{now.title} was changed: {', '.join(fields)}{opened}"))
+    return told
+
+
+def _open(dashboard: Dashboard) -> str:
+    reach = dashboard.open_to
+    named = [*(f"the role {role}" for role in reach.roles), *reach.groups, *reach.people]
+    return f"open to {', '.join(named) or 'everybody'}"
 
 
 def _files(folder: Path) -> list[Path]:

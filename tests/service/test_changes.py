@@ -286,6 +286,29 @@ def test_a_mark_whose_log_fails_is_taken_back_and_comes_once(team, monkeypatch):
     assert len(Audit(team.book).entries(subject="metric click_value")) == 1
 
 
+def test_a_dashboard_that_changed_at_the_file_is_logged(team):
+    def logged(of):
+        return [one.detail["what"] for one in reversed(Audit(team.book).entries(subject=f"dashboard {of}"))]
+
+    force = staffed(team, "dana")  # a start: what changed meanwhile is told, too
+    assert logged("brand") == ["Brand is new, open to everybody"]
+    assert logged("revenue") == [
+        "Revenue was changed: owner, open_to; it is open to finance, and was open to everybody"
+    ]
+    file = team.folder / "dashboards.yaml"
+    file.write_text((CLOSED % BRAND).replace(", open_to: {groups: [finance]}", ""))
+    force.look()
+    assert logged("revenue")[1:] == [
+        "Revenue was changed: open_to; it is open to everybody, and was open to finance"
+    ]
+    file.unlink()
+    (team.folder / "panels/brand.py").unlink()
+    team.again()
+    assert logged("brand")[1:] == ["Brand is gone"]
+    assert logged("revenue")[2:] == ["Revenue was changed: owner"]
+    assert proposals.came(team.book) == []  # no figure moved: the charts have no mark
+
+
 # -- by proposal
 
 
