@@ -10,9 +10,10 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import requests
+from pydantic import BaseModel, ValidationError
 
 from metrics import windows
 from metrics.practice import KINDS, Practised
@@ -40,6 +41,25 @@ QUALIFY row_number() OVER (PARTITION BY source, account ORDER BY sum(clicks) DES
 ORDER BY source, account
 """
 """The campaign of each account that had most clicks of late."""
+
+
+class _Incident(BaseModel):
+    """One as the control face tells it. advertiser: the account that it disturbs."""
+
+    id: int
+    active: bool
+    advertiser: int | None
+
+
+class _Incidents(BaseModel):
+    incidents: tuple[_Incident, ...]
+
+
+class _Refusal(BaseModel):
+    error: str
+
+
+_Answer = TypeVar("_Answer", bound=BaseModel)
 
 
 class Practice:
@@ -77,15 +97,15 @@ class Practice:
         with self._lock:
             if self.current() is not None:
                 raise ValueError("an incident is under way already: find it, or give up")
-            incidents = self._ask("GET", "/incidents")["incidents"]
-            disturbed = frozenset(str(one["advertiser"]) for one in incidents if one["active"])
+            incidents = self._ask(_Incidents, "GET", "/incidents").incidents
+            disturbed = frozenset(str(one.advertiser) for one in incidents if one.active)
             source, account, campaign, at = self._place(disturbed, now)
             kind = secrets.choice(list(KINDS))
             body = {"name": kind, "at": at.isoformat(), "seconds": (now + _LASTS - at).total_seconds()}
             # The site's tag is missed by all of an account's campaigns.
             body |= {"account": account} if kind == "tracking_outage" else {"campaign": campaign}
-            made = self._ask("POST", "/incidents", body)
-            self._now = Practised(made["id"], kind, source, account, at, now, disturbed)
+            made = self._ask(_Incident, "POST", "/incidents", body)
+            self._now = Practised(made.id, kind, source, account, at, now, disturbed)
         Audit(self._book).record(by.name, "began", "practice", now=now)
         self._poll()
 
@@ -98,8 +118,8 @@ class Practice:
             if one is None:
                 raise ValueError("no incident is under way")
             # A sandbox that was started anew knows nothing of it: it is over.
-            if one.id in [known["id"] for known in self._ask("GET", "/incidents")["incidents"]]:
-                self._ask("DELETE", f"/incidents/{one.id}")
+            if one.id in [known.id for known in self._ask(_Incidents, "GET", "/incidents").incidents]:
+                self._ask(_Incident, "DELETE", f"/incidents/{one.id}")
             self._now = None
         Audit(self._book).record(by.name, "ended", "practice", now=now, detail={"what": one.kind})
 
@@ -121,13 +141,26 @@ class Practice:
         midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
         return row["source"], row["account"], row["campaign"], max(now - _BEGAN, midnight)
 
-    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Raises ValueError where the sandbox does not answer, or refuses."""
+    def _ask(
+        self, shape: type[_Answer], method: str, path: str, body: Mapping[str, Any] | None = None
+    ) -> _Answer:
+        """Raises ValueError where the sandbox does not answer, or refuses, or something else answers."""
+        with requests.Session() as session:
+            session.trust_env = False  # this machine is reached by no proxy
+            try:
+                reply = session.request(
+                    method, self._url + path, json=body, timeout=_WITHIN, allow_redirects=False
+                )
+            except requests.RequestException as error:
+                why = f"the sandbox does not answer at {self._url}: {type(error).__name__}"
+                raise ValueError(why) from error
         try:
-            reply = requests.request(method, self._url + path, json=body, timeout=_WITHIN)
-        except requests.RequestException as error:
-            raise ValueError(f"the sandbox does not answer at {self._url}: {type(error).__name__}") from error
-        said = reply.json()
-        if not reply.ok:
-            raise ValueError(f"the sandbox refuses: {said['error']}")
-        return said
+            if reply.status_code < requests.codes.multiple_choices:
+                return shape.model_validate_json(reply.content)
+            refusal = _Refusal.model_validate_json(reply.content)
+        except ValidationError as error:
+            raise ValueError(
+                f"what answers at {self._url} is no sandbox's control face ({reply.status_code} to {method} "
+                f"{path}): set `sandbox` in paceline.yaml to the `truth` that the sandbox tells at its start"
+            ) from error
+        raise ValueError(f"the sandbox refuses: {refusal.error}")

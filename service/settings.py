@@ -8,6 +8,7 @@ name where one was misspelt; all faults are told at once. Secrets are never in t
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -128,6 +129,15 @@ def _naming(pattern: str) -> str:
     return pattern
 
 
+def _control_face(address: str) -> str:
+    if address and not re.fullmatch(r"http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?/?", address):
+        raise ValueError(
+            "is no control face of a sandbox on this machine: write the `truth` that it tells at its start, "
+            "such as http://127.0.0.1:8090"
+        )
+    return address
+
+
 class Settings(Part):
     """The whole file.
 
@@ -147,7 +157,7 @@ class Settings(Part):
     plans: list[Plan] = Field(default_factory=list)
     alerts: Alerts = Alerts()
     access: Access = Access()
-    sandbox: Annotated[str, Field(pattern=r"^(http://\S+)?$")] = ""
+    sandbox: Annotated[str, AfterValidator(_control_face)] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 import requests
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
 
 from connectors.rows import AccountRow, Campaign
 from metrics.practice import KINDS, Practised
@@ -111,6 +114,44 @@ def test_a_sandbox_that_is_gone_is_said(team, monkeypatch):
     with pytest.raises(ValueError, match=r"the sandbox does not answer at http://127\.0\.0\.1:9"):
         team.desk.begin(by=EMIL)
     assert (team.desk.current(), team.polls) == (None, [])
+
+
+def test_something_else_that_answers_is_said(team, monkeypatch):
+    answers = [
+        (200, "<html>Welcome</html>"),
+        (200, "{}"),
+        (200, '{"incidents": [{"id": 1}]}'),
+        (200, "[]"),
+        (302, ""),
+        (404, "Not Found"),
+        (500, '{"detail": "no"}'),
+    ]
+    asked = []
+
+    async def other(request):
+        status, body = answers[len(asked)]
+        asked.append(request.url.path)
+        return Response(body, status, {"location": "/elsewhere"})
+
+    with http.start(Starlette(routes=[Route("/{path:path}", other)]), name="other") as server:
+        monkeypatch.setattr(team.desk, "_url", server.url)
+        for status, _ in answers:
+            with pytest.raises(ValueError, match="is no sandbox's control face") as caught:
+                team.desk.begin(by=EMIL)
+            assert str(caught.value) == (
+                f"what answers at {server.url} is no sandbox's control face ({status} to GET /incidents): "
+                "set `sandbox` in paceline.yaml to the `truth` that the sandbox tells at its start"
+            )
+    assert asked == ["/incidents"] * len(answers)  # nobody is sent elsewhere
+    assert (team.desk.current(), team.polls) == (None, [])
+
+
+def test_a_refusal_is_said_in_the_sandboxs_words(team, monkeypatch):
+    monkeypatch.setattr("service.practice.secrets.choice", lambda found: found[0])
+    monkeypatch.setattr("service.practice.KINDS", ["no_such"])
+    with pytest.raises(ValueError, match="the sandbox refuses: there is no incident 'no_such'"):
+        team.desk.begin(by=EMIL)
+    assert team.desk.current() is None
 
 
 def test_what_is_begun_is_what_the_sandbox_has():

@@ -127,12 +127,31 @@ def test_the_environment_wins_over_the_file(team):
             "sources: {example: {platform: /tmp}}\nnaming: '(?P<a>.)(?=b)'",
             "paceline.yaml:2:9: naming: '(?P<a>.)(?=b)' is no regular expression of the database's kind (RE2): invalid perl operator: (?=",
         ),
+        *(
+            (
+                f"sandbox: {address}\nsources: {{example: {{platform: /tmp}}}}",
+                f"paceline.yaml:1:10: sandbox: '{address}' is no control face of a sandbox on this machine: write the `truth` that it tells at its start, such as http://127.0.0.1:8090",
+            )
+            for address in (
+                "http://10.0.0.5:8090", "http://localhost.example.com", "http://127.0.0.1@example.com",
+                "https://127.0.0.1:8090", "http://127.0.0.1:8090/other", "http://127.0.0.1:port",
+            )
+        ),
         ("sources: [", "paceline.yaml:1:11: is not YAML: while parsing a flow node expected the node content, but found '<stream end>'"),
         ("", "paceline.yaml:1:1: is empty: run `paceline init`"),
     ],
 )  # fmt: skip
 def test_a_fault_is_told_where_it_stands(team, text, said):
     assert said in problems(team, text)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "http://127.0.0.1:8090", "http://127.0.0.1:8090/", "http://localhost", "http://[::1]:8090"],
+)
+def test_a_sandbox_is_on_this_machine(team, address):
+    setup = team(f"sandbox: '{address}'\nsources: {{example: {{platform: /tmp}}}}")
+    assert setup.settings.sandbox == address
 
 
 def test_all_faults_come_at_once_in_the_order_of_the_file(team):
