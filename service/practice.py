@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -21,6 +21,8 @@ from warehouse.access import Permission, allow
 from warehouse.audit import Audit
 
 if TYPE_CHECKING:
+    from connectors.contract import Account
+    from metrics.windows import AccountKey
     from warehouse.access import Actor
     from warehouse.book import Book
     from warehouse.store import Warehouse
@@ -43,12 +45,26 @@ ORDER BY source, account
 """The campaign of each account that had most clicks of late."""
 
 
+_SOURCES: Final = {"meta": "meta_ads"}
+"""Our names of the sandbox's platforms, where they are others."""
+
+
 class _Incident(BaseModel):
-    """One as the control face tells it. advertiser: the account that it disturbs."""
+    """One as the control face tells it. platform, advertiser: whose numbers it disturbs; None: all."""
 
     id: int
     active: bool
+    platform: str | None
     advertiser: int | None
+
+    def disturbs(self, accounts: Iterable[AccountKey]) -> list[str]:
+        """Whose numbers are wrong by it at present. accounts: source and id of those that are polled."""
+        if not self.active:
+            return []
+        if self.advertiser is not None:
+            return [str(self.advertiser)]
+        source = self.platform and _SOURCES.get(self.platform, self.platform)
+        return [account for of, account in accounts if source in (None, of)]
 
 
 class _Incidents(BaseModel):
@@ -97,9 +113,13 @@ class Practice:
         with self._lock:
             if self.current() is not None:
                 raise ValueError("an incident is under way already: find it, or give up")
-            incidents = self._ask(_Incidents, "GET", "/incidents").incidents
-            disturbed = frozenset(str(one.advertiser) for one in incidents if one.active)
-            source, account, campaign, at = self._place(disturbed, now)
+            accounts = windows.accounts(self._warehouse)
+            disturbed = frozenset(
+                account
+                for one in self._ask(_Incidents, "GET", "/incidents").incidents
+                for account in one.disturbs(accounts)
+            )
+            source, account, campaign, at = self._place(accounts, disturbed, now)
             kind = secrets.choice(list(KINDS))
             body = {"name": kind, "at": at.isoformat(), "seconds": (now + _LASTS - at).total_seconds()}
             # The site's tag is missed by all of an account's campaigns.
@@ -123,10 +143,11 @@ class Practice:
             self._now = None
         Audit(self._book).record(by.name, "ended", "practice", now=now, detail={"what": one.kind})
 
-    def _place(self, disturbed: frozenset[str], now: datetime) -> tuple[str, str, str, datetime]:
+    def _place(
+        self, accounts: Mapping[AccountKey, Account], disturbed: frozenset[str], now: datetime
+    ) -> tuple[str, str, str, datetime]:
         """Source, account and campaign where an incident would be seen, and since when."""
         rows = self._warehouse.query(_BUSIEST, {"since": now - _BEGAN}).to_pylist()
-        accounts = windows.accounts(self._warehouse)
         quiet = [
             row
             for row in rows
@@ -135,7 +156,9 @@ class Practice:
         most = max((row["clicks"] for row in quiet), default=0)
         seen = [row for row in quiet if row["clicks"] and row["clicks"] >= most * _ENOUGH]
         if not seen:
-            raise ValueError("no account has clicks of late and no other incident: wait for the first polls")
+            raise ValueError(
+                "no account has clicks of late and no other incident: wait for the first polls, or end one"
+            )
         row = secrets.choice(seen)
         zone = accounts[row["source"], row["account"]].timezone
         midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -18,6 +18,7 @@ from sandbox import http, truth
 from sandbox.clock import SandboxClock
 from sandbox.incidents import KINDS as OF_THE_SANDBOX
 from sandbox.world import World
+from service import practice
 from service.practice import Practice
 from tests.warehouse.store_kit import at, delivery, put
 from warehouse.access import Actor, Denied, Role
@@ -152,6 +153,29 @@ def test_a_refusal_is_said_in_the_sandboxs_words(team, monkeypatch):
     with pytest.raises(ValueError, match="the sandbox refuses: there is no incident 'no_such'"):
         team.desk.begin(by=EMIL)
     assert team.desk.current() is None
+
+
+@pytest.mark.parametrize(("platform", "finds"), [("google_ads", False), ("meta", True)])
+def test_an_incident_of_a_whole_platform_disturbs_all_its_accounts(team, face, platform, finds):
+    begun = {"name": "api_outage", "platform": platform, "at": at(11).isoformat()}
+    requests.post(f"{face.url}/incidents", json=begun, timeout=30).raise_for_status()
+    if finds:
+        team.desk.begin(by=EMIL)
+        assert team.desk.current().also == {team.ids[1]}  # the accounts polled here are Google's
+    else:
+        with pytest.raises(ValueError, match="no account has clicks of late and no other incident"):
+            team.desk.begin(by=EMIL)
+        assert len(active(face)) == 2
+
+
+def test_a_platform_of_the_sandbox_is_a_source_of_ours():
+    accounts = [("google_ads", "1"), ("meta_ads", "2"), ("meta_ads", "3")]
+    whole = {"id": 1, "active": True, "advertiser": None}
+    assert practice._Incident(**whole, platform="meta").disturbs(accounts) == ["2", "3"]
+    assert practice._Incident(**whole, platform="google_ads").disturbs(accounts) == ["1"]
+    assert practice._Incident(**whole, platform=None).disturbs(accounts) == ["1", "2", "3"]
+    over = {**whole, "active": False}
+    assert practice._Incident(**over, platform=None).disturbs(accounts) == []
 
 
 def test_what_is_begun_is_what_the_sandbox_has():
