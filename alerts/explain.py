@@ -94,7 +94,7 @@ class Words:
             headline=self._headline(told, names, currency, meanwhile),
             lasting=self._headline(told, names, currency) if told[0].firing else "",
             facts=tuple(self._facts(lead, notice, currency, now)),
-            members=self._members(alert, notice, currency, names),
+            members=self._members(alert, notice, names),
             links=self._links(lead),
             chart=chart,
             chart_text=chart_text,
@@ -105,7 +105,9 @@ class Words:
     def _headline(
         self, told: Sequence[Instance], names: Mapping[Key, str], currency: str, meanwhile: str = ""
     ) -> str:
-        lead, risk = told[0], _risk([one for one in told if one.firing])
+        lead = told[0]
+        # What is in another currency is in its own line, and in no sum.
+        risk = _risk([one for one in told if one.firing and self._currency(one.key) == currency])
         what = lead.told.said or self._title(lead)
         cost = f"{money(risk, currency)}/h" if risk > 0 else ""
         name = names[lead.key] + (f" + {len(told) - 1} more" if len(told) > 1 else "")
@@ -214,9 +216,7 @@ class Words:
 
     # -- members and links
 
-    def _members(
-        self, alert: Alert, notice: Notice, currency: str, names: Mapping[Key, str]
-    ) -> tuple[Member, ...]:
+    def _members(self, alert: Alert, notice: Notice, names: Mapping[Key, str]) -> tuple[Member, ...]:
         shown = [m for m in alert.members if m.key in alert.live or m.key in notice.resolved]
         if len(shown) < 2:
             return ()
@@ -229,7 +229,7 @@ class Words:
                         [
                             names[m.key],
                             m.told.said or self._title(m),
-                            f"{money(m.told.at_risk, currency)}/h" if m.told.at_risk > 0 else "",
+                            f"{money(m.told.at_risk, self._currency(m.key))}/h" if m.told.at_risk > 0 else "",
                         ],
                     )
                 ),

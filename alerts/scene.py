@@ -304,7 +304,7 @@ class Scene(Roster):
         """What earlier passes kept; emptied for a new hour, for other campaigns, or after a while."""
         memory = self._memory
         if memory.since is None or self.now - memory.since >= _LEARNED:
-            memory.since, memory.days, memory.curves = self.now, {}, {}
+            memory.since, memory.days, memory.curves, memory.delivered = self.now, {}, {}, None
         found = self.campaigns
         others = memory.campaigns != found.labels
         named = found.names, found.tags, [(key, one.name) for key, one in self.accounts.items()]

@@ -164,6 +164,9 @@ def _begin(
 
 
 def _true(before: Instance, told: Observation, timing: Timing, now: datetime) -> Instance:
+    if before.state is not State.RESOLVED and before.told.began and told.began:
+        # What is judged by a window of so many hours would begin later with each look.
+        told = replace(told, began=min(before.told.began, told.began))
     match before.state:
         case State.RESOLVED:
             return _begin(

@@ -118,6 +118,8 @@ class Flight(Condition):
     def _told(self, scene: Scene, pace: FlightPace) -> Observation:
         labels = Labels(*PLANS, "", pace.plan.name)
         at = min((scene.at[key] for key in pace.accounts if key in scene.at), default=scene.now)
+        if pace.today > pace.over.last:
+            return Observation(labels, Result.FALSE, at)  # it is over: nothing can be done any more
         if scene.stale.intersection(pace.accounts):
             return Observation(labels, Result.STALE, at)
         if pace.state not in ("on", "over", "under"):

@@ -16,7 +16,7 @@ from alerts.explain import Words, view
 from alerts.incident import Alert, Group, Incident, Notice
 from alerts.judge import judge
 from alerts.notify.contract import Reason, Severity
-from alerts.observation import Labels, Result
+from alerts.observation import Labels, Observation, Result
 from alerts.provoke import Unprovoked
 from alerts.routes import Routing
 from alerts.state import Instance, Key, State
@@ -77,6 +77,12 @@ def test_what_is_on_plan_or_off_by_little_is_not_told(even, amount, by, result):
     assert told(even.scene(), "over", plan(amount), by=by)[AUTUMN].result is result
 
 
+@pytest.mark.parametrize("side", ["over", "under"])
+def test_a_flight_that_is_over_is_told_no_more(even, side):
+    gone = plan(100 if side == "over" else 9000, starts=date(2026, 11, 2), ends=date(2026, 11, 8))
+    assert told(even.scene(), side, gone)[AUTUMN].result is Result.FALSE
+
+
 def test_where_there_is_no_verdict_there_is_none(even):
     scene = even.scene()
     later = plan(2800, starts=date(2026, 12, 1), ends=date(2026, 12, 24))
@@ -124,6 +130,26 @@ def test_it_is_told_in_the_plans_currency_with_the_way_to_its_plan(even):
     assert facts["Expected"] == "€2.80k"
     assert [link.url for link in said.links] == ["https://app.test/pacing?plan=Autumn"]
     assert view(AUTUMN, NOW) == "/pacing?plan=Autumn"
+
+
+def test_money_of_another_currency_is_in_its_own_line_alone(even):
+    plans = [plan(2800), SpendPlan("Japan", "JPY", (Amount(10**6),))]
+    (made,) = flying(
+        [rule("flight").model_copy(update={"condition": Flight(kind="flight", side="over")})], plans, BERLIN
+    )
+    said = {"Autumn": 40.0, "Japan": 9000.0}
+    members = tuple(
+        Instance(
+            key, State.FIRING, NOW, NOW, Observation(key.labels, Result.TRUE, NOW, at_risk=risk), fired=NOW
+        )
+        for name, risk in said.items()
+        for key in [Key(made.id, made.severity, Labels(*PLANS, "", name))]
+    )
+    incident = Incident(1, Group("marketing", *PLANS, Severity.WARNING, ()), NOW, NOW)
+    words = Words(even.warehouse, [made], model.load(), BERLIN)
+    message = words(Alert(members, {}, incident), Notice(Reason.FIRST), NOW)
+    assert "¥9.00k/h · Japan + 1 more" in message.headline
+    assert [one.text.rpartition(" · ")[2] for one in message.members] == ["¥9.00k/h", "€40.00/h"]
 
 
 def test_an_edited_form_is_about_the_same_plans(even):

@@ -94,6 +94,21 @@ def test_since_fired_and_resolved_are_told_by_the_datas_clock():
     ]
 
 
+def test_it_began_when_it_was_first_told_to_have_begun():
+    """A window of three hours begins later with each look, and what it found does not."""
+    instance = None
+    for minute in range(0, 600, 60):
+        at = START + minute * MINUTE
+        told = Observation(KEY.labels, Result.TRUE, at, began=at - 180 * MINUTE)
+        instance = step(instance, told, timing(hold=120), key=KEY, now=at, fresh=at)
+    assert instance.told.began == START - 180 * MINUTE
+    later, again = at + MINUTE, at + 2 * MINUTE
+    well = Observation(KEY.labels, Result.FALSE, later)
+    over = step(instance, well, timing(), key=KEY, now=later, fresh=later)
+    told = Observation(KEY.labels, Result.TRUE, again, began=at)
+    assert step(over, told, timing(), key=KEY, now=again, fresh=again).told.began == at
+
+
 def test_four_turns_within_an_hour_are_flapping():
     _, three = play("TFT", timing())
     assert not three.flapping
