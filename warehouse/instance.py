@@ -128,7 +128,10 @@ class Instance:
                     f"{self.path}: {len(self._cursors)} queries do not end.", mend="Restart this process."
                 )
             for cursor in self._cursors:
-                cursor.interrupt()  # again and again: one that comes before its query starts is lost
+                # Again and again: one that comes before its query starts is lost. Its owner may just
+                # have closed it.
+                with suppress(duckdb.ConnectionException):
+                    cursor.interrupt()
             self._changed.wait(0.05)
         self._root.close()
         if self.descriptor >= 0:

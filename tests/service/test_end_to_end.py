@@ -111,7 +111,7 @@ def team(tmp_path_factory, workers):
 
 @pytest.fixture(autouse=True)
 def patience(workers):
-    workers.deadline = timedelta(seconds=60)
+    workers.deadline = timedelta(seconds=30)
 
 
 def assert_equal(stored, truth):
@@ -217,7 +217,7 @@ def test_a_fault_touches_nobody_else_and_heals(team, workers, fault):
             if team.marks(*owner)["delivery"].error:
                 assert stored == before[owner]
 
-    workers.deadline = timedelta(seconds=60)
+    workers.deadline = timedelta(seconds=30)
     team.advance(minutes=minutes)
     team.poll()
     for owner in hit.items():

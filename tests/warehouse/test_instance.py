@@ -195,3 +195,24 @@ def test_one_thread_opens_a_given_up_file_anew_for_all(tmp_path):
     assert problems == []
     assert answers == [[(42,)]] * 6
     instance.close()
+
+
+def test_a_query_that_has_just_ended_does_not_keep_the_file_from_being_opened_anew(tmp_path):
+    instance = Instance(tmp_path / "w.duckdb", read_only=False, prepare=lambda _: None)
+    held, let_go = threading.Event(), threading.Event()
+
+    def ending():
+        with instance.cursor() as cursor:
+            cursor.close()  # as its end does, before it says so
+            held.set()
+            let_go.wait(10)
+
+    thread = threading.Thread(target=ending)
+    thread.start()
+    assert held.wait(10)
+    instance._broken = "given up"
+    threading.Timer(0.2, let_go.set).start()
+    with instance.cursor() as cursor:
+        assert cursor.execute("SELECT 42").fetchall() == [(42,)]
+    thread.join(10)
+    instance.close()
