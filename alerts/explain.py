@@ -16,7 +16,7 @@ from urllib.parse import urlencode, urlsplit
 from alerts.chart import course
 from alerts.conditions.flight import PLANS
 from alerts.drawing import png
-from alerts.incident import Alert, Notice
+from alerts.incident import Alert, Notice, at_risk
 from alerts.notify.contract import Fact, Link, Member, Reason, Severity
 from alerts.telling import Described
 from connectors.contract import Window
@@ -107,7 +107,7 @@ class Words:
     ) -> str:
         lead = told[0]
         # What is in another currency is in its own line, and in no sum.
-        risk = _risk([one for one in told if one.firing and self._currency(one.key) == currency])
+        risk = sum(at_risk(one for one in told if self._currency(one.key) == currency).values())
         what = lead.told.said or self._title(lead)
         cost = f"{money(risk, currency)}/h" if risk > 0 else ""
         name = names[lead.key] + (f" + {len(told) - 1} more" if len(told) > 1 else "")
@@ -318,15 +318,6 @@ def _page(part: str) -> str:
     """A page as people say it, by host and path: an address would fill a lock screen. "" where it is none."""
     parts = urlsplit(part)
     return (parts.netloc + parts.path.rstrip("/")).removeprefix("www.") if parts.netloc else ""
-
-
-def _risk(members: Sequence[Instance]) -> float:
-    """Money per hour at risk; what two rules say of one series is the same money."""
-    most: dict[Labels, float] = {}
-    for member in members:
-        labels = member.key.labels
-        most[labels] = max(most.get(labels, 0.0), member.told.at_risk)
-    return sum(most.values())
 
 
 def _sure(sure: float) -> str:

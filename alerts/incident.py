@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
 from alerts.notify.contract import Reason, Severity
+from alerts.observation import Labels
 from alerts.routes import Address, Receiver
 from alerts.state import Instance, Key
 
-__all__ = ["Acknowledged", "Alert", "Group", "Incident", "Notice", "Silence"]
+__all__ = ["Acknowledged", "Alert", "Group", "Incident", "Notice", "Silence", "at_risk"]
 
 
 class Group(NamedTuple):
@@ -112,3 +114,22 @@ class Silence:
     reason: str
     match: Mapping[str, str] = field(default_factory=dict)
     members: frozenset[Key] = frozenset()
+
+
+def at_risk(members: Iterable[Instance]) -> dict[tuple[str, str], float]:
+    """Money an hour at risk by (source, account), in units of its currency: no less than this.
+
+    A rule's series add up, and so do campaigns, or pages. What two rules say of one series is the same
+    money, and what is said of a whole account has its campaigns and pages in it: the largest of these counts.
+    """
+    said: dict[tuple[str, str], dict[Labels, float]] = defaultdict(dict)
+    sums: dict[tuple[str, str], dict[object, float]] = defaultdict(lambda: defaultdict(float))
+    for one in members:
+        if one.firing:
+            labels, money = one.key.labels, one.told.at_risk
+            sums[labels[:2]][one.key.rule, one.key.severity] += money
+            said[labels[:2]][labels] = max(said[labels[:2]].get(labels, 0.0), money)
+    for account, series in said.items():
+        for labels, money in series.items():
+            sums[account][bool(labels.campaign), bool(labels.part)] += money
+    return {account: max(found.values()) for account, found in sums.items()}

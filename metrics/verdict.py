@@ -175,7 +175,8 @@ def judge(rules: Rules, data: Data, *, names: tuple[str, str] = ("A", "B")) -> J
         chance = float(stats.norm.cdf(abs(effect.estimate) / effect.error))
         return said(
             State.BETTER if gain > 0 else State.WORSE,
-            f"{better} is better than {worse} (safe to act): {names[1]} changes {rules.metric.name} by "
+            f"{better} is better than {worse} (safe to act): "
+            f"{names[1]} changes {_plain(rules.metric.name)} by "
             f"{_relative(effect.estimate):+.0%}, certainly between {low:+.0%} and {high:+.0%}.",
             probability=chance if gain > 0 else 1 - chance,
         )
@@ -277,3 +278,8 @@ def _split(rules: Rules, data: Data) -> tuple[float, float, float] | None:
     watch = SplitWatch(rules.shares)
     p = watch.look([float(a.sum()) / effect, float(b.sum()) / effect])
     return p, seen, meant
+
+
+def _plain(name: str) -> str:
+    """A metric's name as a sentence has it: conversion rate."""
+    return name.replace("_", " ")

@@ -9,9 +9,8 @@ from functools import partial
 import streamlit as st
 
 from alerts.engine import Engine
-from alerts.incident import Incident
+from alerts.incident import Incident, at_risk
 from alerts.notify.contract import unpack
-from alerts.observation import Labels
 from alerts.state import Instance
 from connectors.contract import Account
 from metrics.money import MissingRate, rate
@@ -36,14 +35,10 @@ PARTS = {
 
 
 def risk(members: list[Instance], known: Mapping[AccountKey, Account]) -> dict[str, float]:
-    """Money an hour at risk, by currency; several rules about one thing count it once, at its largest."""
-    largest: dict[Labels, float] = {}
-    for one in members:
-        if one.firing:
-            largest[one.key.labels] = max(largest.get(one.key.labels, 0.0), one.told.at_risk)
+    """Money an hour at risk, by currency."""
     sums: dict[str, float] = {}
-    for labels, money in largest.items():
-        account = known.get((labels.source, labels.account))
+    for key, money in at_risk(members).items():
+        account = known.get(key)
         if account is not None and money > 0:
             sums[account.currency] = sums.get(account.currency, 0.0) + money
     return sums

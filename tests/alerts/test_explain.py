@@ -12,12 +12,14 @@ import pytest
 from alerts.chart import course
 from alerts.engine import Engine
 from alerts.explain import Words, span, view
+from alerts.incident import at_risk
 from alerts.judge import judge
-from alerts.notify.contract import FIRST_GLANCE, Reason, unpack
+from alerts.notify.contract import FIRST_GLANCE, Reason, Severity, unpack
 from alerts.observation import Labels, Observation, Result
 from alerts.records import CHAPTER
 from alerts.routes import Routing
 from alerts.rules import Rule
+from alerts.state import Instance, Key, State
 from connectors.rows import Change
 from metrics.lag import PRIOR, Curve
 from metrics.model import load
@@ -136,6 +138,32 @@ def test_several_are_one_message_the_dearest_first(world, told):
         "Three · Spend 5.0× its pace · €40.00/h",
         "One · Spend 4.0× its pace · €30.00/h",
     ]
+
+
+def firing(rule, at_risk, *, campaign="", part="", source="google_ads"):
+    labels = Labels(source, "a", campaign, part)
+    told = Observation(labels, Result.TRUE, NOW, at_risk=at_risk)
+    return Instance(Key(rule, Severity.CRITICAL, labels), State.FIRING, NOW, NOW, told, fired=NOW)
+
+
+@pytest.mark.parametrize(
+    ("members", "money"),
+    [
+        ([firing("pace", 40, campaign="x"), firing("pace", 30, campaign="y")], 70),
+        ([firing("pace", 40, campaign="x"), firing("cpl", 30, campaign="x")], 40),
+        ([firing("pace", 40, campaign="x"), firing("cpl", 30, campaign="y")], 70),
+        # An outage of the account's tag is the same money as its pages without the tag, and its campaigns'.
+        ([firing("tracking", 200), firing("page", 90, part="/a"), firing("page", 80, part="/b")], 200),
+        ([firing("tracking", 100), firing("page", 90, part="/a"), firing("page", 80, part="/b")], 170),
+        (
+            [firing("anomaly", 60, campaign="x"), firing("anomaly", 15)],
+            75,
+        ),  # the account's is what goes beyond
+    ],
+)
+def test_money_of_an_account_is_counted_once(members, money):
+    other = firing("tracking", 5, source="meta_ads")
+    assert at_risk([*members, other]) == {("google_ads", "a"): money, ("meta_ads", "a"): 5}
 
 
 def test_what_two_rules_say_of_one_campaign_is_the_same_money(world, told):
