@@ -76,7 +76,7 @@ class Signs:
 
     @property
     def _days(self) -> int:
-        """Days over which looks are known."""
+        """Days over which looks and alerts are known."""
         known = (self.today - self.counted).days + 1 if self.counted else 0
         return min(known, self.span.days)
 
@@ -105,7 +105,9 @@ class Signs:
         return Sign("good", f"Used by {told}.{looked}")
 
     def _fired(self, one: Reviewed) -> Sign:
-        degree, days = str(one.rule.severity).capitalize(), self.span.days
+        degree, days = str(one.rule.severity).capitalize(), self._days
+        if not one.fires and days < _ENOUGH.days:
+            return Sign("none", f"{degree}: has not fired in {_many(days, 'day')}; too few to judge it by.")
         if not one.fires:
             return Sign("none", f"{degree}: never fired in {days} days. Is its limit within reach?")
         rate = one.acted_rate
