@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from alerts.conditions.contract import Condition, Moments, Scope, Watched
-from alerts.observation import Labels, Observation, Range, Result
+from alerts.observation import Labels, Observation, Result
 from metrics import site
 from metrics.model import Unit
 
@@ -74,8 +74,6 @@ class LandingPage(Condition):
                         labels,
                         (Result.TRUE if down else Result.FALSE) if known else Result.NODATA,
                         row["checked"],
-                        seen=float(sum(map(bool, last))),
-                        expected=Range(0.0, 0.0, 0.0),
                         at_risk=risk,
                         said=_SAID.get(last[0], f"Page down: answers {row['status']}") if down else "",
                         began=row["began"] if down else None,

@@ -69,6 +69,8 @@ def test_the_message_names_the_page_and_which_of_the_accounts_of_one_name_pays(w
     (message,) = told([rule(kind="landing_page")])
     assert message.headline == "Tag missing on page · €12.00/h · shop.test/boots, Shop (Google Ads)"
     facts = dict(message.facts)
+    # How many looks failed is no figure that anybody asks for: what was found is.
+    assert list(facts) == ["Since", "Found", "Paid for by", "What to do"]
     assert facts["Since"] == "Tue 14:55 (6 min), noticed 15:00"  # it goes out half a minute after
     assert facts["Found"] == "the tag GTM-1 is not in the page"
     assert facts["Paid for by"] == "Boots, 1 ad, €12.00/h"
