@@ -11,7 +11,8 @@ import streamlit as st
 
 from alerts.engine import Engine
 from alerts.incident import Incident
-from alerts.notify.contract import Message, Severity, unpack
+from alerts.notify.contract import Message, Reason, Severity, unpack
+from alerts.notify.words import WHY
 from alerts.state import Instance, State
 from panels import _format as f
 from panels import _known
@@ -35,6 +36,8 @@ FACES = {
 }
 """What each severity looks like, and its word."""
 
+_WAYS = {"slack": "Slack", "email": "mail", "sms": "SMS", "inbox": "the inbox"}
+
 _SENT = {
     "sent": (Status.good, "Arrived"),
     "pending": (Status.none, "Waiting"),
@@ -42,6 +45,7 @@ _SENT = {
     "dead": (Status.act, "Given up"),
 }
 _ICONS = {
+    "told": ":material/send:",
     "firing": ":material/local_fire_department:",
     "resolved": ":material/check_circle:",
     "pending": ":material/hourglass_top:",
@@ -141,13 +145,20 @@ def timeline(rows: Sequence[Mapping[str, Any]], of: Process, now: datetime) -> N
     st.markdown("**Timeline**")
     for row in rows[-30:]:
         at = f.clock(datetime.fromisoformat(row["at"]).astimezone(of.workspace.timezone), now)
-        what, who = row["what"], row["who"]
-        icon = _ICONS.get(what, ":material/circle:")
-        rule = json.loads(row["alert"])[0] if row["alert"] else ""
-        text = str(row["detail"].get("text") or row["detail"].get("reason") or "")
-        text = f"to {text}" if what == "assigned" else text
-        said = " ".join(part for part in (what, rule, f"by {who}" if who else "", text) if part)
-        st.markdown(f"{icon} {at} {f.plain(said)}")
+        icon = _ICONS.get(row["what"], ":material/circle:")
+        st.markdown(f"{icon} {at} {f.plain(_event(row))}")
+
+
+def _event(row: Mapping[str, Any]) -> str:
+    """An entry of the timeline in words."""
+    what, who, detail = row["what"], row["who"], row["detail"]
+    if what == "told":
+        ways = sorted({_WAYS.get(channel, channel) for channel, _ in detail["to"]})
+        return f"told by {' and '.join(ways) or 'nothing'}: {WHY[Reason(detail['reason'])]}"
+    rule, *_, part = json.loads(row["alert"]) if row["alert"] else ("", "")
+    text = str(detail.get("text") or detail.get("reason") or "")
+    text = f"to {text}" if what == "assigned" else text
+    return " ".join(word for word in (what, rule, part, f"by {who}" if who else "", text) if word)
 
 
 def table_of(of: Process, rows: Sequence[Mapping[str, Any]]) -> None:

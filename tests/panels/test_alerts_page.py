@@ -99,6 +99,8 @@ def test_an_incident_is_shown_with_its_money_and_taken_in_hand(engine):
     assert "Brand 1 runs away" in shown
     assert "spends 13 times its plan" in shown
     assert "in nobody's hand" in shown
+    assert "firing pace" in shown
+    assert "told by the inbox\\: New" in shown
     assert [m.value for m in app.metric] == ["1", "€120", "1", "0"]
     app.button(key="ack_1").click().run()
     assert not app.exception
