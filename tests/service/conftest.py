@@ -12,6 +12,7 @@ from service.jobs import Poller
 from service.settings import load
 from service.workers import Workers
 from service.workspace import Workspace
+from tests.service.governed import team  # noqa: F401  # a fixture
 from warehouse.duck import DuckWarehouse
 
 HERE = Path(__file__).parent
