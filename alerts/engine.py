@@ -36,9 +36,6 @@ SNOOZE_MOST: Final = timedelta(days=7)
 KEPT: Final = timedelta(days=180)
 """How long the delivery log reaches back."""
 
-SNOOZE_BUTTON: Final = timedelta(hours=1)
-"""How long the button in a message snoozes."""
-
 
 class Refused(ValueError):
     """What a person asked for cannot be done; the text says why."""
@@ -225,7 +222,10 @@ class Engine:
     # -- what people do
 
     def act(self, act: Act, by: Actor, now: datetime) -> None:
-        """A button was pressed in a message; twice does no more than once. Raises Denied, Refused."""
+        """A button was pressed in a message, a form filled in; twice does no more than once.
+
+        Raises Denied, Refused.
+        """
         installation, _, number = act.incident.partition("-")
         if installation != self.records.installation or not number.isdigit():
             raise Refused("that message is of another installation")
@@ -234,8 +234,11 @@ class Engine:
             case Action.ACKNOWLEDGE:
                 self.acknowledge(int(number), by=by, now=now)
             case Action.SNOOZE:
-                reason = f"snoozed in {act.channel.capitalize()}"
-                self.snooze(int(number), by=by, reason=reason, until=now + SNOOZE_BUTTON, now=now)
+                self.snooze(int(number), by=by, reason=act.text, until=now + act.lasts, now=now)
+            case Action.ASSIGN:
+                self.assign(int(number), act.text, by=by, now=now)
+            case Action.NOTE:
+                self.note(int(number), "note", by=by, text=act.text, now=now)
             case _:
                 if not any(one["what"] == act.action and one["who"] == by.name for one in seen):
                     self.note(int(number), str(act.action), by=by, text="", now=now)
@@ -313,11 +316,21 @@ class Engine:
         self.records.happened("unsilenced", at=now, who=by.name, silence=number)
         self.tick(now)
 
+    def assign(self, number: int, to: str, *, by: Actor, now: datetime) -> None:
+        """Say which of the people sees to it. Raises Denied, Refused."""
+        self._open(number)
+        if self.routing.person(to) is None:
+            known = ", ".join(one.name for one in self.routing.people) or "nobody"
+            raise Refused(f"{to or 'nobody'} is none of alerts.people: there is {known}")
+        self.note(number, "assigned", by=by, text=to, now=now)
+
     def note(self, number: int, what: str, *, by: Actor, text: str, now: datetime) -> None:
         """What somebody says of it: `useful`, `noise`, `assigned` (to `text`), `note`. Denied, Refused."""
         self._allow(by, f"incident {number}", now)
         if self.records.incident(number) is None:
             raise Refused(f"there is no incident {number}")
+        if what == "note" and not text.strip():
+            raise Refused("write what you found or did")
         self.records.happened(what, at=now, incident=number, who=by.name, text=text)
 
     def again(self, message: int, *, by: Actor, now: datetime) -> None:

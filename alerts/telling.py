@@ -194,5 +194,5 @@ class Teller:
             chart=said.chart,
             chart_text=said.chart_text,
             test=self._test,
-            actions=notice.reason is not Reason.ALL_RESOLVED and not self._test,
+            actions=not self._test,
         )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 
 import streamlit as st
 
 from alerts.engine import Engine, Refused
 from alerts.incident import Incident
+from alerts.notify.contract import LONGEST_NOTE, SNOOZES
 from alerts.state import Instance
 from connectors.contract import Account
 from panels import _access, _incident
@@ -18,9 +19,6 @@ from panels._slot import Process
 from warehouse.access import Denied, Permission
 
 __all__ = ["act", "card"]
-
-SNOOZES = {"1 hour": 1, "4 hours": 4, "Until tomorrow": 24, "3 days": 72, "7 days": 168}
-"""Hours; the engine takes no longer one."""
 
 
 def card(
@@ -84,7 +82,9 @@ def acts(engine: Engine, incident: Incident) -> None:
     with st.popover(
         "Note", icon=":material/edit_note:", help="What you found or did; the timeline keeps it."
     ):
-        text = st.text_area("Note", key=f"text_{number}", max_chars=500, label_visibility="collapsed")
+        text = st.text_area(
+            "Note", key=f"text_{number}", max_chars=LONGEST_NOTE, label_visibility="collapsed"
+        )
         if st.button("Add", key=f"note_{number}", disabled=not text.strip()):
             act(partial(engine.note, number, "note", text=text), "Noted.")
 
@@ -106,7 +106,7 @@ def _take(engine: Engine, incident: Incident) -> None:
         )
         length = st.selectbox("How long?", list(SNOOZES), key=f"long_{number}", help="At most seven days.")
         if st.button("Snooze", key=f"snooze_{number}", type="primary"):
-            until = datetime.now(UTC) + timedelta(hours=SNOOZES[length])
+            until = datetime.now(UTC) + SNOOZES[length]
             act(partial(engine.snooze, number, reason=reason, until=until), "Snoozed.")
     people = [one.name for one in engine.routing.people]
     if not people:
@@ -116,7 +116,7 @@ def _take(engine: Engine, incident: Incident) -> None:
     ):
         to = st.selectbox("To whom?", people, key=f"to_{number}", help="The people of `alerts.people`.")
         if st.button("Assign", key=f"assign_{number}", type="primary"):
-            act(partial(engine.note, number, "assigned", text=to), f"{to} sees to it now.")
+            act(partial(engine.assign, number, to), f"{to} sees to it now.")
 
 
 def act(done_by: Callable[..., object], done: str) -> None:

@@ -6,6 +6,7 @@
     GET  /mail/N/html           a mail's HTML part, to be shown in a frame that may do nothing
     GET  /mail/N/parts/ID       a picture within it
     POST /press                 presses a button; the app gets a real envelope
+    POST /submit                submits a form that the app opened, or closes it
 
 Texts from outside are data until the last step: the page's script puts them where only text can stand.
 """
@@ -32,10 +33,11 @@ if TYPE_CHECKING:
 
     from sandbox.mail import Mail, Mailbox
     from sandbox.slack import SlackServer
-    from sandbox.slack_store import SlackStore
+    from sandbox.slack_store import Message, SlackStore
+    from sandbox.slack_views import Views
     from sandbox.sms import Phone
 
-__all__ = ["app", "mail_feed", "slack_feed", "sms_feed"]
+__all__ = ["app", "mail_feed", "slack_feed", "sms_feed", "view_feed"]
 
 _FOLDER: Final = Path(__file__).parent / "arrived_page"
 _OWN: Final = {
@@ -54,7 +56,23 @@ _TYPES: Final = {"html": "text/html", "css": "text/css", "js": "text/javascript"
 
 
 def slack_feed(store: SlackStore) -> list[dict[str, Any]]:
-    """Channels with their messages, oldest first; replies lie with the others and name their thread."""
+    """Channels with their messages, oldest first; replies lie with the others and name their thread.
+
+    What one person alone may see names them as `only`.
+    """
+
+    def shown(message: Message) -> dict[str, Any]:
+        only = {"only": message.only} if message.only else {}
+        return store.plain(message, metadata=True) | {"hidden": message.hidden} | only
+
+    def held(channel: str) -> list[Message]:
+        whispers = store.whispers.get(channel, [])
+        return (
+            sorted([*store.messages[channel], *whispers], key=lambda m: m.ts)
+            if whispers
+            else store.messages[channel]
+        )
+
     with store.lock:
         return [
             {
@@ -62,12 +80,15 @@ def slack_feed(store: SlackStore) -> list[dict[str, Any]]:
                 "name": channel.name,
                 "topic": channel.topic,
                 "direct": channel.id.startswith("D"),
-                "messages": [
-                    store.plain(m, metadata=True) | {"hidden": m.hidden} for m in store.messages[channel.id]
-                ],
+                "messages": [shown(m) for m in held(channel.id)],
             }
             for channel in store.channels()
         ]
+
+
+def view_feed(views: Views) -> list[dict[str, Any]]:
+    """The forms on people's screens, with what the app found wrong."""
+    return [{**one.plain(), "user": one.user, "faults": one.faults} for one in views.all()]
 
 
 def mail_feed(mailbox: Mailbox) -> list[dict[str, Any]]:
@@ -110,9 +131,10 @@ def app(
     phone: Phone,
     *,
     press: Callable[[SlackServer, dict[str, Any]], Awaitable[Response]],
+    submit: Callable[[SlackServer, dict[str, Any]], Awaitable[Response]],
 ) -> Starlette:
     """The page over three stores."""
-    store = chat.store
+    store, views = chat.store, chat.clicks.views
 
     def page(request: Request) -> Response:
         name = request.path_params.get("name", "index.html")
@@ -122,7 +144,8 @@ def app(
         return FileResponse(path, media_type=_TYPES[name.rsplit(".", 1)[1]], headers=_OWN)
 
     def feed(request: Request) -> Response:
-        seen = f"{store.version}.{mailbox.version}.{phone.version}.{chat.sockets.connections}"
+        versions = (store.version, views.version, mailbox.version, phone.version, chat.sockets.connections)
+        seen = ".".join(map(str, versions))
         if request.query_params.get("seen") == seen:
             return Response(status_code=204)
         return JSONResponse(
@@ -132,6 +155,7 @@ def app(
                 "people": PEOPLE,
                 "listening": chat.sockets.connections > 0,
                 "slack": slack_feed(store),
+                "views": view_feed(views),
                 "mail": mail_feed(mailbox),
                 "sms": sms_feed(phone),
             },
@@ -162,16 +186,22 @@ def app(
                 return Response(data, media_type=kind, headers={"X-Content-Type-Options": "nosniff"})
         raise HTTPException(404)
 
-    async def pressed(request: Request) -> Response:
-        if request.headers.get("content-type") != "application/json":  # what no foreign page can send unasked
-            raise HTTPException(415)
-        return await press(chat, json.loads(await request.body()))
+    def taking(do: Callable[[SlackServer, dict[str, Any]], Awaitable[Response]]) -> Callable[..., Any]:
+        async def taken(request: Request) -> Response:
+            if (
+                request.headers.get("content-type") != "application/json"
+            ):  # no foreign page can send it unasked
+                raise HTTPException(415)
+            return await do(chat, json.loads(await request.body()))
+
+        return taken
 
     return Starlette(
         routes=[
             Route("/", page),
             Route("/feed", feed),
-            Route("/press", pressed, methods=["POST"]),
+            Route("/press", taking(press), methods=["POST"]),
+            Route("/submit", taking(submit), methods=["POST"]),
             Route("/files/{id}", file),
             Route("/mail/{number:int}/html", mail_html),
             Route("/mail/{number:int}/parts/{id}", mail_part),

@@ -6,6 +6,7 @@ On the control face:
     GET    /channels/faults     POST {"channel", "fault", "calls", "only", "code", "seconds"}
     DELETE /channels/faults[?channel=]             lifts those of a channel, or all
     POST   /channels/press {"channel", "ts", "action_id", "user"}    somebody presses a button in Slack
+    POST   /channels/submit {"view", "values"}     somebody submits a form in Slack; without values, closes it
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ class Channels:
             Route("/channels/arrived", self._arrived),
             Route("/channels/faults", self._faults, methods=["GET", "POST", "DELETE"]),
             Route("/channels/press", self._press, methods=["POST"]),
+            Route("/channels/submit", self._submit, methods=["POST"]),
         ]
 
     async def _arrived(self, request: Request) -> Response:  # noqa: ARG002 (a route's signature)
@@ -79,6 +81,7 @@ class Channels:
                 "mail": arrived.mail_feed(self.mail.mailbox),
                 "sms": arrived.sms_feed(self.sms.phone),
                 "sockets": self.slack.sockets.connections,
+                "views": arrived.view_feed(self.slack.clicks.views),
             }
         )
 
@@ -103,14 +106,37 @@ class Channels:
         said = json.loads(await request.body())
         return await press(self.slack, said)
 
+    async def _submit(self, request: Request) -> Response:
+        said = json.loads(await request.body())
+        return await submit(self.slack, said)
+
 
 async def press(server: slack.SlackServer, said: dict[str, Any]) -> Response:
     """Somebody presses a button; answers once the app has acknowledged it, or nobody did in time."""
     try:
-        acknowledged = server.clicks.press(said["channel"], said["ts"], said["action_id"], said["user"])
+        sent = server.clicks.press(said["channel"], said["ts"], said["action_id"], said["user"])
     except KeyError as error:
         raise HTTPException(404, f"there is no such button: {error}") from error
-    return JSONResponse({"acknowledged": await run_in_threadpool(acknowledged, _ACKNOWLEDGED_WITHIN)})
+    return JSONResponse({"acknowledged": await run_in_threadpool(sent.acked.wait, _ACKNOWLEDGED_WITHIN)})
+
+
+async def submit(server: slack.SlackServer, said: dict[str, Any]) -> Response:
+    """Somebody submits a form, or closes it; answers what the app finds wrong with it, by block."""
+    views = server.clicks.views
+    view = views.find(str(said["view"]))
+    if view is None:
+        raise HTTPException(404, "there is no such form")
+    if said.get("values") is None:
+        views.close(view.id)
+        return JSONResponse({"acknowledged": True, "errors": {}})
+    try:
+        sent = server.clicks.submit(view.id, said["values"])
+    except ValueError as error:
+        raise HTTPException(400, str(error)) from error
+    acknowledged = await run_in_threadpool(sent.acked.wait, _ACKNOWLEDGED_WITHIN)
+    if acknowledged:
+        views.answered(view, sent.answer)
+    return JSONResponse({"acknowledged": acknowledged, "errors": sent.answer.get("errors", {})})
 
 
 @contextlib.contextmanager
@@ -142,7 +168,9 @@ def running(
         )
         undo.callback(texts.stop)
         page = http.start(
-            arrived.app(chat, post.mailbox, texts.phone, press=press), port=next(ports), name="arrived"
+            arrived.app(chat, post.mailbox, texts.phone, press=press, submit=submit),
+            port=next(ports),
+            name="arrived",
         )
         undo.callback(page.stop)
         yield Channels(chat, post, texts, faults, page.url, credentials)

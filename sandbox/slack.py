@@ -27,6 +27,7 @@ from sandbox.slack_actions import Clicks
 from sandbox.slack_methods import Busy, Methods
 from sandbox.slack_socket import Sockets
 from sandbox.slack_store import SlackStore
+from sandbox.slack_views import Views
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,8 +79,9 @@ def serve(
 ) -> SlackServer:
     """Serve a workspace on the loopback interface. Raises OSError when a port is taken."""
     store, sockets = SlackStore(clock), Sockets()
-    clicks = Clicks(store, sockets, clock)
-    wire = _Wire(store, Methods(store, sockets, credentials, pace=rate_limits), faults)
+    views = Views()
+    clicks = Clicks(store, sockets, views, clock)
+    wire = _Wire(store, Methods(store, sockets, views, credentials, pace=rate_limits), faults)
     app = Starlette(
         routes=[
             Route("/api/{method}", wire.call, methods=["GET", "POST"]),
@@ -147,7 +149,7 @@ async def _arguments(request: Request) -> dict[str, Any]:
     elif kind:
         async with request.form() as form:
             found |= {name: value for name, value in form.items() if isinstance(value, str)}
-    for name in ("blocks", "attachments", "metadata", "files"):
+    for name in ("blocks", "attachments", "metadata", "files", "view"):
         if isinstance(found.get(name), str) and found[name]:
             try:
                 found[name] = json.loads(found[name])

@@ -12,24 +12,30 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MOST_BLOCKS", "check"]
+__all__ = ["MOST_BLOCKS", "MOST_IN_VIEW", "check", "check_texts"]
 
 MOST_BLOCKS: Final = 50
+MOST_IN_VIEW: Final = 100
 
 _BUTTON_STYLES: Final = ("primary", "danger")
 _STYLES_OF_TEXT: Final = ("plain_text", "mrkdwn")
+_INPUTS: Final = ("plain_text_input", "static_select", "users_select")
 
 
-def check(blocks: Any) -> list[str]:
-    """What is wrong with the blocks of a message; nothing where Slack would take them."""
+def check(blocks: Any, *, most: int = MOST_BLOCKS, at: str = "/blocks") -> list[str]:
+    """What is wrong with the blocks of a message, or a view; nothing where Slack would take them.
+
+    at: the JSON pointer to them.
+    """
     found = _Faults()
+    top = at
     if not isinstance(blocks, list):
-        return ["must be an array [json-pointer:/blocks]"]
-    if len(blocks) > MOST_BLOCKS:
-        found.add("/blocks", f"no more than {MOST_BLOCKS} items allowed")
+        return [f"must be an array [json-pointer:{top}]"]
+    if len(blocks) > most:
+        found.add(top, f"no more than {most} items allowed")
     seen: set[str] = set()
     for index, block in enumerate(blocks):
-        at = f"/blocks/{index}"
+        at = f"{top}/{index}"
         if not isinstance(block, dict):
             found.add(at, "must be an object")
             continue
@@ -44,6 +50,15 @@ def check(blocks: Any) -> list[str]:
                 found.add(f"{at}/block_id", f"block_id must be unique, found duplicate: {name}")
             seen.add(str(name))
         checker(found, at, block)
+    return found.told
+
+
+def check_texts(holder: dict[str, Any], limits: dict[str, int], at: str) -> list[str]:
+    """What is wrong with the plain texts of an object that are there, by how long each may be."""
+    found = _Faults()
+    for name, most in limits.items():
+        if name in holder:
+            found.text(f"{at}/{name}", holder[name], most, styles=("plain_text",))
     return found.told
 
 
@@ -117,6 +132,17 @@ def _actions(found: _Faults, at: str, block: dict[str, Any]) -> None:
             names.add(name)
 
 
+def _input(found: _Faults, at: str, block: dict[str, Any]) -> None:
+    found.text(f"{at}/label", block.get("label"), 2000, styles=("plain_text",))
+    if "hint" in block:
+        found.text(f"{at}/hint", block["hint"], 2000, styles=("plain_text",))
+    element = block.get("element")
+    if not isinstance(element, dict) or element.get("type") not in _INPUTS:
+        found.add(f"{at}/element", "unsupported element for an input block")
+        return
+    _element(found, f"{at}/element", element)
+
+
 def _picture(found: _Faults, at: str, block: dict[str, Any]) -> None:
     found.length(f"{at}/alt_text", block.get("alt_text"), 2000)
     if "slack_file" not in block:
@@ -146,12 +172,27 @@ def _element(found: _Faults, at: str, value: Any) -> None:
         ):
             found.text(f"{place}/text", one.get("text") if isinstance(one, dict) else None, 75)
             found.length(f"{place}/value", one.get("value") if isinstance(one, dict) else None, 150)
-        if kind == "static_select" and "placeholder" in value:
-            found.text(f"{at}/placeholder", value["placeholder"], 150, styles=("plain_text",))
+        if kind == "static_select":
+            _chosen(found, at, value)
+    elif kind in ("plain_text_input", "users_select"):
+        _placeholder(found, at, value)
+        if "max_length" in value and not 1 <= int(value["max_length"]) <= 3000:
+            found.add(f"{at}/max_length", "must be between 1 and 3000")
     elif kind == "image":
         _picture(found, at, value)
     else:
         found.add(f"{at}/type", f"unsupported type: {kind}")
+
+
+def _chosen(found: _Faults, at: str, value: dict[str, Any]) -> None:
+    _placeholder(found, at, value)
+    if "initial_option" in value and value["initial_option"] not in value.get("options", ()):
+        found.add(f"{at}/initial_option", "must exactly match one of the options")
+
+
+def _placeholder(found: _Faults, at: str, value: dict[str, Any]) -> None:
+    if "placeholder" in value:
+        found.text(f"{at}/placeholder", value["placeholder"], 150, styles=("plain_text",))
 
 
 def _confirm(found: _Faults, at: str, value: Any) -> None:
@@ -173,6 +214,7 @@ _BLOCKS: Final[dict[str, Callable[[_Faults, str, dict[str, Any]], None]]] = {
     "section": _section,
     "context": _context,
     "actions": _actions,
+    "input": _input,
     "divider": _nothing,
     "image": _picture,
 }

@@ -20,6 +20,7 @@ from sandbox.slack_store import (
     SlackStore,
     file_plain,
 )
+from sandbox.slack_views import Refusal, Views
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +40,8 @@ _PER_MINUTE: Final = {
     "files.getUploadURLExternal": 100,
     "files.completeUploadExternal": 100,
     "auth.test": 100,
+    "views.open": 100,
+    "chat.postEphemeral": 100,
     "apps.connections.open": 20,
     "conversations.list": 20,
 }
@@ -89,13 +92,21 @@ class Methods:
     """The methods by name, for one app. pace: whether Slack's limits hold."""
 
     def __init__(
-        self, store: SlackStore, sockets: Sockets, credentials: SlackCredentials, *, pace: bool
+        self,
+        store: SlackStore,
+        sockets: Sockets,
+        views: Views,
+        credentials: SlackCredentials,
+        *,
+        pace: bool,
     ) -> None:
         self._store, self._sockets, self._credentials = store, sockets, credentials
+        self._views = views
         self._pace = _Pace() if pace else None
         self._methods: dict[str, Callable[[dict[str, Any], str], dict[str, Any]]] = {
             "auth.test": self._auth_test,
             "chat.postMessage": self._post_message,
+            "chat.postEphemeral": self._post_ephemeral,
             "chat.update": self._update,
             "chat.delete": self._delete,
             "chat.getPermalink": self._permalink,
@@ -110,6 +121,7 @@ class Methods:
             "conversations.open": self._open_direct,
             "files.getUploadURLExternal": self._upload_url,
             "files.completeUploadExternal": self._complete_upload,
+            "views.open": self._open_view,
             "apps.connections.open": self._open,
         }
 
@@ -175,6 +187,15 @@ class Methods:
             )
         )
         return {"channel": channel.id, "ts": posted.ts, "message": self._store.plain(posted)}
+
+    def _post_ephemeral(self, asked: dict[str, Any], _base: str) -> dict[str, Any]:
+        channel, user = self._store.channel(str(asked.get("channel", ""))), str(asked.get("user", ""))
+        if channel is None:
+            raise _Refused("channel_not_found")
+        if user not in slack_directory.member_ids(channel):
+            raise _Refused("user_not_in_channel")
+        said = Message("", channel.id, **self._content(asked), only=user)
+        return {"message_ts": self._store.post(said).ts}
 
     def _update(self, asked: dict[str, Any], _base: str) -> dict[str, Any]:
         channel = self._member(asked)
@@ -318,6 +339,14 @@ class Methods:
 
     def _open(self, _asked: dict[str, Any], _base: str) -> dict[str, Any]:
         return {"url": f"{self._sockets.base}/link/?ticket={self._sockets.ticket()}&app_id={APP_ID}"}
+
+    def _open_view(self, asked: dict[str, Any], _base: str) -> dict[str, Any]:
+        try:
+            made = self._views.open(str(asked.get("trigger_id", "")), asked.get("view"))
+        except Refusal as refused:
+            told = {"response_metadata": {"messages": refused.told}} if refused.told else {}
+            raise _Refused(refused.error, told) from None
+        return {"view": made.plain()}
 
     def _known(self, asked: dict[str, Any]) -> Channel:
         channel = self._store.channel(str(asked.get("channel", "")))

@@ -14,16 +14,13 @@ import json
 import secrets
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from sandbox.slack_store import APP_ID
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ["ACK_WITHIN", "TRIES", "Sockets"]
+__all__ = ["ACK_WITHIN", "TRIES", "Envelope", "Sockets"]
 
 ACK_WITHIN: Final = 3.0
 TRIES: Final = 3
@@ -32,10 +29,13 @@ _UNKNOWN_TICKET: Final = 4404
 
 
 @dataclass(eq=False)
-class _Envelope:
+class Envelope:
+    """What the app is to acknowledge. answer: what it said with that."""
+
     body: dict[str, Any]
     tries: int = 0
     acked: threading.Event = field(default_factory=threading.Event)
+    answer: dict[str, Any] = field(default_factory=dict)
 
 
 class Sockets:
@@ -51,8 +51,8 @@ class Sockets:
         self._tickets: set[str] = set()
         self._open: list[WebSocket] = []
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._waiting: dict[str, _Envelope] = {}
-        self._parked: list[_Envelope] = []
+        self._waiting: dict[str, Envelope] = {}
+        self._parked: list[Envelope] = []
         self._turn = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
 
@@ -100,23 +100,23 @@ class Sockets:
             with contextlib.suppress(ValueError):
                 self._open.remove(socket)
 
-    def send(self, kind: str, payload: dict[str, Any]) -> Callable[[float], bool]:
-        """Deliver an envelope, again where nobody acknowledges it; the answer waits for that, in seconds."""
+    def send(self, kind: str, payload: dict[str, Any]) -> Envelope:
+        """Deliver an envelope, again where nobody acknowledges it."""
         number = secrets.token_hex(16)
         body = {
             "envelope_id": number,
             "type": kind,
             "payload": payload,
-            "accepts_response_payload": kind == "slash_commands",
+            "accepts_response_payload": kind == "slash_commands" or payload.get("type") == "view_submission",
         }
-        envelope = _Envelope(body)
+        envelope = Envelope(body)
         with self._lock:
             self._waiting[number] = envelope
         if self._loop is None or not self._open:
             self._parked.append(envelope)
         else:
             self._loop.call_soon_threadsafe(self._go, envelope)
-        return envelope.acked.wait
+        return envelope
 
     def disconnect(self, reason: str = "refresh_requested") -> int:
         """Close every connection as Slack does when it moves apps to another host; how many."""
@@ -142,14 +142,16 @@ class Sockets:
         with self._lock:
             envelope = self._waiting.pop(str(said.get("envelope_id")), None)
         if envelope is not None:
+            answer = said.get("payload")
+            envelope.answer = answer if isinstance(answer, dict) else {}
             envelope.acked.set()
 
-    def _go(self, envelope: _Envelope) -> None:
+    def _go(self, envelope: Envelope) -> None:
         task = asyncio.ensure_future(self._deliver(envelope))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _deliver(self, envelope: _Envelope) -> None:
+    async def _deliver(self, envelope: Envelope) -> None:
         while envelope.tries < TRIES and not envelope.acked.is_set():
             live = [s for s in self._open if s.client_state is WebSocketState.CONNECTED]
             if not live:

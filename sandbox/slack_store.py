@@ -84,6 +84,8 @@ class Message:
     broadcast: bool = False
     edited: str = ""
     files: list[File] = field(default_factory=list)
+    only: str = ""
+    """Whose eyes it is for; such a message is in no history."""
     seen: int = 0
     """The store's version when it last changed."""
 
@@ -100,6 +102,7 @@ class SlackStore:
         self._clock = clock
         self.lock = threading.RLock()
         self.messages: dict[str, list[Message]] = {channel.id: [] for channel in CHANNELS}
+        self.whispers: dict[str, list[Message]] = {}
         self._direct: dict[str, Channel] = {}
         self.files: dict[str, File] = {}
         self.version = 0
@@ -133,7 +136,8 @@ class SlackStore:
         """Store a new message under a timestamp of its own."""
         with self.lock:
             message.ts = self._stamp()
-            self.messages[message.channel].append(message)
+            held = self.whispers if message.only else self.messages
+            held.setdefault(message.channel, []).append(message)
             self._touch(message)
         return message
 

@@ -130,7 +130,11 @@ def _note(alerting: Alerting, asked: Mapping[str, Any], by: Actor, now: datetime
     what = str(asked["what"])
     if what not in ("useful", "noise", "assigned", "note"):
         raise ValueError(f"{what!r} is none of useful, noise, assigned, note")
-    alerting.engine.note(int(asked["incident"]), what, by=by, text=str(asked.get("text", "")), now=now)
+    number, text = int(asked["incident"]), str(asked.get("text", ""))
+    if what == "assigned":
+        alerting.engine.assign(number, text, by=by, now=now)
+    else:
+        alerting.engine.note(number, what, by=by, text=text, now=now)
     return {"incident": int(asked["incident"])}
 
 

@@ -134,7 +134,9 @@ class Service:
             else None
         )
         self.digests = DigestClock(self.alerting.digests, clock=clock, ready=self._present)
-        self.buttons = buttons(self.setup.channels, self.book, self._pressed, clock)
+        self.buttons = buttons(
+            self.setup.channels, self.book, self._pressed, clock, people=self.setup.settings.alerts.people
+        )
         self.collector = collector(self.setup.sources, clock=clock)
         self.topic = topic(self.setup.sources, self.collector, clock=clock)
         self._backfill: Backfill | None = None
@@ -239,7 +241,9 @@ class Service:
 
     def _pressed(self, act: Act) -> None:
         """Somebody pressed a button in a message. Raises ValueError with why it cannot be done."""
-        by = Actor(act.name, self.setup.settings.access.buttons)
+        people = self.setup.settings.alerts.people
+        name = next((one.name for one in people if one.slack == act.user), act.name)
+        by = Actor(name, self.setup.settings.access.buttons)
         try:
             self.alerting.engine.act(act, by, act.at)
         except Denied as error:

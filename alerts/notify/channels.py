@@ -8,12 +8,13 @@ from alerts.notify.book import Pressed, Threads
 from alerts.notify.settings import AppriseSettings, EmailSettings, SlackSettings, SmsSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from alerts.notify.contract import Act, Notifier
     from alerts.notify.settings import ChannelSettings
     from alerts.notify.slack_buttons import Buttons
+    from alerts.routes import Person
     from warehouse.book import Book
 
 __all__ = ["build", "buttons"]
@@ -48,11 +49,13 @@ def buttons(
     book: Book,
     act: Callable[[Act], None],
     clock: Callable[[], datetime],
+    *,
+    people: Sequence[Person] = (),
 ) -> Buttons | None:
-    """Who hears the buttons in Slack's messages; None where there are none."""
+    """Who hears the buttons in Slack's messages; None where there are none. people: who can be assigned."""
     own = settings.get("slack")
     if not isinstance(own, SlackSettings) or own.app_token is None:
         return None
     from alerts.notify.slack_buttons import Buttons  # noqa: PLC0415
 
-    return Buttons(own, book, Pressed(book), act, clock)
+    return Buttons(own, book, Pressed(book), act, clock, people=people)

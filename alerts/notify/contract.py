@@ -21,6 +21,8 @@ from pydantic import ConfigDict, TypeAdapter
 
 __all__ = [
     "FIRST_GLANCE",
+    "LONGEST_NOTE",
+    "SNOOZES",
     "Act",
     "Action",
     "Fact",
@@ -42,6 +44,19 @@ __all__ = [
 
 FIRST_GLANCE: Final = 60
 """Characters of a headline that a phone's lock screen shows: what is wrong, and the money per hour."""
+
+
+LONGEST_NOTE: Final = 500
+"""Characters of a note, or of a reason."""
+
+SNOOZES: Final = {
+    "1 hour": timedelta(hours=1),
+    "4 hours": timedelta(hours=4),
+    "Until tomorrow": timedelta(hours=24),
+    "3 days": timedelta(hours=72),
+    "7 days": timedelta(hours=168),
+}
+"""How long a snooze is offered for; the engine takes no longer one."""
 
 
 class Severity(StrEnum):
@@ -215,17 +230,26 @@ class Notifier(Protocol):
 
 
 class Action(StrEnum):
-    """What a reader can do about an incident from within a message."""
+    """What a reader can do about an incident from within a message, in the order of its buttons.
+
+    What says something of it (a note, a vote) is offered after its end too.
+    """
 
     ACKNOWLEDGE = "acknowledge"
     SNOOZE = "snooze"
+    ASSIGN = "assign"
+    NOTE = "note"
     USEFUL = "useful"
     NOISE = "noise"
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """A button was pressed. user: the channel's id of who did; name: as people call them."""
+    """A button was pressed, a form was filled in.
+
+    user: the channel's id of who did; name: as people call them. text: a snooze's reason, the person who is
+    assigned, or a note. lasts: a snooze's length.
+    """
 
     incident: str
     action: Action
@@ -233,6 +257,8 @@ class Act:
     user: str
     name: str
     at: datetime
+    text: str = ""
+    lasts: timedelta = timedelta(0)
 
 
 _MESSAGES: Final = TypeAdapter(Message)

@@ -35,9 +35,13 @@ NOTES: Final = "paceline_notes"
 """Ids of the block with the buttons, and of the one that says who pressed them."""
 
 _ICONS: Final = {Severity.CRITICAL: "🔴", Severity.WARNING: "🟠", Severity.INFO: "🔵"}
+_AFTER: Final = (Action.NOTE, Action.USEFUL, Action.NOISE)
+"""What can still be done when the incident is over."""
 _BUTTONS: Final = {
     Action.ACKNOWLEDGE: "Acknowledge",
-    Action.SNOOZE: "Snooze 1 h",
+    Action.SNOOZE: "Snooze …",
+    Action.ASSIGN: "Assign …",
+    Action.NOTE: "Note …",
     Action.USEFUL: "Useful",
     Action.NOISE: "Noise",
 }
@@ -69,8 +73,8 @@ def parent(message: Message, *, buttons: bool) -> list[Block]:
         blocks += _items(section)
     blocks += _links(message.links)
     last: list[Block] = []
-    if buttons and message.actions and not message.resolved:
-        last.append(_buttons(message.incident))
+    if buttons and message.actions:
+        last.append(_buttons(message.incident, _AFTER if message.resolved else tuple(_BUTTONS)))
     return blocks[: _BLOCKS - len(last) - 1] + last  # one is kept free for notes
 
 
@@ -187,14 +191,14 @@ def _fit(lines: Sequence[str], most: int, between: str = "\n") -> str:
     return between.join([*kept, f"… and {rest} more"] if rest else kept)
 
 
-def _buttons(incident: str) -> Block:
+def _buttons(incident: str, actions: Iterable[Action]) -> Block:
     elements = []
-    for action, words in _BUTTONS.items():
+    for action in actions:
         button: Block = {
             "type": "button",
             "action_id": str(action),
             "value": incident,
-            "text": {"type": "plain_text", "text": words, "emoji": False},
+            "text": {"type": "plain_text", "text": _BUTTONS[action], "emoji": False},
         }
         if action is Action.ACKNOWLEDGE:
             button["style"] = "primary"

@@ -87,14 +87,55 @@ function pressable(button, message) {
   return el("button", {class: button.style, on: {click: async (event) => {
     const made = event.currentTarget;
     made.disabled = true;
-    const reply = await fetch("press", {method: "POST", headers: {"content-type": "application/json"},
-      body: JSON.stringify({channel: room, ts: message.ts, action_id: button.action_id, user: "U0ANA00001"})});
+    const reply = await post("press", {channel: room, ts: message.ts, action_id: button.action_id, user: ME});
     made.disabled = false;
+    refreshNow();
     if (!(reply.ok && (await reply.json()).acknowledged)) made.after(el("span", {class: "warn", role: "alert"}, "⚠ The app did not answer"));
   }}}, button.text.text);
 }
+// -- forms that the app has opened
+const ME = "U0ANA00001";
+const post = (where, body) => fetch(where, {method: "POST", headers: {"content-type": "application/json"}, body: JSON.stringify(body)});
+function field(one, fault) {
+  const e = one.element, id = `field-${one.block_id}`;
+  let made;
+  if (e.type === "plain_text_input") {
+    made = el(e.multiline ? "textarea" : "input", {id, name: one.block_id, maxlength: e.max_length, placeholder: e.placeholder?.text, rows: e.multiline ? 4 : null});
+    made.value = e.initial_value || "";
+  } else {
+    const options = e.type === "users_select" ? Object.entries(data.people).map(([value, name]) => [value, "@" + name]) : e.options.map((o) => [o.value, o.text.text]);
+    made = el("select", {id, name: one.block_id}, el("option", {value: ""}, e.placeholder?.text || "Choose …"), ...options.map(([value, text]) => el("option", {value}, text)));
+    made.value = e.initial_option?.value || e.initial_user || "";
+  }
+  if (fault) made.setAttribute("aria-invalid", "true");
+  return el("div", {class: "field"}, el("label", {for: id}, one.label.text, one.optional ? el("span", {class: "soft"}, " (optional)") : null), made,
+    one.hint ? el("p", {class: "soft"}, one.hint.text) : null, el("p", {class: "warn", role: "alert"}, fault || ""));
+}
+function drawView() {
+  const view = data.views.filter((v) => v.user === ME).at(-1), dialog = $("view");
+  const key = view ? view.id + JSON.stringify(view.faults) : "";
+  if (dialog.dataset.key === key) return;
+  const typed = new Map([...dialog.querySelectorAll("[name]")].map((one) => [one.name, one.value]));
+  const again = view && dialog.dataset.key?.startsWith(view.id);
+  dialog.dataset.key = key;
+  if (!view) { dialog.close(); dialog.replaceChildren(); return; }
+  const form = el("form", {method: "dialog", on: {submit: async (event) => {
+    event.preventDefault();
+    const values = Object.fromEntries([...form.querySelectorAll("[name]")].map((one) => [one.name, one.value]));
+    const reply = await post("submit", {view: view.id, values});
+    const said = reply.ok ? await reply.json() : {acknowledged: true, text: await reply.text()};
+    form.querySelector(".foot .warn").textContent = said.acknowledged ? said.text || "" : "⚠ The app did not answer";
+    refreshNow();
+  }}},
+  el("h2", {}, view.title.text), ...view.blocks.map((one) => (one.type === "input" ? field(one, view.faults[one.block_id]) : block(one, null))),
+  el("div", {class: "foot"}, el("span", {class: "warn", role: "alert"}), el("button", {type: "button", on: {click: async () => { await post("submit", {view: view.id}); refreshNow(); }}}, view.close?.text || "Cancel"),
+    view.submit ? el("button", {type: "submit", class: "primary"}, view.submit.text) : null));
+  dialog.replaceChildren(form);
+  if (again) for (const one of form.querySelectorAll("[name]")) one.value = typed.get(one.name) ?? one.value;
+  if (!dialog.open) dialog.showModal();
+}
 function drawn(message, {inThread = false} = {}) {
-  const body = el("div", {},
+  const body = el("div", {}, message.only ? el("div", {class: "broadcast"}, `👁 Only visible to @${data.people[message.only]}`) : null,
     el("div", {class: "who"}, el("b", {}, "Paceline"), el("span", {class: "app"}, "APP"), el("time", {title: when(message.ts).toString()}, clock(message.ts))));
   if (message.subtype === "thread_broadcast" && !inThread) body.append(el("div", {class: "broadcast"}, "replied to a thread:"));
   if (message.blocks) body.append(...message.blocks.map((one) => block(one, message)).filter(Boolean));
@@ -181,7 +222,7 @@ function drawPhones() {
 
 function draw() {
   if (!data) return;
-  drawSlack(); drawMail(); drawPhones();
+  drawSlack(); drawView(); drawMail(); drawPhones();
   const counts = {slack: data.slack.reduce((sum, c) => sum + c.messages.length, 0), mail: data.mail.length, sms: data.sms.length};
   for (const badge of document.querySelectorAll("[data-count]")) badge.textContent = counts[badge.dataset.count] || "";
 }
@@ -194,6 +235,8 @@ function show(name) {
   history.replaceState(null, "", `#${name}`);
   draw();
 }
+let next = 0;
+function refreshNow() { clearTimeout(next); refresh(); }
 async function refresh() {
   try {
     const reply = await fetch(`feed?seen=${encodeURIComponent(seen)}`);
@@ -208,8 +251,10 @@ async function refresh() {
     $("state").textContent = "The sandbox does not answer";
     document.querySelector(".dot").classList.toggle("on", false);
   }
-  setTimeout(refresh, 1000);
+  clearTimeout(next);
+  next = setTimeout(refresh, 1000);
 }
+$("view").addEventListener("cancel", (event) => { event.preventDefault(); $("view").querySelector("[type=button]").click(); });
 for (const tab of document.querySelectorAll("[role=tab]")) tab.addEventListener("click", () => show(tab.getAttribute("aria-controls")));
 $("close").addEventListener("click", () => { thread = ""; draw(); });
 if (["slack", "mail", "sms"].includes(location.hash.slice(1))) show(location.hash.slice(1));

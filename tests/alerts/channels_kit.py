@@ -53,6 +53,16 @@ class Channels:
             "POST", "/channels/press", {"channel": channel, "ts": ts, "action_id": action, "user": user}
         )["acknowledged"]
 
+    def forms(self):
+        """The forms on people's screens."""
+        return self.arrived()["views"]
+
+    def submit(self, view, values):
+        """What the app finds wrong, by block."""
+        said = self._call("POST", "/channels/submit", {"view": view, "values": values})
+        assert said["acknowledged"]
+        return said["errors"]
+
     def fault(self, channel, fault, **how):
         return self._call("POST", "/channels/faults", {"channel": channel, "fault": fault, **how})
 

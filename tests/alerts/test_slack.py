@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from alerts.notify import slack_forms
 from alerts.notify.book import CHAPTER, Pressed, Threads
 from alerts.notify.contract import Action, Fact, Member, Reason, Retry, Stop
 from alerts.notify.settings import SlackSettings
 from alerts.notify.slack import Slack
 from alerts.notify.slack_buttons import Buttons
+from alerts.routes import Person
 from tests.alerts.channels_kit import AT, CHANNEL, HOSTILE, PNG, message, running
 from warehouse.book import Book
 
@@ -80,7 +82,8 @@ def test_an_incident_is_one_message_and_what_follows_is_its_thread(up, slack):
     # News is shown in the channel too, the end only in the thread: the channel's message says it.
     assert [r.get("subtype") for r in replies] == ["thread_broadcast", None]
     assert header(parent) == "✅ Resolved: Overspend, €240/h over plan: Brand DE at 3.1× its pace"
-    assert not any(b["type"] == "actions" for b in parent["blocks"])
+    # What can still be said of it, and nothing that is to be done about it.
+    assert [e["action_id"] for e in parent["blocks"][-1]["elements"]] == ["note", "useful", "noise"]
     # The parent is still found by the key it was first sent with.
     assert slack.find(first) == receipt
 
@@ -265,6 +268,12 @@ def test_at_the_real_pace_slack_never_has_to_say_no(tmp_path, book):
 
 # -- buttons
 
+PEOPLE = (
+    Person(name="Ana", slack="U0ANA00001"),
+    Person(name="Ben <b>", slack="U0BEN00002"),
+    Person(name="Eve"),
+)
+
 
 @pytest.fixture
 def listening(settings, book):
@@ -276,7 +285,7 @@ def listening(settings, book):
             raise ValueError(refuse[0])
         acts.append(one)
 
-    buttons = Buttons(settings, book, Pressed(book), act, lambda: datetime.now(UTC))
+    buttons = Buttons(settings, book, Pressed(book), act, lambda: datetime.now(UTC), people=PEOPLE)
     buttons.start()
     wait_for(lambda: buttons.connected)
     yield acts, refuse, buttons
@@ -318,12 +327,111 @@ def test_a_refused_act_is_told_to_who_pressed(up, slack, listening):
     first = message()
     slack.send(first)
     (parent,), _ = of(up, first.incident)
-    assert up.press(parent["ts"], "snooze")
+    assert up.press(parent["ts"], "acknowledge")
     wait_for(lambda: "ended at 10:00" in str(of(up, first.incident)[0][0]["blocks"][-1]))
     assert acts == []
     refuse.clear()  # what was refused may be asked again
-    assert up.press(parent["ts"], "snooze")
+    assert up.press(parent["ts"], "acknowledge")
     wait_for(lambda: len(acts) == 1)
+
+
+def opened(up, slack, action):
+    """The form that a press opens, and the message that it is about."""
+    first = message()
+    slack.send(first)
+    (parent,), _ = of(up, first.incident)
+    assert up.press(parent["ts"], action)
+    (form,) = [v for v in up.forms() if first.incident in v["private_metadata"]]
+    return form, first.incident
+
+
+def noted(up, incident, what):
+    def last():
+        return str(of(up, incident)[0][0]["blocks"][-1])
+
+    wait_for(lambda: what in last())
+    return last()
+
+
+@pytest.mark.parametrize(
+    ("action", "values", "text", "lasts", "note"),
+    [
+        ("snooze", {"lasts": "4 hours", "text": "sale"}, "sale", 4, "snoozed this until <!date^"),
+        ("assign", {"text": "Ben <b>"}, "Ben <b>", 0, "gave this to <@U0BEN00002> · "),
+        ("assign", {"text": "Eve"}, "Eve", 0, "gave this to Eve · "),
+        (
+            "note",
+            {"text": "the tag <was> gone"},
+            "the tag <was> gone",
+            0,
+            "noted: the tag &lt;was&gt; gone · ",
+        ),
+    ],
+)
+def test_a_form_asks_for_what_a_press_cannot_say(up, slack, listening, action, values, text, lasts, note):
+    acts, _, _ = listening
+    form, incident = opened(up, slack, action)
+    assert form["blocks"][0]["text"]["text"].startswith("Overspend, €240/h")
+    assert up.submit(form["id"], values) == {}
+    (act,) = acts
+    assert (act.incident, act.action, act.user) == (incident, Action(action), "U0ANA00001")
+    assert (act.text, act.lasts) == (text, timedelta(hours=lasts))
+    assert noted(up, incident, note).count("✓ <@U0ANA00001>") == 1
+    assert [v["id"] for v in up.forms()] == []
+
+
+def test_assigning_offers_the_person_who_pressed_first(up, slack, listening):
+    form, _ = opened(up, slack, "assign")
+    element = form["blocks"][1]["element"]
+    assert [o["value"] for o in element["options"]] == ["Ana", "Ben <b>", "Eve"]
+    assert element["initial_option"]["value"] == "Ana"
+    up._call("POST", "/channels/submit", {"view": form["id"]})  # closed unsent
+    assert (up.forms(), listening[0]) == ([], [])
+
+
+def test_what_is_wrong_is_told_in_the_form_and_can_be_mended(up, slack, listening):
+    acts, refuse, _ = listening
+    form, incident = opened(up, slack, "note")
+    refuse.append("incident 7 is of another installation")
+    assert up.submit(form["id"], {"text": "done"}) == {"text": "incident 7 is of another installation"}
+    assert [(v["id"], v["faults"]) for v in up.forms()] == [(form["id"], {"text": refuse.pop()})]
+    assert acts == []
+    assert up.submit(form["id"], {"text": "done"}) == {}
+    assert [a.text for a in acts] == ["done"]
+    noted(up, incident, "noted: done")
+
+
+def test_what_is_submitted_twice_is_done_once(up, slack, listening):
+    acts, _, buttons = listening
+    form, _ = opened(up, slack, "note")
+    view = form | {"state": {"values": {"text": {"value": {"type": "plain_text_input", "value": "once"}}}}}
+    payload = {"user": {"id": "U0ANA00001", "username": "ana"}, "view": view}
+    given = slack_forms.given(view)
+    first, again = (buttons._submit(payload, given) for _ in range(2))
+    assert "noted: once" in first[1]
+    assert again == ({}, "")
+    assert [a.text for a in acts] == ["once"]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("expired_trigger_id", "Slack was too slow): press again"),
+        ("invalid_arguments", "Slack says invalid_arguments): press again"),
+        ("exchanged_trigger_id", ""),  # a redelivered press: the form is open
+    ],
+)
+def test_a_form_that_slack_does_not_open_is_told_to_who_pressed_alone(up, slack, listening, code, said):
+    first = message()
+    slack.send(first)
+    (parent,), _ = of(up, first.incident)
+    before = [m["ts"] for m in up.slack() if m.get("only")]
+    up.fault("slack", "error", calls=1, only="views.open", code=code)
+    assert up.press(parent["ts"], "snooze", user="U0BEN00002")
+    told = [m for m in up.slack() if m.get("only") and m["ts"] not in before]
+    assert [(m["only"], said in m["text"]) for m in told] == ([("U0BEN00002", True)] if said else [])
+    assert of(up, first.incident)[0][0]["blocks"] == parent["blocks"]
+    assert listening[0] == []
 
 
 def test_buttons_are_heard_again_after_slack_closes_the_connection(up, slack, listening):

@@ -14,6 +14,7 @@ from slack_sdk.socket_mode import SocketModeClient
 from slack_sdk.socket_mode.response import SocketModeResponse
 
 from sandbox.slack_blocks import check
+from sandbox.slack_views import Refusal, Views, filled
 from sandbox.sms import segments
 from tests.alerts.channels_kit import CHANNEL, PNG, running
 
@@ -106,6 +107,64 @@ def test_blocks_are_checked_as_slack_does(slack, blocks, said):
 
 def test_good_blocks_are_taken():
     assert check([section("x" * 3000), {"type": "divider"}, button(style="danger", value="v")]) == []
+
+
+def modal(**more):
+    line = {"type": "input", "block_id": "b", "label": {"type": "plain_text", "text": "x"}}
+    line["element"] = {"type": "plain_text_input", "action_id": "v", "max_length": 5}
+    title = {"type": "plain_text", "text": "T"}
+    return {"type": "modal", "callback_id": "c", "title": title, "submit": title, "blocks": [line], **more}
+
+
+@pytest.mark.parametrize(
+    ("view", "said"),
+    [
+        (modal(type="home"), "must be one of: modal [json-pointer:/view/type]"),
+        (modal(title={"type": "plain_text", "text": "x" * 25}), "must be less than 25 characters [json-pointer:/view/title/text]"),
+        (modal(private_metadata="x" * 3001), "must be less than 3001 characters [json-pointer:/view/private_metadata]"),
+        (modal(blocks=[{"type": "input", "element": {"type": "plain_text_input"}}]), "missing required field: text [json-pointer:/view/blocks/0/label]"),
+        ({k: v for k, v in modal().items() if k != "submit"}, "submit is required when an input block is within blocks [json-pointer:/view]"),
+    ],
+)  # fmt: skip
+def test_views_are_checked_as_slack_does(slack, view, said):
+    reply = refusal(slack.views_open, trigger_id="1.2.x", view=view)
+    assert reply["error"] == "invalid_arguments"
+    assert f"[ERROR] {said}" in reply["response_metadata"]["messages"]
+
+
+def test_a_trigger_opens_one_form_within_three_seconds(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("sandbox.slack_views.time.monotonic", lambda: now[0])
+    views = Views()
+    first, late = views.trigger("U0ANA00001"), views.trigger("U0ANA00001")
+    now[0] += 2.9
+    made = views.open(first, modal())
+    assert (made.user, made.plain()["root_view_id"]) == ("U0ANA00001", made.id)
+    now[0] += 0.2
+    for trigger, error in (
+        (first, "exchanged_trigger_id"),
+        (late, "expired_trigger_id"),
+        ("1.2.x", "invalid_trigger_id"),
+    ):
+        with pytest.raises(Refusal, match=error):
+            views.open(trigger, modal())
+    with pytest.raises(ValueError, match="complete this required field"):
+        filled(made, {"b": ""})
+    with pytest.raises(ValueError, match="at most 5"):
+        filled(made, {"b": "123456"})
+    assert filled(made, {"b": "12345"}) == {"b": {"v": {"type": "plain_text_input", "value": "12345"}}}
+    views.answered(made, {"response_action": "errors", "errors": {"b": "no", "elsewhere": "x"}})
+    assert [(v.id, v.faults) for v in views.all()] == [(made.id, {"b": "no"})]
+    views.answered(made, {})
+    assert views.all() == []
+
+
+def test_what_is_for_one_person_is_in_no_history(up, slack):
+    told = slack.chat_postEphemeral(channel=CHANNEL, user="U0BEN00002", text="psst")["message_ts"]
+    assert told not in [m["ts"] for m in slack.conversations_history(channel=CHANNEL)["messages"]]
+    assert [m["only"] for m in up.slack() if m["ts"] == told] == ["U0BEN00002"]
+    elsewhere = refusal(slack.chat_postEphemeral, channel=CHANNEL, user="U0NOBODY00", text="psst")
+    assert elsewhere["error"] == "user_not_in_channel"
 
 
 def test_history_is_newest_first_by_pages_and_hides_threads(slack):
