@@ -21,7 +21,7 @@ import anyio.to_thread
 import streamlit as st
 
 from metrics.dimensions import Convention
-from panels import _slot
+from panels import _once, _slot
 from service import api, logs, workspace
 from service.plans import planned
 from service.running import Service
@@ -55,6 +55,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any] | None]:
     """Open the warehouse and poll, from before the first visitor until after the last."""
     logs.start()
     service = await anyio.to_thread.run_sync(_open)
+    service.versions.prepare = _once.prepare
     service.versions.attach()
     service.on_lost = partial(os.kill, os.getpid(), signal.SIGTERM)
     _end_streams_at_signals(service)

@@ -165,17 +165,15 @@ def seen(view: View, where: Mapping[str, Any] | None = None) -> list[Annotation]
     """
     of = process()
     assert of is not None
-    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-    return _seen(of.data_version(), noted(), view, dict(where or view.where), hour)
+    return _seen(of.data_version(), noted(), view, dict(where or view.where))
 
 
 @once
-def _seen(
-    version: int, notes_version: int, view: View, where: Mapping[str, Any], soon: datetime
-) -> list[Annotation]:
+def _seen(version: int, notes_version: int, view: View, where: Mapping[str, Any]) -> list[Annotation]:
     del version, notes_version
     of = process()
     assert of is not None
+    soon = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     end = max(w.end for w in view.windows.values())
     if soon - end < timedelta(hours=12):  # a source lags by hours, people do not
         end = max(end, soon)

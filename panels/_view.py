@@ -107,6 +107,24 @@ class View:
         first, last = self.dates
         return f"{first:%-d %b} to {last:%-d %b}"
 
+    def renewed(self) -> View:
+        """What the same choices show of the present version of the data: windows reach as far as it does."""
+        of = process()
+        assert of is not None
+        known = _known.now(of)
+        found = view(
+            known.accounts,
+            known.until,
+            self.scope,
+            span=self.span,
+            now=datetime.now(UTC),
+            against=self.against,
+            dates=self.dates,
+            as_of=self.as_of,
+            since=_since(of.data_version()) if self.span == "custom" else None,
+        )
+        return found or self
+
 
 def comparisons(span: str) -> list[Comparison]:
     """What a window of this kind can be compared with, the usual one first."""
@@ -203,11 +221,12 @@ def _windows(
 
 
 @once
-def _moments(version: int, since: datetime) -> list[datetime]:
+def _moments(version: int) -> list[datetime]:
+    """What can be replayed, up to now; what is to come brings a version of its own."""
     del version
     of = process()
     assert of is not None
-    return moments(of.warehouse, since)
+    return moments(of.warehouse, datetime.now(UTC) - _REPLAY_DAYS * _DAY)
 
 
 @once
@@ -360,7 +379,7 @@ def _day(today: date) -> Callable[[str], date]:
 def _replay(of: Process, now: datetime) -> datetime | None:
     """The moment that the page is to show, chosen from the polls that changed something; None for now."""
     asked = st.query_params.get("at")
-    known = _moments(of.data_version(), now.replace(minute=0, second=0, microsecond=0) - _REPLAY_DAYS * _DAY)
+    known = _moments(of.data_version())
     zone = of.workspace.timezone
     moment: datetime | None = None
     if asked:

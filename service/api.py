@@ -307,7 +307,7 @@ async def _versions(service: Service, request: Request) -> AsyncIterator[str]:
                 yield ": still here\n\n"
             else:
                 await anyio.sleep(wait)
-                seen = versions.current
+                seen = versions.told
                 yield f"data: {seen}\n\n"
 
 

@@ -44,6 +44,9 @@ _LOG = logging.getLogger(__name__)
 PUBLISH_EVERY = timedelta(seconds=30)
 TELL_EVERY = timedelta(seconds=10)
 
+TICK = 0.2
+"""Seconds between two looks at whether a cycle has ended: so much later do pages and rules hear of it."""
+
 STOP_WITHIN = timedelta(seconds=6)
 
 
@@ -352,7 +355,7 @@ class Poller:
         """Tell of changes after a cycle, or every 10 s of a long one; publish; notice a healed disk."""
         told = published = monotonic()
         ahead = True
-        while not self._stopping.wait(1):
+        while not self._stopping.wait(TICK):
             if self.guard.trouble is not None and not self.guard.closed():
                 for account in self.accounts.known():
                     self._offer_all(account)

@@ -186,6 +186,101 @@ def test_visitors_are_told_one_after_the_other_the_first_at_once(monkeypatch):
     asyncio.run(asyncio.wait_for(timeline(), 10))
 
 
+class Told:
+    """When a visitor hears of a number, on a loop that runs."""
+
+    def __init__(self, prepare, *, visitors=1):
+        self.versions = Versions()
+        self.versions.prepare = prepare
+        self.versions.attach()
+        self.visitors = visitors
+
+    async def hear(self):
+        """The number that is told after a change, and how long that took."""
+        with ExitStack() as held:
+            for _ in range(self.visitors):
+                held.enter_context(self.versions.place())
+            before = self.versions.told
+            waiting = asyncio.create_task(self.versions.after(before, 10))
+            await asyncio.sleep(0)
+            begun = time.monotonic()
+            await asyncio.to_thread(self.versions.bump)
+            assert self.versions.current == before + 1  # who draws a page now reads what is stored now
+            return await waiting, time.monotonic() - begun
+
+
+def test_visitors_hear_of_a_change_when_what_they_look_at_is_worked_out():
+    done = []
+
+    def prepare(number):
+        time.sleep(0.2)
+        done.append(number)
+
+    async def timeline():
+        told = Told(prepare)
+        number, took = await told.hear()
+        assert done == [number] == [2]
+        assert 0.2 <= took < versions.PATIENCE
+
+    asyncio.run(timeline())
+
+
+def test_nothing_is_worked_out_where_nobody_is_there():
+    done = []
+
+    async def timeline():
+        assert (await Told(done.append, visitors=0).hear())[0] == 2
+
+    asyncio.run(timeline())
+    assert done == []
+
+
+def test_visitors_are_told_although_the_working_out_fails_or_hangs(monkeypatch, caplog):
+    monkeypatch.setattr(versions, "PATIENCE", 0.1)
+    going = threading.Event()
+
+    def broken(_number):
+        raise ValueError("no such luck")
+
+    async def timeline():
+        assert (await Told(broken).hear())[0] == 2
+        assert "no such luck" in caplog.text
+        assert (await Told(lambda _number: going.wait(10)).hear())[0] == 2
+        going.set()
+
+    asyncio.run(timeline())
+
+
+def test_a_change_while_one_is_worked_out_gets_the_next_number_after_that_was_told(monkeypatch):
+    monkeypatch.setattr(versions, "LEAST", 0.1)
+    going, done = threading.Event(), []
+
+    def prepare(number):
+        assert going.wait(10)
+        done.append((number, made.told))
+
+    async def timeline():
+        with made.place():
+            made.bump()
+            for _ in range(3):
+                await asyncio.to_thread(made.bump)
+            assert (made.current, made.told) == (2, 1)
+            going.set()
+            assert await made.after(1, 10) == 2
+            assert await made.after(2, 10) == 3
+            assert await made.after(3, 0.5) is None
+
+    made = Versions()
+    made.prepare = prepare
+    asyncio.run(attached(made, timeline))
+    assert done == [(2, 1), (3, 2)]
+
+
+async def attached(made, timeline):
+    made.attach()
+    await timeline()
+
+
 def test_streams_that_others_hold_open_make_nobody_wait_for_longer():
     with ExitStack() as held:
         waits = [held.enter_context(versions.place()) for versions in [Versions()] for _ in range(400)]
