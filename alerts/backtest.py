@@ -96,7 +96,7 @@ def backtest(
 ) -> Backtest:
     """Go through [start, end) with each form of a rule, at each `step`.
 
-    progress: is told the share that is done, 0 to 1.
+    progress: is told the share that is done, 0 to 1. Raises ValueError where a form cannot be judged.
     """
     steps = max(int((end - start) / step), 1)
     asleep = 0
@@ -168,6 +168,8 @@ class _Bench:
         while self._due is not None and self._due < now:
             self._due = self._engine.tick(self._due)
         found = judge(scene, [self._rule], self._engine.watched())
+        if fault := found[self._rule.name].fault:
+            raise ValueError(f"{self._rule.name} cannot be judged at {now:%Y-%m-%d %H:%M} UTC: {fault}")
         self._due = self._engine.take(found, now)
 
     def replay(self, start: datetime, end: datetime) -> Replay:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from alerts import pipeline
+from alerts import pipeline, unjudged
 from alerts.incident import Acknowledged, Alert, Group, Incident, Silence
 from alerts.notify.contract import Act, Action, Severity
 from alerts.observation import Labels, Observation
@@ -23,6 +23,7 @@ from alerts.routes import Address, Routing
 from alerts.rules import Rule
 from alerts.state import FLAP_WITHIN, Instance, Key, State, calm, step
 from alerts.telling import Describer, Teller
+from alerts.unjudged import FAILS
 from warehouse.access import Actor, Permission, allow
 from warehouse.book import Book
 
@@ -43,16 +44,21 @@ class Refused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a rule found. fresh: the data's moment by account, for series of which nothing is told."""
+    """What a rule found. fresh: the data's moment by account, for series of which nothing is told.
+
+    fault: why it could not be judged; "" where it could.
+    """
 
     told: Mapping[Labels, Observation]
     fresh: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    fault: str = ""
 
 
 class Engine:
     """The rules of one installation at work. Safe from any thread.
 
-    defaults: each configured channel's own default recipient.
+    defaults: each configured channel's own default recipient. failing: why each rule that could not be judged
+    when it last should have been could not, by its name.
     """
 
     def __init__(
@@ -66,15 +72,18 @@ class Engine:
         test: bool = False,
     ) -> None:
         self.records = Records(book)
-        self.outbox = Outbox(book, _fallback(routing, defaults))
+        self.outbox = Outbox(book, routing.fallback(defaults))
         self.routing = routing
         self.teller = Teller(self.records, self.outbox, routing, defaults, describe, test=test)
         self._channels = tuple(defaults)
+        self.failing: dict[str, str] = {}
         self.use(rules, describe)
 
     def use(self, rules: Sequence[Rule], describe: Describer) -> None:
         """Go by these rules and words from the next pass on; what a rule that is gone told is resolved."""
         self.rules = {(rule.id, rule.severity): rule for rule in rules}
+        self._named = {rule.name: rule for rule in rules}
+        self.failing = {name: fault for name, fault in self.failing.items() if name in self._named}
         self.teller.describe = describe
         self._owners = {rule.id: rule.owner for rule in rules}
         self._stale_rules = {rule.id for rule in rules if rule.condition.mutes_account}
@@ -102,6 +111,7 @@ class Engine:
                 finding = findings.get(rule.name)
                 if finding is not None:
                     self._step(rule, finding, known.get(name, set()), after, now)
+            self._step_failing(findings, known.get((FAILS.id, FAILS.severity), set()), after, now)
             due = self._notify(before, after, now, asked=asked)
         self.outbox.wake()
         return due
@@ -113,6 +123,18 @@ class Engine:
             due = self._notify(before, dict(before), now)
         self.outbox.wake()
         return due
+
+    def _step_failing(
+        self,
+        findings: Mapping[str, Finding],
+        known: set[Labels],
+        after: dict[Key, Instance],
+        now: datetime,
+    ) -> None:
+        """Take in which rules could not be judged: that is told to their owners."""
+        faults = {name: one.fault for name, one in findings.items() if name in self._named}
+        self.failing = {name: why for name, why in (self.failing | faults).items() if why}
+        self._step(FAILS, Finding(unjudged.told(faults, known, now)), known, after, now)
 
     def _step(
         self,
@@ -148,10 +170,7 @@ class Engine:
         records, routing = self.records, self.routing
         passed = now - asked if asked is not None else timedelta(0)
         wait = min(max(routing.group_wait - passed, timedelta(0)), routing.group_wait)
-        instances = [
-            calm(one if (key.rule, key.severity) in self.rules else _orphan(one, now), now)
-            for key, one in after.items()
-        ]
+        instances = [calm(one if self._rule(key) else _orphan(one, now), now) for key, one in after.items()]
         incidents = records.open_incidents()
         silences = records.silences(now)
         policy = pipeline.chain(
@@ -185,8 +204,16 @@ class Engine:
         return min((at for at in dues if at is not None), default=None)
 
     def _group(self, key: Key) -> Group:
-        rule = self.rules[key.rule, key.severity]
-        return Group(rule.owner, key.labels.source, key.labels.account, key.severity, rule.routes or ())
+        rule = self._rule(key)
+        assert rule is not None  # what has none is an orphan, which does not fire
+        routes = rule.routes if rule.severity is key.severity else None
+        return Group(rule.owner, key.labels.source, key.labels.account, key.severity, routes or ())
+
+    def _rule(self, key: Key) -> Rule | None:
+        """The rule that an instance is of, or is about; None where it is gone."""
+        if (key.rule, key.severity) == (FAILS.id, FAILS.severity):
+            return self._named.get(unjudged.which(key.labels))
+        return self.rules.get((key.rule, key.severity))
 
     def _tell_of_turns(
         self, before: Mapping[Key, Instance], after: Mapping[Key, Instance], now: datetime
@@ -358,17 +385,6 @@ class Engine:
         if silence.ends <= max(silence.starts, now):
             raise Refused("it would be over before it began")
         return silence
-
-
-def _fallback(routing: Routing, defaults: Mapping[str, str]) -> list[Address]:
-    """Where a channel's failure is told: each channel's own default, else the first person who has one."""
-    found = []
-    for channel in ("slack", "email", "sms"):
-        if channel in defaults:
-            people = (person.on(channel) for person in routing.people)
-            address = defaults[channel] or next(filter(None, people), "")
-            found += [Address(channel, address)] if address else []
-    return found
 
 
 def _orphan(instance: Instance, now: datetime) -> Instance:

@@ -19,6 +19,7 @@ from alerts.drawing import png
 from alerts.incident import Alert, Notice, at_risk
 from alerts.notify.contract import Fact, Link, Member, Reason, Severity
 from alerts.telling import Described
+from alerts.unjudged import FAILS
 from connectors.contract import Window
 from metrics.changes import edits
 from metrics.compare import Comparison
@@ -73,7 +74,7 @@ class Words:
         app: str = "",
     ) -> None:
         self._warehouse, self._metrics, self._zone, self._app = warehouse, metrics, zone, app.rstrip("/")
-        self._rules = {(rule.id, rule.severity): rule for rule in rules}
+        self._rules = {(rule.id, rule.severity): rule for rule in (*rules, FAILS)}
 
     def __call__(self, alert: Alert, notice: Notice, now: datetime) -> Described:
         """The words of one message, the same on every channel."""
@@ -291,6 +292,8 @@ class Words:
 def view(labels: Labels, at: datetime) -> str:
     """The path of the app's view of a series as it was judged (docs/links.md)."""
     moment = f"{at:%Y-%m-%dT%H:%MZ}"
+    if not labels.source:
+        return "/alerts?part=rules"
     if labels[:2] == PLANS:
         return f"/pacing?{urlencode({'plan': labels.part})}"
     if labels.campaign:

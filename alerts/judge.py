@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from alerts.engine import Finding
+from alerts.notify.words import clip
 from alerts.observation import Labels, Observation, Result
 from warehouse.errors import StorageError
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["judge"]
 
+_LONGEST_FAULT: Final = 120
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -25,8 +28,8 @@ def judge(
 ) -> dict[str, Finding]:
     """What each rule finds, by its name. watched: by rule, the series that have a state.
 
-    A rule that fails finds ERROR for its watched series, and hinders no other. What is judged by the data of
-    an account that is stale is STALE.
+    A rule that fails finds ERROR for its watched series, with the fault, and hinders no other. What is judged
+    by the data of an account that is stale is STALE.
     """
     rules = list(rules)
     scene.foresee(one for rule in rules for one in rule.condition.sums)
@@ -40,9 +43,10 @@ def _find(scene: Scene, rule: Rule, watched: frozenset[Labels]) -> Finding:
         moments = condition.moments(scene)
     except StorageError:
         raise  # no rule's own fault: the whole pass is tried again
-    except Exception:  # noqa: BLE001  # a rule of the team's own must not silence the others
+    except Exception as error:  # noqa: BLE001  # a rule of the team's own must not silence the others
         _LOG.exception("rule %s failed", rule.name)
-        return Finding({one: Observation(one, Result.ERROR, scene.now) for one in watched})
+        fault = clip(" ".join(f"{type(error).__name__}: {error}".split()), _LONGEST_FAULT)
+        return Finding({one: Observation(one, Result.ERROR, scene.now) for one in watched}, fault=fault)
     if condition.by_clock:
         return Finding(told, moments)
     for labels in watched | told.keys():

@@ -127,6 +127,16 @@ class Routing(Part):
         """Where a severity goes: as it is written, else by what is set up."""
         return self.routes.get(severity) or default_routes(channels)[severity]
 
+    def fallback(self, defaults: Mapping[str, str]) -> list[Address]:
+        """Where a channel's failure is told: each channel's own default, else the first who has one."""
+        found = []
+        for channel in _FIELDS:
+            if channel in defaults:
+                people = (person.on(channel) for person in self.people)
+                address = defaults[channel] or next(filter(None, people), "")
+                found += [Address(channel, address)] if address else []
+        return found
+
     def resolve(self, receiver: Receiver, owner: str, defaults: Mapping[str, str]) -> Address | None:
         """The receiver's address; None where the person has none there, or nobody has the role.
 

@@ -64,7 +64,11 @@ def panel(engine: Engine, of: Process, now: datetime) -> None:
         return
     if st.button("Run the backtest", key="backtest_run", icon=":material/history:", type="primary"):
         forms = {PRESENT: rule} | ({TRIED: tried} if tried is not None else {})
-        found, took = _run(of, engine, forms, now - timedelta(days=days), now)
+        try:
+            found, took = _run(of, engine, forms, now - timedelta(days=days), now)
+        except ValueError as error:
+            st.error(f.plain(str(error)), icon=":material/error:")
+            return
         st.session_state["backtest"] = (name, days, tried, found, took)
     kept = st.session_state.get("backtest", ())
     if kept[:3] == (name, days, tried):

@@ -32,10 +32,22 @@ def table_of(engine: Engine, now: datetime) -> None:
     if due:
         listed = ", ".join(f.plain(rule.title) for rule in due[:3])
         st.markdown(f":material/event_busy: **Due for review:** {listed}{' …' if len(due) > 3 else ''}")
+    failing = engine.failing
+    for rule in rules:
+        if rule.name in failing:
+            st.error(
+                f"**{f.plain(rule.title)}** ({rule.severity}) cannot be judged, and tells nothing: "
+                f"{f.plain(failing[rule.name])}",
+                icon=Status.act.value.icon,
+            )
     table(
         {
             "title": [rule.title for rule in rules],
             "severity": [Pill(_FACES[str(rule.severity)], str(rule.severity)) for rule in rules],
+            "state": [
+                Pill(Status.act, "Fails") if rule.name in failing else Pill(Status.good, "Watches")
+                for rule in rules
+            ],
             "kind": [rule.condition.kind.replace("_", " ") for rule in rules],
             "owner": [rule.owner for rule in rules],
             "fired": [one.fires for one in found],
@@ -48,6 +60,9 @@ def table_of(engine: Engine, now: datetime) -> None:
         [
             Column("title", "Rule", "text", width="large"),
             Column("severity", "Severity", "state"),
+            Column(
+                "state", "State", "state", help="Whether it could be judged when it last should have been."
+            ),
             Column("kind", "Looks at"),
             Column("owner", "Owner"),
             Column("fired", f"Fired, {_DAYS} d", "count", "How often it began to fire."),

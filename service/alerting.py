@@ -11,8 +11,9 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from alerts.conditions.flight import flying
 from alerts.drill import Ground
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Alerting"]
 
+_T = TypeVar("_T")
+
 _LOG = logging.getLogger(__name__)
 
 BY_CLOCK: Final = timedelta(minutes=1)
@@ -49,6 +52,12 @@ REST: Final = 10
 """Between two evaluations passes so long, and so many times as long as the last one took."""
 
 LONGEST_SLEEP: Final = 30.0
+
+LONGEST_BACK_OFF: Final = timedelta(minutes=5)
+"""Between two tries at rules that cannot be judged."""
+
+STUCK: Final = timedelta(minutes=10)
+"""Without a turn of the thread: what it does hangs."""
 
 
 def _address(server: Server) -> str:
@@ -98,7 +107,9 @@ class Alerting:
         self._asked: datetime | None = None
         self._asked_lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
-        self._fault = ""
+        self._faults: dict[str, str] = {}
+        self._next_pass, self._failed = float("-inf"), 0
+        self._turned = monotonic()
         self._took = 0.0
         self._told = 0
 
@@ -164,7 +175,9 @@ class Alerting:
 
     def brought(self, took: timedelta) -> None:
         """A fetch that took so long has just ended: new incidents wait for company since it was asked."""
-        at = self._clock() - took
+        self._hold(self._clock() - took)
+
+    def _hold(self, at: datetime) -> None:
         with self._asked_lock:
             self._asked = at if self._asked is None else min(at, self._asked)
 
@@ -183,11 +196,15 @@ class Alerting:
 
     def problems(self) -> list[str]:
         """What keeps alerts from working; empty while all is well."""
-        found = [self._fault] if self._fault else []
+        found = list(self._faults.copy().values())
+        found += [f"rule {name} cannot be judged: {why}" for name, why in sorted(self.engine.failing.items())]
         threads = (self._thread, *self.dispatcher.threads)
         dead = [t.name for t in threads if t.ident is not None and not t.is_alive()]
         if dead and not self._stopping.is_set():
             found.append(f"alerts: {', '.join(dead)} ended; restart the service")
+        silent = monotonic() - self._turned
+        if self._thread.is_alive() and silent > STUCK.total_seconds():
+            found.append(f"alerts: no rule was judged for {silent / 60:.0f} minutes; restart the service")
         return found
 
     def status(self) -> dict[str, Any]:
@@ -202,36 +219,73 @@ class Alerting:
     # -- the thread
 
     def _run(self) -> None:
-        judged = clocked = float("-inf")
+        clocked = float("-inf")
         beat: datetime | None = None
         while not self._stopping.is_set():
             self._woken.clear()
             at, now = monotonic(), self._clock()
-            due = None
-            try:
-                if self._dirty.is_set() and at - judged >= self._rest and not self._young():
-                    self._dirty.clear()
-                    due = self.evaluate(now)
-                    judged = clocked = at
-                elif at - clocked >= BY_CLOCK.total_seconds():
-                    due = self.evaluate(now, by_clock=True)
-                    clocked = at
-                else:
-                    due = self.engine.tick(now)
-                if beat is None or now >= beat:
-                    beat = self.engine.heartbeat(now, self._zone, self.digests.mornings())
-                self._drill(now)
-                self._fault = ""
-            except Exception as error:  # noqa: BLE001  # shown; the next turn tries again
-                _LOG.exception("alerts could not be judged")
-                self._fault = f"alerts: {type(error).__name__}, see the log"
-                self._stopping.wait(LEAST.total_seconds())
+            self._turned = at
+            young: bool | None = True
+            if self._dirty.is_set() and at >= self._next_pass:
+                young, _ = self._tried("the history", self._young)
+            if young is False:
+                due, judged = self._tried("the rules", partial(self._pass, now))
+                self._next_pass = at + (self._rest if judged else self._back_off())
+                clocked = at if judged else clocked
+            elif at - clocked >= BY_CLOCK.total_seconds():
+                due, _ = self._tried("rules by the clock", partial(self.evaluate, now, by_clock=True))
+                clocked = at
+            else:
+                due, _ = self._tried("what is due", partial(self.engine.tick, now))
+            if beat is None or now >= beat:
+                beat, _ = self._tried("the heartbeat", partial(self._beat, now))
+            self._tried("the calendar's drill", partial(self._drill, now))
             self._tell()
             waits = [BY_CLOCK.total_seconds() - (monotonic() - clocked), LONGEST_SLEEP]
+            if self._faults:
+                waits.append(LEAST.total_seconds())
             if self._dirty.is_set():
-                waits.append(self._rest - (monotonic() - judged))
+                waits.append(self._next_pass - monotonic())
             waits += [(one - self._clock()).total_seconds() for one in (due, beat) if one is not None]
-            self._woken.wait(max(0.05, min(waits)))
+            least = LEAST.total_seconds() if self._faults else 0.05
+            self._woken.wait(max(least, min(waits)))
+
+    def _tried(self, what: str, do: Callable[[], _T]) -> tuple[_T | None, bool]:
+        """What came of it, and whether it went well.
+
+        A fault is shown until the same has gone well, whatever else does meanwhile.
+        """
+        try:
+            done = do()
+        except Exception as error:  # noqa: BLE001  # shown, and tried again
+            _LOG.exception("alerts: %s failed", what)
+            self._faults[what] = f"alerts: {what}: {type(error).__name__}, see the log"
+            return None, False
+        self._faults.pop(what, None)
+        return done, True
+
+    def _pass(self, now: datetime) -> datetime | None:
+        """Judge every rule by the data as they are; where that fails they are still to be judged."""
+        self._dirty.clear()
+        with self._asked_lock:
+            asked, self._asked = self._asked, None
+        try:
+            due = self.evaluate(now, asked=asked)
+        except BaseException:
+            self._dirty.set()
+            if asked is not None:
+                self._hold(asked)
+            raise
+        self._failed = 0
+        return due
+
+    def _back_off(self) -> float:
+        """Seconds until the rules are judged again that could not be: 5, doubling to 5 minutes."""
+        self._failed += 1
+        return min(LEAST.total_seconds() * 2.0 ** (self._failed - 1), LONGEST_BACK_OFF.total_seconds())
+
+    def _beat(self, now: datetime) -> datetime:
+        return self.engine.heartbeat(now, self._zone, self.digests.mornings())
 
     def _drill(self, now: datetime) -> None:
         """Hold the calendar's drill where it is due and there is something to drill."""
@@ -250,12 +304,14 @@ class Alerting:
             self._told = self.engine.records.revision
             self._changed()
 
-    def evaluate(self, now: datetime, *, by_clock: bool = False) -> datetime | None:
-        """One pass over the data as they are; when the engine wants to be called next."""
+    def evaluate(
+        self, now: datetime, *, by_clock: bool = False, asked: datetime | None = None
+    ) -> datetime | None:
+        """One pass over the data as they are; when the engine wants to be called next.
+
+        by_clock: of the rules about time itself alone. asked: since when the newest data were asked for.
+        """
         began = monotonic()
-        with self._asked_lock:
-            asked = None if by_clock else self._asked
-            self._asked = self._asked if by_clock else None
         memory = self._memory  # before the metrics: a new one is never filled by definitions that are gone
         scene = Scene(
             self._warehouse,

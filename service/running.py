@@ -283,4 +283,8 @@ class Service:
             "line_length": ("Slices that wait or are being fetched.", float(self.poller.line.waiting())),
             "db_bytes": ("Size of the database file.", float(database.stat().st_size)),
             "data_version": ("Grows with every change worth showing.", float(self.versions.current)),
+            "rules_failing": (
+                "Rules that could not be judged when they last should have been.",
+                float(len(self.alerting.engine.failing)),
+            ),
         }

@@ -56,7 +56,10 @@ def run(folder: Path | None, name: str, *, days: int, changes: Sequence[str]) ->
             raise _refused(f"✗ {error}") from None
     began = time.monotonic()
     with ground.open(days) as (warehouse, asked):
-        found = backtest(warehouse, forms, **asked)
+        try:
+            found = backtest(warehouse, forms, **asked)
+        except ValueError as error:
+            raise _refused(f"✗ {error}") from None
     _print(found, time.monotonic() - began)
 
 

@@ -63,6 +63,14 @@ STATE = {
         "notification::what_flaps_stays_in_the_digest",
         "state::flapping_ends_with_an_hour_without_a_turn",
     ],
+    "A rule that cannot be judged": [
+        "unjudged::its_owner_is_told_once_and_of_the_end_when_an_hour_went_well",
+        "service/alerting::a_rule_that_cannot_be_judged_is_told_to_its_owner_and_everywhere_shown",
+    ],
+    "Where a whole pass": [
+        "service/alerting::a_pass_that_fails_is_shown_until_one_succeeds_and_is_tried_again_by_itself",
+        "service/alerting::a_pass_that_fails_waits_longer_each_time",
+    ],
     "A restart goes on": [
         "notification::a_restart_goes_on_where_it_was",
         "notification::what_was_due_while_the_process_was_down_is_told_once",
@@ -189,8 +197,9 @@ def sentences(section):
 
 
 def written(module):
-    """The tests of a file and the rows of its tables: all that may be named."""
-    tree = ast.parse((ROOT / "tests" / "alerts" / f"test_{module}.py").read_text())
+    """The tests of a file and the rows of its tables: all that may be named. module: of this room, else ROOM/NAME."""
+    room, _, name = module.rpartition("/")
+    tree = ast.parse((ROOT / "tests" / (room or "alerts") / f"test_{name}.py").read_text())
     functions = {
         n.name.removeprefix("test_")
         for n in ast.walk(tree)

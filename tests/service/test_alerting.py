@@ -5,16 +5,20 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import timedelta
+from typing import ClassVar, Literal
 
 import pytest
 
 from alerts import conditions
+from alerts.conditions.contract import Condition
+from alerts.notify.contract import unpack
 from metrics import reviews
 from metrics.catalog import Ref
 from service.in_force import Definitions
 from service.running import Service
 from tests.service.test_api import served
 from warehouse.access import local
+from warehouse.errors import StorageError
 
 
 @pytest.fixture
@@ -119,6 +123,82 @@ def test_from_a_dead_token_to_the_inbox_and_back(service, platform, clock, owner
         "acknowledged",
     ]
     assert service.problems() == []
+
+
+class Sick(Condition):
+    """A condition that fails as it is told to. looks: how often it was asked."""
+
+    kind: Literal["sick"] = "sick"
+    fails: ClassVar[list[Exception]] = []
+    looks: ClassVar[list[int]] = []
+
+    def evaluate(self, scene, scope, watched):
+        self.looks.append(1)
+        if self.fails:
+            raise self.fails[0]
+        return ()
+
+
+@pytest.fixture
+def sick(service, monkeypatch):
+    """The service at work on a rule that fails as it is told to; without long waits."""
+    monkeypatch.setattr("service.alerting.LEAST", timedelta(seconds=0.05))
+    alerting = service.alerting
+    alerting.use(
+        Definitions(alerting._metrics, (alerting.rules[0].model_copy(update={"condition": Sick()}),), ())
+    )
+    yield alerting
+    Sick.fails.clear()
+    Sick.looks.clear()
+
+
+def test_a_pass_that_fails_is_shown_until_one_succeeds_and_is_tried_again_by_itself(service, sick):
+    Sick.fails.append(StorageError("the disk is full", mend="make room"))
+    sick.start()
+    within(10, lambda: len(Sick.looks) >= 3)  # nothing came meanwhile
+    said = ["alerts: the rules: StorageError, see the log"]
+    assert sick.problems() == said
+    sick.decided()  # what is due is looked at, and goes well
+    looked = len(Sick.looks)
+    within(10, lambda: len(Sick.looks) > looked)
+    assert sick.problems() == said
+    Sick.fails.clear()
+    within(10, lambda: not sick.problems())
+
+
+def test_a_pass_that_fails_waits_longer_each_time(service):
+    waits = [service.alerting._back_off() for _ in range(8)]
+    assert waits == [5, 10, 20, 40, 80, 160, 300, 300]
+
+
+def test_a_rule_that_cannot_be_judged_is_told_to_its_owner_and_everywhere_shown(service, sick, clock, owner):
+    Sick.fails.append(ZeroDivisionError("division by zero"))
+    sick.start()
+    (incident,) = within(10, sick.engine.records.open_incidents)
+    assert (incident.group.owner, str(incident.group.severity)) == ("Dana", "warning")
+    said = "rule stale/critical cannot be judged: ZeroDivisionError: division by zero"
+    assert sick.problems() == [said]
+    with served(service) as client:
+        assert said in client.get("/healthz", owner).json()["problems"]
+        assert "paceline_rules_failing 1.0" in client.get("/metrics", owner).text
+    clock.advance(seconds=30)
+    sick.decided()
+    (first,) = within(10, lambda: messages(service, "first"))
+    assert first["recipient"] == "Dana"
+    told = unpack(service.book.read("SELECT message FROM outbox WHERE id = ?", [first["id"]])[0]["message"])
+    assert told.headline == ("Rule cannot be judged: ZeroDivisionError: division by zero · stale/critical")
+    assert [fact.label for fact in told.facts] == ["Since", "What to do"]
+    assert told.links[0].url.endswith("/alerts?part=rules")
+    Sick.fails.clear()
+    sick.data_came()
+    within(10, lambda: not sick.problems())
+
+
+def test_a_thread_that_hangs_is_told(service):
+    service.alerting.start()
+    assert service.alerting.problems() == []
+    service.alerting._turned -= 601
+    within(1, lambda: "no rule was judged for 10 minutes" in str(service.alerting.problems()))
 
 
 def test_a_test_message_goes_the_whole_way(service, owner):
