@@ -89,7 +89,7 @@ class Wire:
         call = self._channel_via(via).unary_stream(
             self._method("GoogleAdsService/SearchStream"),
             request_serializer=types.SearchGoogleAdsStreamRequest.serialize,
-            response_deserializer=reading.parse,
+            response_deserializer=reading.read,
         )
         self._login.authorise()
         self._usage.operations += 1
@@ -103,12 +103,12 @@ class Wire:
         )
         request_id = ""
         try:
-            for chunk in chunks:
-                if chunk.request_id != request_id:
-                    request_id = chunk.request_id
+            for told, columns in chunks:
+                if told != request_id:
+                    request_id = told
                     self._usage.request_ids.append(request_id)
-                if chunk.results:
-                    yield reading.columns(chunk.results)
+                if any(columns.values()):
+                    yield columns
         except grpc.RpcError as error:
             raise self._translated(error, customer=customer, via=via) from None
         finally:

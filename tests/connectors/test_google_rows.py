@@ -85,11 +85,10 @@ def test_a_slim_reply_reads_what_the_official_message_reads():
         optional=frozenset({"metrics.search_impression_share"}),
     )
     reading = reply(query, "v26")
-    slim = reading.parse(wire)
-    got = reading.columns(slim.results)
+    request_id, got = reading.read(wire)
 
     official = SearchGoogleAdsStreamResponse.deserialize(wire).results
-    assert slim.request_id == "abc"
+    assert request_id == "abc"
     assert got["campaign.id"] == [r.campaign.id for r in official]
     assert got["campaign.name"] == [r.campaign.name for r in official]
     assert got["campaign.status"] == [r.campaign.status.name for r in official]
@@ -111,5 +110,61 @@ def test_an_enum_newer_than_the_package_is_unknown():
     message = SearchGoogleAdsStreamResponse.pb()()
     message.results.add().campaign.status = 9_999
     reading = reply(Query("campaign", ("campaign.status",)), "v26")
-    rows = reading.parse(message.SerializeToString()).results
-    assert reading.columns(rows) == {"campaign.status": ["UNKNOWN"]}
+    assert reading.read(message.SerializeToString()) == ("", {"campaign.status": ["UNKNOWN"]})
+
+
+LISTED = ("campaign.id", "segments.date", "segments.device", "metrics.clicks", "metrics.conversions")
+
+
+def said(row):
+    return [
+        row.campaign.id,
+        row.segments.date,
+        row.segments.device.name,
+        row.metrics.clicks,
+        row.metrics.conversions,
+    ]
+
+
+def lacking(*missing):
+    """A chunk of seven rows, of which some lack a field: by number and name."""
+    message = SearchGoogleAdsStreamResponse.pb()(request_id="r")
+    for n in range(7):
+        row = message.results.add()
+        row.campaign.id, row.segments.date, row.segments.device = 10 + n, f"2026-11-0{n + 1}", 2 + n % 3
+        row.metrics.clicks, row.metrics.conversions = n, n / 4  # a zero of these is on the wire
+        for number, parent, leaf in missing:
+            if n == number:
+                getattr(row, parent).ClearField(leaf)
+    return message.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        [],
+        [(3, "metrics", "clicks")],
+        [(n, "metrics", "clicks") for n in range(7)],
+        [(0, "segments", "device")],
+        # Each column is one short, in another row: as long as each other, and none where it belongs.
+        [(n, *field.split(".")) for n, field in enumerate(LISTED)],
+    ],
+)
+def test_columns_read_at_once_are_those_of_the_rows(missing):
+    wire = lacking(*missing)
+    reading = reply(Query("campaign", LISTED), "v26")
+    assert reading.columns is not None
+    request_id, got = reading.read(wire)
+    official = SearchGoogleAdsStreamResponse.deserialize(wire).results
+    assert request_id == "r"
+    assert list(zip(*(got[name] for name in LISTED), strict=True)) == [tuple(said(row)) for row in official]
+
+
+def test_a_chunk_without_rows_has_empty_columns():
+    reading = reply(Query("campaign", LISTED), "v26")
+    assert reading.read(b"") == ("", {name: [] for name in LISTED})
+
+
+@pytest.mark.parametrize("query", [gaql.CAMPAIGNS, gaql.AUCTION], ids=["repeated", "absent"])
+def test_what_may_be_absent_or_repeated_is_read_by_the_row(query):
+    assert reply(query, "v26").columns is None
