@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
 from alerts.notify.contract import Fact, Link, Member, Message, Reason, Severity
@@ -109,28 +109,31 @@ class Teller:
         `heartbeat_to` names them they hear this only where none was written within half an hour.
         """
         routing, local = self._routing, now.astimezone(zone)
-        today = datetime.combine(local.date(), routing.heartbeat, zone)
-        if local < today:
-            return today.astimezone(UTC)
+        day = local.date()
+        if local < datetime.combine(day, routing.heartbeat, zone):
+            eve = datetime.combine(day - timedelta(days=1), routing.heartbeat, zone)
+            if local >= eve + 2 * _DIGEST:
+                return datetime.combine(day, routing.heartbeat, zone).astimezone(UTC)
+            day = eve.date()  # whose half an hour ends after midnight
+        today = datetime.combine(day, routing.heartbeat, zone)
         to = routing.heartbeat_to or (Receiver("slack" if "slack" in self._defaults else INBOX),)
         owner = routing.manager or (routing.people[0].name if routing.people else "")
         waits = [] if routing.heartbeat_to else [one for one in self._addresses(to, owner) if one in digests]
-        heard = self._digested(datetime.combine(local.date(), datetime.min.time(), zone)) if waits else set()
+        heard = self._digested(datetime.combine(day, datetime.min.time(), zone)) if waits else set()
         late = today + _DIGEST
         for address in self._addresses(to, owner):
             if address not in waits or (address not in heard and local >= late):
-                self._outbox.put(address.channel, [self._alive(address, rules, local)], now)
+                self._outbox.put(address.channel, [self._alive(address, rules, day, now)], now)
         self._outbox.wake()
         if local < late and not heard.issuperset(waits):
             return late.astimezone(UTC)
-        tomorrow = datetime.combine(local.date() + timedelta(days=1), routing.heartbeat, zone)
+        tomorrow = datetime.combine(day + timedelta(days=1), routing.heartbeat, zone)
         return tomorrow.astimezone(UTC)
 
-    def _alive(self, address: Address, rules: int, local: datetime) -> Message:
+    def _alive(self, address: Address, rules: int, day: date, now: datetime) -> Message:
         incidents = self._records.open_incidents()
         letters = self._outbox.counts()
-        now = local.astimezone(UTC)
-        thread = f"{self._records.installation}-heartbeat-{local:%Y-%m-%d}"
+        thread = f"{self._records.installation}-heartbeat-{day:%Y-%m-%d}"
         return Message(
             key=f"{thread}/{address.channel}/{address.to}",
             incident=thread,

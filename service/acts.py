@@ -260,7 +260,7 @@ def _drill(alerting: Alerting, asked: Mapping[str, Any], by: Actor, now: datetim
     chosen = [rule for rule in alerting.rules if name in (None, rule.id, rule.name)]
     if not chosen:
         raise ValueError(f"there is no rule {name!r}; there are {', '.join(r.name for r in alerting.rules)}")
-    alerting.drills.start(chosen, now, by=by.name)
+    alerting.drills.start(chosen, now, by=by.name, whole=name is None)
     detail = {"rules": [rule.name for rule in chosen]}
     Audit(alerting.engine.records.book).record(by.name, "began", "drill", now=now, detail=detail)
     return {"rules": len(chosen), "at": now.isoformat()}

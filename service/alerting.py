@@ -157,6 +157,7 @@ class Alerting:
             defaults=self._defaults,
             app=app,
             catalog=self._catalog,
+            problems=self.problems,
         )
 
     def start(self) -> None:
@@ -292,7 +293,7 @@ class Alerting:
         ready = bool(self.rules) and not self._young() and bool(windows.accounts(self._warehouse))
         if ready and self.drills.due(now, self._zone):
             with suppress(ValueError):  # somebody has just begun one: that is the drill
-                self.drills.start(self.rules, now, by="the calendar")
+                self.drills.start(self.rules, now, by="the calendar", whole=True)
 
     @property
     def _rest(self) -> float:

@@ -16,7 +16,7 @@ from alerts.digest.send import Digests
 from service.plans import planned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from alerts.engine import Engine
@@ -46,17 +46,21 @@ def digests(
     defaults: Mapping[str, str],
     app: str,
     catalog: Callable[[datetime], Catalog] | None = None,
+    problems: Callable[[], Sequence[str]] = list,
 ) -> Digests:
     """The digests of a workspace.
 
     defaults: each channel's own default recipient. app: the app's address. catalog: whose reviews are told.
+    problems: what keeps alerts from working.
     """
     settings = setup.settings
     plans = [planned(plan, settings.currency) for plan in settings.plans]
     titles = {name: source.connector.title for name, source in setup.sources.items()}
     return Digests(
         Ground(warehouse, metrics, settings.currency, plans),
-        Told(engine.records, list(engine.rules.values()), warehouse.watermarks, titles, app, catalog),
+        Told(
+            engine.records, list(engine.rules.values()), warehouse.watermarks, titles, app, catalog, problems
+        ),
         engine.outbox,
         settings.alerts,
         defaults,

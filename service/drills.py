@@ -37,17 +37,24 @@ class Drills:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def start(self, rules: Sequence[Rule], now: datetime, *, by: str) -> None:
-        """Begin a drill of some rules. Raises ValueError while one is under way, or for no rules."""
+    def start(self, rules: Sequence[Rule], now: datetime, *, by: str, whole: bool = False) -> None:
+        """Begin a drill of some rules. Raises ValueError while one is under way, or for no rules.
+
+        whole: these are all rules, so that the calendar's next drill is due so long after this one.
+        """
         if not rules:
             raise ValueError("there is no such rule")
         with self._lock:
             if self.running:
                 raise ValueError("a drill is under way: wait for its end")
             # Written before anything is sent: a process that is killed by its drill must not begin with one.
-            self._engine.records.happened("drilling", at=now, rules=[rule.name for rule in rules], by=by)
+            names = [rule.name for rule in rules]
+            self._engine.records.happened("drilling", at=now, rules=names, by=by, whole=whole)
             self._thread = threading.Thread(
-                target=self._run, args=(tuple(rules), now, by), name="drill", daemon=True
+                target=self._run,
+                args=(tuple(rules), now, {"by": by, "whole": whole}),
+                name="drill",
+                daemon=True,
             )
             self._thread.start()
 
@@ -64,18 +71,22 @@ class Drills:
         return {"at": rows[0]["at"], "detail": rows[0]["detail"]} if rows else None
 
     def due(self, now: datetime, zone: ZoneInfo) -> bool:
-        """Whether the calendar asks for one: `drill_every` has passed, and people are there to see it."""
+        """Whether the calendar asks for one: `drill_every` has passed, and people are there to see it.
+
+        A drill of one rule postpones none of all.
+        """
         every = self._engine.routing.drill_every
         local = now.astimezone(zone)
         if every is None or self.running or not _HOURS[0] <= local.time() < _HOURS[1] or local.weekday() > 4:
             return False
         rest = {"drilled": every, "drilling": min(every, _AGAIN)}
         rows = self._engine.records.book.read(
-            "SELECT what, max(at) AS at FROM happened WHERE what IN ('drilled', 'drilling') GROUP BY what"
+            "SELECT what, max(at) AS at FROM happened WHERE what IN ('drilled', 'drilling') "
+            "AND coalesce(json_extract(detail, '$.whole'), 1) GROUP BY what"
         )
         return all(now - datetime.fromisoformat(row["at"]) >= rest[row["what"]] for row in rows)
 
-    def _run(self, rules: tuple[Rule, ...], now: datetime, by: str) -> None:
+    def _run(self, rules: tuple[Rule, ...], now: datetime, about: dict[str, Any]) -> None:
         try:
             done = drill(self._ground(), rules)
         except Exception as error:  # noqa: BLE001  # whatever it is, a drill that cannot be held has failed
@@ -83,9 +94,11 @@ class Drills:
             self._warn(
                 "Drill failed: it could not be held", [f"{type(error).__name__}, see the log"], set(), now
             )
-            self._engine.records.happened("drilled", at=now, rules=[], by=by, fault=type(error).__name__)
+            self._engine.records.happened("drilled", at=now, rules=[], fault=type(error).__name__, **about)
             return
-        self._engine.records.happened("drilled", at=now, rules=[_plain(one) for one in done], by=by, fault="")
+        self._engine.records.happened(
+            "drilled", at=now, rules=[_plain(one) for one in done], fault="", **about
+        )
         bad = [one for one in done if not one.well]
         if bad:
             failing = {d.channel for one in bad for d in one.delivered if d.fault}

@@ -46,6 +46,7 @@ class Told:
     """What else a digest tells of. marks: the streams' freshness. app: the app's address, or "".
 
     titles: of sources, by name. catalog: of whose reviews it tells; None: of the rules' own dates alone.
+    problems: what keeps alerts from working, for a digest is taken for a sign that they do.
     """
 
     records: Records
@@ -54,6 +55,7 @@ class Told:
     titles: Mapping[str, str]
     app: str = ""
     catalog: Callable[[datetime], Catalog] | None = None
+    problems: Callable[[], Sequence[str]] = list
 
     def reviews(self, now: datetime) -> list[tuple[date, str, str, str]]:
         """What is due for review: until when, what, whose, and where to decide it."""
@@ -102,10 +104,11 @@ def compose(figures: Figures, told: Told, now: datetime, *, draw: Callable[..., 
     """The digest of these figures. now: aware, in the team's time zone."""
     drawing, picture_text = chart.chart(figures)
     opened = work.open_incidents(told.records, figures.accounts)
+    broken = told.problems()
     sections = [
         Section("Plans", _plans(figures, told.app)),
         *_moved(figures, told.app),
-        Section(_open_title(opened), _open(opened, told.app, now)),
+        Section(_open_title(opened), _open(opened, told.app, now, sure=not broken)),
         Section("About the data", _quality(figures, told, now)),
     ]
     if figures.kind == "weekly":
@@ -113,7 +116,7 @@ def compose(figures: Figures, told: Told, now: datetime, *, draw: Callable[..., 
     return Digest(
         kind=figures.kind,
         headline=_headline(figures, opened),
-        facts=(Fact("As of", _as_of(figures, told, now)), *_kpis(figures)),
+        facts=(*_broken(broken), Fact("As of", _as_of(figures, told, now)), *_kpis(figures)),
         sections=tuple(sections),
         links=_links(figures, told.app),
         picture=draw(drawing),
@@ -258,9 +261,15 @@ def _open_title(opened: Sequence[work.Open]) -> str:
     return f"Open incidents: {len(opened)}, {loose or 'none'} not acknowledged"
 
 
-def _open(opened: Sequence[work.Open], app: str, now: datetime) -> tuple[Line, ...]:
+def _broken(problems: Sequence[str]) -> tuple[Fact, ...]:
+    """That no news is no good news: alerts do not work."""
+    more = f"; and {len(problems) - 2} more" if len(problems) > 2 else ""
+    return (Fact("Alerts do not work", "; ".join(problems[:2]) + more),) if problems else ()
+
+
+def _open(opened: Sequence[work.Open], app: str, now: datetime, *, sure: bool) -> tuple[Line, ...]:
     if not opened:
-        return (Line("Nothing is open", state="good"),)
+        return (Line("Nothing is open", state="good") if sure else Line("Nothing is known", state="bad"),)
     states = {Severity.CRITICAL: "bad", Severity.WARNING: "warn", Severity.INFO: ""}
     lines = [
         Line(

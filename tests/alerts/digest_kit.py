@@ -55,7 +55,10 @@ def ground(shop, plans=()):
 
 
 def told(shop, book, *rules, **more):
-    return Told(Records(book), rules, shop.warehouse.watermarks, TITLES, more.get("app", APP))
+    problems = more.get("problems", list)
+    return Told(
+        Records(book), rules, shop.warehouse.watermarks, TITLES, more.get("app", APP), problems=problems
+    )
 
 
 def figures(shop, kind="daily", now=NOW, plans=()):

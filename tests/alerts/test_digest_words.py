@@ -15,6 +15,7 @@ from alerts.digest.figures import gather
 from alerts.drawing import png
 from alerts.engine import Engine, Finding
 from alerts.notify.contract import Reason
+from alerts.notify.email import plain
 from alerts.notify.slack_blocks import parent
 from alerts.observation import Observation
 from alerts.telling import Described
@@ -54,6 +55,15 @@ def test_a_manager_reads_it_from_what_to_trust_down_to_what_to_open(usual, book)
         f"{APP}/campaign?source=google_ads&account=a&campaign=brand&win=custom&from=2026-11-23&to=2026-11-23"
         in text
     )
+
+
+def test_a_digest_is_no_sign_of_life_of_alerts_that_do_not_work(usual, book):
+    dead = told(usual, book, problems=lambda: ["alerts: alerts ended; restart the service"])
+    made = compose(figures(usual), dead, NOW)
+    text = plain(made.message(key="k", thread="t", to="a@b.test", at=NOW))
+    assert "Alerts do not work: alerts: alerts ended; restart the service\nAs of:" in text
+    assert "■ Nothing is known" in text
+    assert "Nothing is open" not in text
 
 
 def test_the_first_sixty_characters_say_the_day_the_spend_and_the_return(usual, book):

@@ -1,6 +1,6 @@
 """The daily sign of life, which a digest is too: one message a morning, not two."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -90,6 +90,24 @@ def test_a_digest_that_does_not_come_is_stood_in_for(made):
     assert engine.heartbeat(local(8), BERLIN, {SLACK}) == local(8, 30)
     assert engine.heartbeat(local(8, 30), BERLIN, {SLACK}) == local(8, day=4)
     assert beats(engine) == [("slack", "C000001", local(8, 30))]
+
+
+def test_what_is_late_after_midnight_is_still_told(made):
+    engine = made(heartbeat=time(23, 45))
+    assert engine.heartbeat(local(23, 45), BERLIN, {SLACK}) == local(0, 15, day=4)
+    assert engine.heartbeat(local(0, 15, day=4), BERLIN, {SLACK}) == local(23, 45, day=4)
+    assert beats(engine) == [("slack", "C000001", local(0, 15, day=4))]
+    assert "heartbeat-2026-11-03/" in engine.outbox.letters()[0]["key"]
+    digest(engine, local(8, 1, day=4))
+    assert engine.heartbeat(local(23, 45, day=4), BERLIN, {SLACK}) == local(23, 45, day=5)
+    assert len(beats(engine)) == 1
+
+
+def test_nobody_is_told_of_an_evening_on_the_next_morning(made):
+    engine = made(heartbeat=time(23, 45))
+    assert engine.heartbeat(local(7, day=4), BERLIN, {SLACK}) == local(23, 45, day=4)
+    assert engine.heartbeat(local(0, 45, day=5), BERLIN, {SLACK}) == local(23, 45, day=5)
+    assert beats(engine) == []
 
 
 def test_a_digest_that_died_is_no_sign(made):

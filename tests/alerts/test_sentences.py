@@ -181,7 +181,9 @@ DELIVERY = {
         "heartbeat::whoever_gets_a_digest_needs_no_other_sign",
         "heartbeat::a_digest_that_does_not_come_is_stood_in_for",
         "heartbeat::who_asks_for_it_has_it_at_its_hour_beside_any_digest",
+        "heartbeat::what_is_late_after_midnight_is_still_told",
     ],
+    "A digest asks how": ["digest_words::a_digest_is_no_sign_of_life_of_alerts_that_do_not_work"],
 }
 
 TABLE = {"State": STATE, "Notification": NOTIFICATION, "Delivery": DELIVERY}

@@ -83,11 +83,22 @@ def test_the_calendar_asks_on_working_days_once_in_so_long(drills):
     assert drills.due(tuesday + timedelta(days=30), BERLIN)
 
 
+def test_a_drill_of_one_rule_postpones_none_of_all(drills, monkeypatch):
+    drills, engine = drills
+    monkeypatch.setattr("service.drills.drill", lambda *_: [])
+    tuesday = datetime(2026, 11, 10, 10, tzinfo=BERLIN).astimezone(UTC)
+    for whole, due in ((False, True), (True, False)):
+        drills.start([engine.rules["tracking", "critical"]], tuesday, by="Dana", whole=whole)
+        drills._thread.join(60)
+        assert json.loads(drills.last()["detail"])["whole"] is whole
+        assert drills.due(tuesday + timedelta(days=1), BERLIN) is due
+
+
 def test_a_drill_whose_process_was_killed_is_not_repeated_at_each_start(drills, monkeypatch):
     drills, engine = drills
     monkeypatch.setattr(drills, "_run", lambda *_: None)  # killed: it began, and nothing came of it
     tuesday = datetime(2026, 11, 10, 10, tzinfo=BERLIN).astimezone(UTC)
-    drills.start([engine.rules["tracking", "critical"]], tuesday, by="the calendar")
+    drills.start([engine.rules["tracking", "critical"]], tuesday, by="the calendar", whole=True)
     drills._thread.join(60)
     after = Drills(engine, drills._ground)
     assert after.last() is None
