@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from connectors.contract import Account
+    from metrics.aggregate import Aggregate
     from metrics.dimensions import Convention
-    from metrics.expression import Aggregate
     from metrics.model import Grain, Metric
     from metrics.plan import Relation
     from metrics.windows import AccountKey, Windows
@@ -83,9 +83,9 @@ def statement(plan: Plan) -> tuple[str, dict[str, Any]]:
         many = len(plan.slots) > 2
         for slot in range(len(plan.slots)):
             inside = f"slot_{slot}" if several else ""
-            calls = [_regrouped(sums, a, inside) if many else sums.call(a, inside) for a in sums.aggregates]
+            calls = [_regrouped(sums, a, inside) if many else a.part(inside) for a in sums.aggregates]
             columns += [
-                f"{sums.result(a, call)} AS {sums.column(a, slot)}"
+                f"{a.value(call)} AS {sums.column(a, slot)}"
                 for a, call in zip(sums.aggregates, calls, strict=True)
             ]
         if several:
@@ -189,7 +189,7 @@ def _rolled(plan: Plan, grid: _Grid, before: int) -> tuple[str, dict[str, Any]]:
         sums = plan.sums(view, {"step": f"CAST(floor(({passed}) / {size}) AS BIGINT)"})
         found.append(sums)
         keys = [f"by_{key}" for key in sums.keys]
-        calls = [f"{sums.call(a)} AS {sums.column(a)}" for a in sums.aggregates]
+        calls = [f"{a.part()} AS {sums.column(a)}" for a in sums.aggregates]
         name = view.name
         stepped = ", ".join([*keys, "step"])
         plan.relations[f"{name}_steps"] = (
@@ -199,7 +199,7 @@ def _rolled(plan: Plan, grid: _Grid, before: int) -> tuple[str, dict[str, Any]]:
         same = " AND ".join([*(f"s.{key} = g.{key}" for key in keys), "s.step = t.step"])
         frame = f"PARTITION BY {', '.join(f'g.{k}' for k in keys)}" if keys else ""
         results = [
-            f"{sums.result(a, f'{a.rolls}(s.{sums.column(a)}) OVER w')} AS {sums.column(a)}"
+            f"{a.value(a.whole(f's.{sums.column(a)}', 'OVER w'))} AS {sums.column(a)}"
             for a in sums.aggregates
         ]
         plan.relations[f"{name}_rolled"] = (
@@ -227,7 +227,7 @@ def _parted(plan: Plan, sums: Sums) -> str:
     keys = [f"by_{key}" for key in sums.keys] + [f"slot_{n}" for n in range(len(plan.slots))]
     keys += ["own_currency"] if plan.own_currency(sums.view) else []
     keys += ["unrated"] if plan.unrated(sums.view) else []
-    calls = [f"{sums.call(a)} AS {sums.column(a)}" for a in sums.aggregates]
+    calls = [f"{a.part()} AS {sums.column(a)}" for a in sums.aggregates]
     name = f"{sums.view.name}_parts"
     plan.relations[name] = (
         f"SELECT {', '.join([*keys, *calls, 'min(moment) AS moment'])}\nFROM {sums.asked}\n"
@@ -238,7 +238,7 @@ def _parted(plan: Plan, sums: Sums) -> str:
 
 def _regrouped(sums: Sums, aggregate: Aggregate, inside: str) -> str:
     """An aggregate over the parts of `_parted` that lie in a window."""
-    return f"{aggregate.rolls}({sums.column(aggregate)}) FILTER (WHERE {inside})"
+    return aggregate.whole(sums.column(aggregate), f"FILTER (WHERE {inside})")
 
 
 def _grouped(sums: Sums, columns: Sequence[str], relation: str = "") -> str:

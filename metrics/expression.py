@@ -16,16 +16,17 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
+from metrics.aggregate import Aggregate
 from metrics.header import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["DIALECT", "Aggregate", "Parts", "Quotient", "faults", "normal", "parts", "quotient"]
+__all__ = ["DIALECT", "Parts", "Quotient", "faults", "normal", "parts", "quotient"]
 
 DIALECT: Final = "duckdb"
 
-_AGGREGATES: Final = (exp.Sum, exp.Count, exp.Min, exp.Max, exp.Avg)
+_AGGREGATES: Final = (exp.Sum, exp.Count, exp.Min, exp.Max, exp.Avg, exp.PercentileCont)
 _CONDITIONS: Final = (
     *(exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.And, exp.Or, exp.Not, exp.Is, exp.In),
     *(exp.Between, exp.Boolean),
@@ -43,7 +44,7 @@ _ARITHMETIC: Final = (
 _DEEPEST: Final = 24
 """Levels of an expression: more than anybody reads, and far fewer than its readers can follow."""
 _PASSING: Final = (
-    *(exp.Sum, exp.Min, exp.Max, exp.Avg, exp.Filter, exp.Paren),
+    *(exp.Sum, exp.Min, exp.Max, exp.Avg, exp.PercentileCont, exp.Filter, exp.Paren),
     *(exp.Coalesce, exp.Greatest, exp.Least, exp.Nullif, *_ARITHMETIC),
 )
 """Whose value is of the type of what they are given."""
@@ -52,27 +53,9 @@ _WHY: Final[Mapping[type[exp.Expr], str]] = {
     exp.Subquery: "a subquery cannot follow the caller's window; join it in a view",
     exp.Window: "a window function: rolling windows come from the caller",
     exp.Alias: "no alias: a metric is named after its file",
-    exp.Distinct: "a distinct count cannot be rolled over time; count it in a view",
     exp.Placeholder: "no parameters: a metric is the same for every caller",
     exp.Parameter: "no parameters: a metric is the same for every caller",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Aggregate:
-    """One aggregate call of an expression.
-
-    function: sum, count, min or max. inner: what it aggregates, "*" for count(*). condition: its FILTER.
-    """
-
-    function: str
-    inner: str
-    condition: str = ""
-
-    @property
-    def rolls(self) -> str:
-        """The function that adds up results of this one: counts and sums by sum, extremes by themselves."""
-        return "sum" if self.function == "count" else self.function
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +153,18 @@ def _structure(tree: exp.Expr) -> Iterator[tuple[int, str]]:
             if inside:
                 yield _start(node), "an aggregate inside an aggregate"
                 return
+            if isinstance(node, exp.PercentileCont) and not _quantile(node):
+                yield _start(node), "write quantile_cont(column, 0.95): a quantile is a number from 0 to 1"
+                return
+        elif isinstance(node, exp.Distinct):
+            if not (isinstance(node.parent, exp.Count) and len(node.expressions) == 1):
+                yield _start(node), "distinct has a meaning in a count of one column alone"
+                return
         elif not isinstance(node, _PLAIN):
             name = node.name if isinstance(node, exp.Anonymous) else node.key
             allowed = (
-                "sum, count, min, max, avg, nullif, coalesce, case, greatest, least, abs, sqrt, ln, exp, pow"
+                "sum, count, min, max, avg, quantile_cont, "
+                "nullif, coalesce, case, greatest, least, abs, sqrt, ln, exp, pow"
             )
             yield _start(node), f"`{name}` is not allowed in a metric; allowed: {allowed}"
             return
@@ -192,7 +183,7 @@ def _columns(tree: exp.Expr, columns: Mapping[str, str]) -> Iterator[tuple[int, 
             yield _start(column), f"write `{column.name}` without its table: a metric has one view"
         elif column.name not in columns:
             yield _start(column), f"unknown column `{column.name}`{nearest(column.name, columns)}"
-    sums = tree.find_all(exp.Avg, exp.Sum, *_ARITHMETIC)
+    sums = tree.find_all(exp.Avg, exp.Sum, exp.PercentileCont, *_ARITHMETIC)
     casts = (node for node in tree.find_all(exp.Cast) if _to_number(node))
     leaves = {id(leaf): leaf for node in (tree, *sums, *casts) for leaf in _leaves(node)}
     for leaf in leaves.values():
@@ -229,6 +220,12 @@ def _leaves(node: exp.Expr) -> Iterator[exp.Expr]:
                 yield from _leaves(inner)
 
 
+def _quantile(node: exp.PercentileCont) -> bool:
+    """Whether a quantile says which: a number from 0 to 1."""
+    at = node.expression
+    return isinstance(at, exp.Literal) and not at.is_string and 0 <= float(at.this) <= 1
+
+
 def _to_number(cast: exp.Cast) -> bool:
     return cast.to.is_type(*exp.DataType.NUMERIC_TYPES)
 
@@ -263,7 +260,7 @@ def parts(body: str) -> Parts:
             call, condition = node.this, node.expression.this.sql(DIALECT)
         if not isinstance(call, _AGGREGATES):
             return node
-        aggregate = Aggregate(call.key, call.this.sql(DIALECT), condition)
+        aggregate = _aggregate(call, condition)
         if aggregate not in found:
             found.append(aggregate)
         return exp.Column(this=exp.Identifier(this=f"__{found.index(aggregate)}__", quoted=False))
@@ -321,6 +318,14 @@ def normal(body: str) -> str:
     return _parse(body).sql(DIALECT, comments=False, normalize=True)
 
 
+def _aggregate(call: Any, condition: str) -> Aggregate:
+    if isinstance(call, exp.PercentileCont):
+        return Aggregate("quantile_cont", call.this.sql(DIALECT), condition, call.expression.sql(DIALECT))
+    if isinstance(call.this, exp.Distinct):
+        return Aggregate("distinct", call.this.expressions[0].sql(DIALECT), condition)
+    return Aggregate(call.key, call.this.sql(DIALECT), condition)
+
+
 def _split_average(node: exp.Expr) -> exp.Expr:
     if not isinstance(node, exp.Avg):
         return node
@@ -335,7 +340,7 @@ def _additive(tree: exp.Expr) -> bool:
     if isinstance(tree, exp.Filter):
         return _additive(tree.this)
     if isinstance(tree, (exp.Sum, exp.Count)):
-        return True
+        return not isinstance(tree.this, exp.Distinct)
     if isinstance(tree, (exp.Paren, exp.Neg)):
         return _additive(tree.this)
     if isinstance(tree, (exp.Add, exp.Sub)):

@@ -10,7 +10,8 @@ from metrics.decompose import Factor
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from metrics.expression import Aggregate, Quotient
+    from metrics.aggregate import Aggregate
+    from metrics.expression import Quotient
     from metrics.model import Unit, View
 
 __all__ = ["Step", "chain", "spelled", "steps"]

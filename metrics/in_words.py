@@ -57,6 +57,10 @@ def _said(node: exp.Expr, columns: Mapping[str, Column]) -> str:
         case exp.Sum():
             inner = said(node.this)
             return inner if isinstance(node.this, exp.Column) else f"the sum of ({inner})"
+        case exp.PercentileCont():
+            return f"the {float(node.expression.this) * 100:g}th percentile of {said(node.this)}"
+        case exp.Count() if isinstance(node.this, exp.Distinct):
+            return f"how many different {said(node.this.expressions[0])}"
         case exp.Count():
             return "the number of rows" if isinstance(node.this, exp.Star) else f"how many {said(node.this)}"
         case exp.Min() | exp.Max():

@@ -43,7 +43,7 @@ __all__ = [
 DEFINITIONS: Final = Path(__file__).parent / "definitions"
 VIEWS: Final = Path(__file__).parent / "views"
 
-Unit: TypeAlias = Literal["money", "count", "ratio", "percent", "multiple", "days"]
+Unit: TypeAlias = Literal["money", "count", "ratio", "percent", "multiple", "seconds", "days"]
 Better: TypeAlias = Literal["higher", "lower", "neutral"]
 Kind: TypeAlias = Literal["dimension", "time", "count", "money", "share", "flag"]
 Grain: TypeAlias = Literal["moment", "hour", "day"]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from connectors.contract import Account
-    from metrics.expression import Aggregate
+    from metrics.aggregate import Aggregate
     from metrics.model import Metric, View
     from metrics.windows import AccountKey, Span, Windows
     from warehouse.store import Warehouse
@@ -79,16 +79,6 @@ class Sums:
         """Name of the column that holds an aggregate's result in a window."""
         return f"{self.view.name}_{self.aggregates.index(aggregate)}_{slot}"
 
-    def call(self, aggregate: Aggregate, slot: str = "") -> str:
-        """The aggregate over the relation's rows, in one window where there are several."""
-        condition = " AND ".join(f"({c})" for c in (aggregate.condition, slot) if c)
-        call = f"{aggregate.function}({aggregate.inner})"
-        return f"{call} FILTER (WHERE {condition})" if condition else call
-
-    def result(self, aggregate: Aggregate, sql: str) -> str:
-        """`sql`, which gives the aggregate's result, with 0 for a sum or count of nothing."""
-        return sql if aggregate.function in {"min", "max"} else f"coalesce({sql}, 0)"
-
     def value(self, metric: Metric, slot: int = 0, *, joined: bool = False) -> str:
         """The metric over the aggregates' results.
 
@@ -98,7 +88,7 @@ class Sums:
         def put(match: re.Match[str]) -> str:
             aggregate = metric.parts.aggregates[int(match[1])]
             column = self.column(aggregate, slot)
-            return self.result(aggregate, column) if joined else column
+            return aggregate.known(column) if joined else column
 
         return f"CAST({_PLACE.sub(put, metric.parts.outer)} AS DOUBLE)"
 

@@ -102,4 +102,6 @@ def figure(value: float | None, unit: Unit, currency: str = "") -> str:
         return multiple(value)
     if unit == "ratio":
         return f"{_minus(value)}{_scaled(value, 2)}"
+    if unit == "seconds":
+        return f"{_minus(value)}{_scaled(value, 2)} s"
     return f"{count(value)} days" if unit == "days" else count(value)

@@ -18,7 +18,7 @@ from panels._status import Status
 __all__ = ["Column", "Id", "Kind", "Pill", "Rows", "of_metric", "whole"]
 
 Kind: TypeAlias = Literal[
-    "name", "text", "money", "count", "percent", "multiple", "ratio", "days",
+    "name", "text", "money", "count", "percent", "multiple", "ratio", "seconds", "days",
     "change", "progress", "state", "line", "bars", "moment", "day", "link",
 ]  # fmt: skip
 """name opens the row. change: a relative change. progress: a share of 1, drawn as a bar up to 2. line, bars:

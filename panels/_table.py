@@ -200,6 +200,7 @@ _FORMATS: Mapping[str, str] = {
     "percent": "%.1f %%",
     "multiple": "%.2f×",
     "ratio": "%.2f",
+    "seconds": "%.2f s",
     "days": "%.1f d",
     "change": "%+.0f %%",
 }

@@ -24,6 +24,7 @@ _FORMATS = {
     "percent": ".2%",
     "multiple": ".2f",
     "ratio": ".2f",
+    "seconds": ".2f",
     "days": ".1f",
 }
 

@@ -20,9 +20,18 @@ _FORMATS = {
     "percent": ".2%",
     "multiple": ".2f",
     "ratio": ".2f",
+    "seconds": ".2f",
     "days": ".1f",
 }
-_AXIS = {"money": "~s", "count": "~s", "percent": ".1~%", "multiple": ".1~f", "ratio": ".1~f", "days": "~f"}
+_AXIS = {
+    "money": "~s",
+    "count": "~s",
+    "percent": ".1~%",
+    "multiple": ".1~f",
+    "ratio": ".1~f",
+    "seconds": ".1~f",
+    "days": "~f",
+}
 
 
 def _values(points: Points, values: Sequence[float | None], name: str) -> list[Spec]:
