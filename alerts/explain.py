@@ -159,7 +159,7 @@ class Words:
         found = [Fact("Found", met)] if met else []
         paying = [
             f"{payer.name}, {payer.ads} ad{'s' if payer.ads != 1 else ''}, {money(payer.an_hour, currency)}/h"
-            for payer in payers(self._warehouse, now).get(labels.part, ())
+            for payer in payers(self._warehouse, self._metrics, now).get(labels.part, ())
             if (payer.source, payer.account) == (labels.source, labels.account)
         ]
         more = [f"and {len(paying) - _MOST_PAYERS} more"] if len(paying) > _MOST_PAYERS else []

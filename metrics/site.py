@@ -7,29 +7,38 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from connectors.contract import Window
 from connectors.landing_pages import page_of
 from metrics import money
+from metrics.compute import evaluate, series
 from metrics.site_funnel import Funnel, funnels
+from metrics.site_visits import Visits, visits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from metrics.model import Metric
+    from metrics.windows import AccountKey
     from warehouse.store import Warehouse
 
 __all__ = [
+    "Active",
     "Hour",
     "Minute",
     "Page",
     "Payer",
     "Site",
+    "active",
     "hours",
     "look",
-    "minutes",
     "money_at_risk",
     "pages",
+    "paid",
     "payers",
 ]
 
+_MINUTE: Final = timedelta(minutes=1)
+_HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
 
 
@@ -56,8 +65,8 @@ class Page:
     """A landing page at its last look.
 
     failure, words: what is wrong, "" where it works. since: the first of the looks in a row that failed.
-    availability: the share of the last day's looks at which it worked. p95: milliseconds that 95 % of the
-    last day's looks came in under. payers: the largest first.
+    availability, p95: `availability` and `load_time_p95`, seconds, of the last day. payers: the largest
+    first.
     """
 
     url: str
@@ -83,7 +92,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """All pages in one hour. p95: of the time in which they came, milliseconds."""
+    """All pages in one hour: `availability` and `load_time_p95`, seconds."""
 
     at: datetime
     availability: float
@@ -92,10 +101,23 @@ class Hour:
 
 @dataclass(frozen=True, slots=True)
 class Minute:
-    """The site in one minute; nobody where no row was brought."""
+    """`active_users` of one minute; nobody where no row was brought."""
 
     at: datetime
-    users: int
+    users: float
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """Who is there, as one source tells it: of several the one that knows of more, for sites may be the same.
+
+    minutes: up to the newest that was brought. users: `active_users` over `window`, the last five of them.
+    """
+
+    source: str
+    minutes: Sequence[Minute]
+    users: float
+    window: Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +126,9 @@ class Site:
 
     pages: Sequence[Page]
     hours: Sequence[Hour]
-    minutes: Sequence[Minute]
+    active: Active | None
     funnels: Sequence[Funnel]
+    visits: Mapping[AccountKey, Visits]
 
     @property
     def at(self) -> datetime | None:
@@ -113,17 +136,18 @@ class Site:
         return max((p.checked for p in self.pages), default=None)
 
 
-def look(warehouse: Warehouse, now: datetime, currency: str) -> Site:
-    """The site as it is known at `now`. currency: that of reports."""
+def look(warehouse: Warehouse, metrics: Mapping[str, Metric], now: datetime, currency: str) -> Site:
+    """The site as it is known at `now`, by the definitions in force. currency: that of reports."""
     return Site(
-        pages(warehouse, now, currency),
-        hours(warehouse, now),
-        minutes(warehouse, now),
-        funnels(warehouse, now),
+        pages(warehouse, metrics, now, currency),
+        hours(warehouse, metrics, now),
+        active(warehouse, metrics, now),
+        funnels(warehouse, metrics, now),
+        visits(warehouse, metrics, now),
     )
 
 
-def pages(warehouse: Warehouse, now: datetime, currency: str) -> list[Page]:
+def pages(warehouse: Warehouse, metrics: Mapping[str, Metric], now: datetime, currency: str) -> list[Page]:
     """Every page looked at within a day and still looked at, the costliest failure first.
 
     currency: that of reports.
@@ -137,16 +161,22 @@ def pages(warehouse: Warehouse, now: datetime, currency: str) -> list[Page]:
         SELECT l.url, arg_max(failure, checked) AS failure, arg_max(words, checked) AS words,
           max(checked) AS checked,
           min(checked) FILTER (WHERE failure <> '' AND (works IS NULL OR checked > works)) AS since,
-          count(*) FILTER (WHERE failure = '') / nullif(count(*) FILTER (WHERE failure <> 'blocked'), 0)
-            AS availability,
-          quantile_cont(total_ms, 0.95) AS p95, arg_max(certificate_ends, checked) AS certificate_ends
+          arg_max(certificate_ends, checked) AS certificate_ends
         FROM looks l LEFT JOIN sound ON sound.url = l.url
         GROUP BY l.url
         HAVING max(checked) >= (SELECT max(checked) - INTERVAL 30 MINUTE FROM page_check)""",
         {"since": now - _DAY},
     ).to_pylist()
-    led = _reported(warehouse, payers(warehouse, now), currency, now.date()) if rows else {}
-    found = [Page(**row, payers=led.get(row["url"], ())) for row in rows]
+    if not rows:
+        return []
+    led = _reported(warehouse, payers(warehouse, metrics, now), currency, now.date())
+    chosen = [metrics["availability"], metrics["load_time_p95"]]
+    table = evaluate(warehouse, chosen, Window(now - _DAY, now), by=("page",)).to_pylist()
+    of_day = {row["page"]: (row["availability"], row["load_time_p95"]) for row in table}
+    found = []
+    for row in rows:
+        availability, p95 = of_day.get(row["url"], (None, None))
+        found.append(Page(**row, availability=availability, p95=p95, payers=led.get(row["url"], ())))
     return sorted(found, key=lambda p: (not p.broken, -sum(x.reported or 0.0 for x in p.payers), p.url))
 
 
@@ -164,35 +194,42 @@ def money_at_risk(found: Sequence[Page], currency: str) -> dict[str, float]:
     return dict(sorted(total.items()))
 
 
-def payers(warehouse: Warehouse, now: datetime) -> dict[str, tuple[Payer, ...]]:
-    """By page: a campaign's spend an hour over its account's last day, in equal shares of its ads.
+def paid(warehouse: Warehouse, now: datetime) -> dict[AccountKey, Window]:
+    """Each account's last day of delivery up to `now`."""
+    rows = warehouse.query(
+        "SELECT source, account, max(hour) AS newest FROM delivery WHERE cost > 0 AND hour < $now "
+        "GROUP BY source, account",
+        {"now": now},
+    ).to_pylist()
+    return {
+        (row["source"], row["account"]): Window(row["newest"] + _HOUR - _DAY, row["newest"] + _HOUR)
+        for row in rows
+    }
+
+
+def payers(
+    warehouse: Warehouse, metrics: Mapping[str, Metric], now: datetime
+) -> dict[str, tuple[Payer, ...]]:
+    """By page: a campaign's `spend` an hour over its account's last day, in equal shares of its ads.
 
     The sources give no spend by ad and hour, so that an ad's share is an estimate. The largest come first.
     """
     rows = warehouse.query(
-        """WITH reach AS (
-          SELECT source, account, max(hour) FILTER (WHERE cost > 0) AS newest FROM delivery
-          WHERE hour < $now GROUP BY source, account
-        ), spent AS (
-          SELECT source, account, campaign, sum(cost) / 1e6 / 24 AS an_hour
-          FROM delivery JOIN reach USING (source, account)
-          WHERE hour > newest - INTERVAL 24 HOUR AND hour < $now GROUP BY source, account, campaign
-        )
-        SELECT ad.source, ad.account, ad.campaign, c.name, a.currency, ad.final_url,
-          coalesce(s.an_hour, 0) AS an_hour
+        """SELECT ad.source, ad.account, ad.campaign, c.name, a.currency, ad.final_url
         FROM ad JOIN campaign AS c USING (source, account, campaign)
         JOIN account AS a USING (source, account)
-        LEFT JOIN spent AS s USING (source, account, campaign)
-        WHERE ad.status = 'enabled' AND c.status = 'enabled' AND ad.final_url <> ''""",
-        {"now": now},
+        WHERE ad.status = 'enabled' AND c.status = 'enabled' AND ad.final_url <> ''"""
     ).to_pylist()
+    day = paid(warehouse, now) if rows else {}
+    table = evaluate(warehouse, [metrics["spend"]], day, by=("campaign",)).to_pylist() if day else []
+    spent = {(row["source"], row["account"], row["campaign"]): row["spend"] or 0.0 for row in table}
     running = Counter((r["source"], r["account"], r["campaign"]) for r in rows)
     found: dict[str, dict[tuple[str, ...], Payer]] = defaultdict(dict)
     for row in rows:
         key = (row["source"], row["account"], row["campaign"])
         led = found[page_of(row["final_url"])]
         ads, sofar = (led[key].ads, led[key].an_hour) if key in led else (0, 0.0)
-        share = row["an_hour"] / running[key]
+        share = spent.get(key, 0.0) / 24 / running[key]
         led[key] = Payer(*key, row["name"], row["currency"], ads + 1, sofar + share)
     return {url: tuple(sorted(p.values(), key=lambda one: -one.an_hour)) for url, p in found.items()}
 
@@ -216,35 +253,37 @@ def _factors(warehouse: Warehouse, currencies: set[str], to: str, day: date) -> 
     return {**dict(zip(found.currency, found.rate, strict=True)), to: 1.0}
 
 
-def hours(warehouse: Warehouse, now: datetime) -> list[Hour]:
+def hours(warehouse: Warehouse, metrics: Mapping[str, Metric], now: datetime) -> list[Hour]:
     """All pages together, by each hour of the last day in which any could be asked."""
-    rows = warehouse.query(
-        """SELECT date_trunc('hour', checked) AS at, count(*) FILTER (WHERE failure = '') / count(*)
-          AS availability, quantile_cont(total_ms, 0.95) AS p95
-        FROM page_check WHERE checked >= $since AND failure <> 'blocked' GROUP BY 1 ORDER BY 1""",
-        {"since": now - _DAY},
-    )
-    return [Hour(**row) for row in rows.to_pylist()]
+    chosen = [metrics["availability"], metrics["load_time_p95"]]
+    start = now.replace(minute=0, second=0, microsecond=0) + _HOUR - _DAY
+    rows = series(warehouse, chosen, Window(start, start + _DAY), step=_HOUR).to_pylist()
+    return [
+        Hour(row["at"], row["availability"], row["load_time_p95"])
+        for row in rows
+        if row["availability"] is not None
+    ]
 
 
-def minutes(warehouse: Warehouse, now: datetime, *, back: int = 60) -> list[Minute]:
-    """The last `back` minutes up to the newest that was brought; empty where that is older than they are.
-
-    Sites together; a source that counts the same site as another would double it, so the fuller one counts.
-    """
-    rows = warehouse.query(
-        """SELECT source, minute AS at, sum(users) AS users FROM web_minute WHERE minute >= $since
-        GROUP BY 1, 2""",
-        {"since": now - timedelta(minutes=back)},
-    ).to_pylist()
-    by_source: dict[str, dict[datetime, int]] = defaultdict(dict)
-    for row in rows:
-        by_source[row["source"]][row["at"]] = int(row["users"])
-    if not by_source:
-        return []
-    users = max(by_source.values(), key=lambda one: sum(one.values()))
-    at, end, found = min(users), max(users), []
-    while at <= end:
-        found.append(Minute(at, users.get(at, 0)))
-        at += timedelta(minutes=1)
-    return found
+def active(
+    warehouse: Warehouse, metrics: Mapping[str, Metric], now: datetime, *, back: int = 60
+) -> Active | None:
+    """Who was there in the last `back` minutes; None where no source tells of any of them."""
+    metric = metrics["active_users"]
+    start = now.replace(second=0, microsecond=0) - back * _MINUTE
+    window = Window(start, now.replace(second=0, microsecond=0) + _MINUTE)
+    told: dict[str, dict[datetime, float]] = defaultdict(dict)
+    for row in series(warehouse, [metric], window, step=_MINUTE, by=("source",)).to_pylist():
+        if row[metric.name] is not None:
+            told[row["source"]][row["at"]] = row[metric.name]
+    if not told:
+        return None
+    source, users = max(told.items(), key=lambda one: sum(one[1].values()))
+    newest = max(users)
+    minutes, at = [], min(users)
+    while at <= newest:
+        minutes.append(Minute(at, users.get(at, 0.0)))
+        at += _MINUTE
+    last = Window(max(newest - 4 * _MINUTE, minutes[0].at), newest + _MINUTE)
+    row = evaluate(warehouse, [metric], last, where={"source": source}).to_pylist()[0]
+    return Active(source, minutes, row[metric.name] or 0.0, last)

@@ -9,14 +9,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from scipy import stats
 
+from connectors.contract import Window
 from connectors.ga4 import WITHHELD
+from metrics.compute import answer, evaluate
+from metrics.model import views
+from metrics.plan import Question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from metrics.model import Metric
+    from metrics.windows import AccountKey
     from warehouse.store import Warehouse
 
-__all__ = ["LEADS", "LOST", "SHOP", "Funnel", "Step", "funnels"]
+__all__ = ["DAY", "LEADS", "LOST", "NOW", "SHOP", "Funnel", "Step", "funnels"]
 
 SHOP: Final = ("session_start", "view_item", "add_to_cart", "begin_checkout", "purchase")
 LEADS: Final = ("session_start", "view_item", "form_start", "generate_lead")
@@ -25,8 +31,8 @@ LEADS: Final = ("session_start", "view_item", "form_start", "generate_lead")
 LOST: Final = 0.75
 """Of the usual share that goes on to a step: below this, where chance does not explain it, it breaks."""
 _CHANCE: Final = 0.001
-_NOW: Final = timedelta(hours=1)
-_DAY: Final = timedelta(days=1)
+NOW: Final = timedelta(hours=1)
+DAY: Final = timedelta(days=1)
 _FRESH: Final = timedelta(minutes=20)
 _SILENT: Final = 0.25
 """Of the usual visits of an hour: fewer are no quiet hour."""
@@ -41,7 +47,7 @@ class Step:
     """
 
     name: str
-    reached: int
+    reached: float
     kept: float | None
     usual: float | None
     expected: float | None
@@ -51,8 +57,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Funnel:
-    """A site's steps. now: events of the last hour, known at once. day: sessions of the last 24 hours, as far
-    as the source has processed them. withheld: the share of the day's that has no page or channel.
+    """A site's steps. now: `funnel_events` of the last hour, known at once. day: `funnel_sessions` of the
+    last 24 hours, as far as the source has processed them. withheld: the share of the day's that has no page
+    or channel.
     """
 
     source: str
@@ -75,33 +82,30 @@ class Funnel:
         return 0.0 if step is None or step.expected is None else step.expected - step.reached
 
 
-def funnels(warehouse: Warehouse, now: datetime) -> list[Funnel]:
+def funnels(warehouse: Warehouse, metrics: Mapping[str, Metric], now: datetime) -> list[Funnel]:
     """Every site of which steps are known: first those that break, the largest loss first."""
-    rows = warehouse.query(
-        """SELECT source, account, step,
-          sum(sessions) FILTER (WHERE hour >= $day)::BIGINT AS day,
-          sum(sessions) FILTER (WHERE hour < $day)::BIGINT AS before,
-          sum(events) FILTER (WHERE hour < $day)::BIGINT AS events_before,
-          sum(events) FILTER (
-            WHERE hour < $day AND date_part('hour', hour) = date_part('hour', $half::TIMESTAMPTZ)
-          ) / 7 AS at_this_hour,
-          sum(sessions) FILTER (WHERE hour >= $day AND page = $withheld)::BIGINT AS withheld
-        FROM web WHERE hour >= $week GROUP BY ALL""",
-        {"day": now - _DAY, "week": now - 8 * _DAY, "half": now - _NOW / 2, "withheld": WITHHELD},
-    ).to_pylist()
-    told: dict[tuple[str, str], dict[str, dict[str, float]]] = defaultdict(dict)
-    for row in rows:
+    sessions, events = metrics["funnel_sessions"], metrics["funnel_events"]
+    half = (now - NOW / 2).replace(minute=0, second=0, microsecond=0)
+    this_hour = [Window(half - n * DAY, half - n * DAY + timedelta(hours=1)) for n in range(1, 8)]
+    slots = [[Window(now - DAY, now)], [Window(now - 8 * DAY, now - DAY)], this_hour]
+    question = Question((sessions, events.over(views()["web"])), ("account", "step"))
+    told: dict[AccountKey, dict[str, dict[str, float]]] = defaultdict(dict)
+    for row in answer(warehouse, question, slots, {}).to_pylist():
         told[row["source"], row["account"]][row["step"]] = {
-            name: row[name] or 0 for name in ("day", "before", "events_before", "at_this_hour", "withheld")
+            "day": row["funnel_sessions"] or 0.0,
+            "before": row["funnel_sessions__1"] or 0.0,
+            "events_before": row["funnel_events__1"] or 0.0,
+            "at_this_hour": (row["funnel_events__2"] or 0.0) / len(this_hour),
         }
-    lately = _lately(warehouse, now)
+    withheld = _withheld(warehouse, sessions, now) if told else {}
+    lately = _lately(warehouse, metrics["funnel_events"], now)
     listed = warehouse.query("SELECT source, account, name FROM account").to_pylist()
     names = {(r["source"], r["account"]): r["name"] for r in listed}
     found = []
     for key in {**told, **lately}:
         counts: Mapping[str, Mapping[str, Any]] = told.get(key, {})
         order = SHOP if any(name in {*counts, *lately.get(key, {})} for name in SHOP[2:]) else LEADS
-        start = counts.get(order[0], {"day": 0, "withheld": 0})
+        start = counts.get(order[0], {}).get("day", 0.0)
         found.append(
             Funnel(
                 *key,
@@ -119,33 +123,37 @@ def funnels(warehouse: Warehouse, now: datetime) -> list[Funnel]:
                     {s: c["day"] for s, c in counts.items()},
                     {s: c["before"] for s, c in counts.items()},
                 ),
-                withheld=start["withheld"] / start["day"] if start["day"] else 0.0,
+                withheld=withheld.get((*key, order[0]), 0.0) / start if start else 0.0,
             )
         )
     return sorted(found, key=lambda f: (f.broken is None, -f.lost, -sum(s.reached for s in f.day[:1])))
 
 
-def _lately(warehouse: Warehouse, now: datetime) -> dict[tuple[str, str], dict[str, int]]:
+def _withheld(warehouse: Warehouse, metric: Metric, now: datetime) -> dict[tuple[str, str, str], float]:
+    """The day's sessions without page and channel, by source, account and step."""
+    rows = evaluate(
+        warehouse, [metric], Window(now - DAY, now), by=("account", "step"), where={"page": WITHHELD}
+    ).to_pylist()
+    return {(row["source"], row["account"], row["step"]): row[metric.name] or 0.0 for row in rows}
+
+
+def _lately(warehouse: Warehouse, metric: Metric, now: datetime) -> dict[AccountKey, dict[str, float]]:
     """Events of the last hour by step, of each site that was asked just now: only theirs is silence."""
-    found: dict[tuple[str, str], dict[str, int]] = {
+    found: dict[AccountKey, dict[str, float]] = {
         (m.source, m.account): {}
         for m in warehouse.watermarks()
         if m.stream == "steps" and not m.error and m.polled_at is not None and now - m.polled_at < _FRESH
     }
-    rows = warehouse.query(
-        """SELECT source, account, step, sum(events)::BIGINT AS events FROM web_step
-        WHERE minute >= $since GROUP BY ALL""",
-        {"since": now - _NOW},
-    ).to_pylist()
+    rows = evaluate(warehouse, [metric], Window(now - NOW, now), by=("account", "step")).to_pylist()
     for row in rows:
         if (row["source"], row["account"]) in found:
-            found[row["source"], row["account"]][row["step"]] = row["events"]
+            found[row["source"], row["account"]][row["step"]] = row[metric.name] or 0.0
     return found
 
 
 def _steps(
     order: Sequence[str],
-    counts: Mapping[str, int],
+    counts: Mapping[str, float],
     before: Mapping[str, float],
     visits: float | None = None,
 ) -> list[Step]:
@@ -173,5 +181,5 @@ def _steps(
     return found
 
 
-def _few(reached: int, expected: float) -> bool:
+def _few(reached: float, expected: float) -> bool:
     return bool(stats.poisson.cdf(reached, expected) < _CHANCE)

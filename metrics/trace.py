@@ -7,10 +7,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from connectors import registry
 from connectors.rows import ROWS
 from connectors.schema import schema
 from metrics import branches
@@ -19,7 +21,7 @@ from metrics.model import views
 from metrics.plan import Plan, Question
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from connectors.schema import Row
     from metrics.dimensions import Convention
@@ -95,7 +97,7 @@ def trace(
         watermarks=tuple(
             mark
             for mark in warehouse.watermarks()
-            if (mark.source, mark.account) in owners and mark.stream in tables
+            if (mark.source, mark.account) in owners and mark.stream in _streams(mark.source, tables)
         ),
     )
 
@@ -147,10 +149,14 @@ def _fetches(
         params["moment"] = plan.question.as_of
         among += " AND seen <= $moment"
     brought = " UNION ALL ".join(
-        f"SELECT DISTINCT source, account, '{name}' AS stream, seen "
-        f"FROM ({_changes(row, metric)}) WHERE true{among}"
+        f"SELECT DISTINCT source, account, '{stream}' AS stream, seen "
+        f"FROM ({_changes(row, metric)}) WHERE source = '{source}'{among}"
         for name, row in tables.items()
+        for source in sorted({source for source, _ in owners})
+        for stream in sorted(_streams(source, [name]))
     )
+    if not brought:
+        brought = "SELECT '' AS source, '' AS account, '' AS stream, NULL::TIMESTAMPTZ AS seen LIMIT 0"
     sql = (
         f"WITH brought AS ({brought}) "
         'SELECT j.source, j.account, j.stream, j.seen_at, j.took_ms, j.outcome, j."rows", j.changed, '
@@ -166,15 +172,34 @@ def _fetches(
 
 def _changes(row: type[Row], metric: Metric) -> str:
     """When each of a table's rows of the window changed: by a fact's ledger or an attribute's history."""
-    fact = row.kind == "fact"
-    table, seen = (f"{row.table}_ledger", "seen_to") if fact else (f"{row.table}_history", "valid_from")
-    if metric.view.grain == "moment":
+    table, seen = {
+        "fact": (f"{row.table}_ledger", "seen_to"),
+        "attribute": (f"{row.table}_history", "valid_from"),
+        "event": (row.table, "seen_at"),
+    }[row.kind]
+    if metric.view.grain == "moment" and row.kind != "event":
         inside = f"{seen} >= $start AND {seen} < $stop"
     elif pa.types.is_date(schema(row).field(row.time).type):
         inside = f"{row.time} BETWEEN $first_day AND $last_day"
     else:
         inside = f"{row.time} >= $start AND {row.time} < $stop"
-    return f"SELECT source, account, campaign, {seen} AS seen FROM {table} WHERE {inside}"
+    campaign = "campaign" if "campaign" in schema(row).names else "'' AS campaign"
+    return f"SELECT source, account, {campaign}, {seen} AS seen FROM {table} WHERE {inside}"
+
+
+@lru_cache(maxsize=64)
+def _stream_names(source: str) -> Mapping[str, str]:
+    """The streams of a source by name: into which table each is stored."""
+    try:
+        return {stream.name: stream.row.table for stream in registry.load(source).streams()}
+    except (registry.UnknownSource, registry.BrokenSource):
+        return {}  # what it brought is still there
+
+
+def _streams(source: str, tables: Iterable[str]) -> set[str]:
+    """By which streams a source brings the tables; one of a table's name where it no longer says."""
+    named, wanted = _stream_names(source), set(tables)
+    return {name for name, table in named.items() if table in wanted} | (wanted - set(named.values()))
 
 
 def _spelled(sql: str, params: Mapping[str, Any]) -> str:

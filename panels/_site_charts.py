@@ -23,7 +23,7 @@ def availability(hours: Sequence[Hour], zone: ZoneInfo) -> Spec:
         {
             "at": f"{h.at.astimezone(zone):%H:%M}",
             "works": h.availability,
-            "p95": None if h.p95 is None else h.p95 / 1000,
+            "p95": h.p95,
         }
         for h in hours
     ]
@@ -104,7 +104,7 @@ def funnel(steps: Sequence[tuple[str, Step]]) -> Spec:
     """How often each step was reached, with the share that went on; a tick where the usual would be."""
     values = []
     for title, step in steps:
-        said = f"{step.reached:,}"
+        said = f"{step.reached:,.0f}"
         if step.kept is not None:
             said += f" · {step.kept:.0%} go on"
         values.append(

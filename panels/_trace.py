@@ -5,7 +5,10 @@ info_button("cpa", view)       # anywhere inside a page's live fragment
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 import streamlit as st
@@ -14,6 +17,7 @@ from metrics.catalog import Ref
 from metrics.in_words import in_words
 from metrics.model import Metric
 from metrics.trace import Trace, trace
+from metrics.windows import Windows
 from panels import _format as f
 from panels import _seen
 from panels._access import may
@@ -24,10 +28,26 @@ from panels._slot import Process, process
 from panels._view import View
 from warehouse.access import Permission
 
-__all__ = ["info_button"]
+__all__ = ["Over", "info_button"]
 
 
-def info_button(metric: str, view: View, *, key: str = "") -> None:
+@dataclass(frozen=True, slots=True)
+class Over:
+    """What a number is over, on a page that has no `View`: the windows, the rows that count, its name.
+
+    note: how the number on the page follows from the metric's, where it is not the same.
+    """
+
+    windows: Windows
+    title: str
+    where: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+    convert: str | None = None
+    as_of: datetime | None = None
+    left_out: tuple[str, ...] = ()
+
+
+def info_button(metric: str, view: View | Over, *, key: str = "") -> None:
     """A button that opens what stands behind a metric's number over the view.
 
     metric: the name of a definition. key: tells two buttons for one metric on one page apart.
@@ -47,7 +67,7 @@ def info_button(metric: str, view: View, *, key: str = "") -> None:
 
 
 @st.dialog("Where does this number come from?", width="large", icon=":material/info:")
-def _dialog(name: str, view: View) -> None:
+def _dialog(name: str, view: View | Over) -> None:
     of = process()
     assert of is not None
     metric = of.metrics().get(name)
@@ -63,6 +83,8 @@ def _dialog(name: str, view: View) -> None:
         return
     value = f.plain(f.figure(found.value, metric.unit, found.currency))
     st.markdown(f"**{metric.title}: {value}**")
+    if isinstance(view, Over) and view.note:
+        st.markdown(view.note)
     st.caption(_freshness(of, found, view, now))
     definition, rows, fetches, sql = st.tabs(
         ["Definition", f"Rows · {found.row_count:,}", f"Fetches · {found.fetches.num_rows}", "SQL"]
@@ -81,7 +103,7 @@ def _dialog(name: str, view: View) -> None:
         st.code(found.sql, language="sql", wrap_lines=True)
 
 
-def _freshness(of: Process, found: Trace, view: View, now: datetime) -> str:
+def _freshness(of: Process, found: Trace, view: View | Over, now: datetime) -> str:
     """The window, and up to when each source vouches for it."""
     told = [f"{view.title}."]
     if view.as_of is not None:

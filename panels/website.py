@@ -2,60 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import streamlit as st
 
+from connectors.contract import Window
 from metrics import site
-from metrics.site_funnel import Step
 from panels import _format as f
 from panels import _known, _live, _look, _site_charts, _wall
-from panels._address import kept
 from panels._blocks import head
 from panels._drill import open_campaign
 from panels._freshness import troubles
+from panels._once import once
+from panels._site_funnel import DAY, WORDS, counted, funnel_panels, titled
 from panels._slot import Process, process
 from panels._status import Status
 from panels._table import About, Column, Pill, table
+from panels._trace import Over, info_button
 
 STALE = timedelta(minutes=20)
 """Without a look for this long, nothing is said of the present."""
 
-SLOW = 3000.0
-"""Milliseconds within which 95 % of the looks should come."""
+SLOW = 3.0
+"""Seconds within which 95 % of the looks should come."""
 
 ENDS_SOON = timedelta(days=21)
 """Certificates that renew themselves do so a month before."""
 
-WORDS = {
-    "session_start": "Visits",
-    "view_item": "View an item",
-    "add_to_cart": "Add to cart",
-    "begin_checkout": "Begin checkout",
-    "purchase": "Purchase",
-    "form_start": "Begin a form",
-    "generate_lead": "Lead",
-}
 
-
-@st.cache_data(max_entries=4, show_spinner=False)
+@once
 def load(version: int, minute: datetime) -> site.Site:
     """The page's figures, once for each version of the data and each minute."""
     del version
     of = process()
     assert of is not None
-    return site.look(of.warehouse, minute, of.workspace.currency)
+    return site.look(of.warehouse, of.metrics(), minute, of.workspace.currency)
 
 
-def card(label: str, value: str, status: Status, word: str, *, note: str, about: str) -> None:
-    """A figure with its state in icon and word."""
+def card(
+    label: str,
+    value: str,
+    status: Status,
+    word: str,
+    *,
+    note: str,
+    about: str,
+    metric: str,
+    over: Over | None,
+) -> None:
+    """A figure with its state in icon and word, and where it comes from.
+
+    metric: the definition that it follows from; over: the rows that it counts, None where there are none.
+    """
     with st.container(border=True, height="stretch", gap="small"):
         st.metric(label, value, help=about)
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(note or "&nbsp;")
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key=f"foot_{metric}"):
             st.badge(word, icon=status.value.icon, color=status.value.color)  # type: ignore[arg-type]
-            if note:
-                st.caption(note, width="content")
+            if over is not None:
+                st.space("stretch")
+                info_button(metric, over)
 
 
 def cards(of: Process, shown: site.Site, now: datetime) -> None:
@@ -65,6 +71,7 @@ def cards(of: Process, shown: site.Site, now: datetime) -> None:
     stale = shown.at is None or now - shown.at > STALE
     old = f"Stale, {f.age(now - shown.at)}" if stale and shown.at is not None else "No data"
     grid = _wall.cards()
+    day = Window(now.astimezone(UTC) - timedelta(days=1), now.astimezone(UTC))
     with grid.cell():
         status = Status.none if stale or not asked else Status.act if broken else Status.good
         worst = max((now - p.since for p in broken if p.since is not None), default=None)
@@ -80,6 +87,15 @@ def cards(of: Process, shown: site.Site, now: datetime) -> None:
             else f"longest for {f.age(worst)}",
             about="A page works when it answers in time, on the site, with its tag, as a visitor from an ad "
             "would see it. Looked at every five minutes.",
+            metric="availability",
+            over=Over(
+                day,
+                DAY,
+                note="The share of all looks of the last day at which a page worked; the card counts the "
+                "pages at the last look at each.",
+            )
+            if asked
+            else None,
         )
     with grid.cell():
         risk = site.money_at_risk(shown.pages, of.workspace.currency)
@@ -91,27 +107,50 @@ def cards(of: Process, shown: site.Site, now: datetime) -> None:
             f"{told}/h" if told else "Nothing" if asked else f.NOTHING,
             status,
             old if status is Status.none else "Act now" if risk else "None lost",
-            note=f"by {len(names)} campaign{'s' if len(names) != 1 else ''}" if names else "",
+            note=f"by {len(names)} campaign{'s' if len(names) != 1 else ''}"
+            if names
+            else "no running ad leads to a broken page"
+            if asked
+            else "",
             about="What the campaigns whose running ads lead to broken pages spent an hour over their last "
             "day, in shares of their ads; in the reporting currency where the day's rates are known.",
+            metric="spend",
+            over=spent(of, names, now.astimezone(UTC)) if names else None,
         )
     with grid.cell():
-        converts(shown)
+        converts(shown, now.astimezone(UTC))
     with grid.cell():
-        recent = shown.minutes[-5:]
-        there = bool(recent) and now - recent[-1].at < STALE
-        mean = sum(m.users for m in recent) / len(recent) if recent else None
+        there = shown.active if shown.active and now - shown.active.window.end < STALE else None
         card(
             "Active users a minute",
-            f.count(mean) if there else f.NOTHING,
+            f.count(there.users) if there else f.NOTHING,
             Status.none,
             "Last 5 minutes" if there else "No data",
-            note="" if there else "send events to see them",
+            note=f"by {f.plain(of.workspace.sources.get(there.source, there.source))}"
+            if there
+            else "send events to see them",
             about="Visitors who did something, averaged over the last five minutes that are over.",
+            metric="active_users",
+            over=Over(there.window, "Last 5 minutes", {"source": there.source}) if there else None,
         )
 
 
-def converts(shown: site.Site) -> None:
+def spent(of: Process, names: set[tuple[str, str, str]], now: datetime) -> Over:
+    """What the campaigns that pay for broken pages spent over their accounts' last day."""
+    accounts = {name[:2] for name in names}
+    known = _known.now(of).accounts
+    currencies = {known[key].currency for key in accounts if key in known}
+    return Over(
+        {key: window for key, window in site.paid(of.warehouse, now).items() if key in accounts},
+        "The last day of delivery",
+        {"campaign": sorted(name[2] for name in names)},
+        note="What these campaigns spent in all in 24 hours. The card has a 24th of it, of each campaign "
+        "the share of its ads that lead to broken pages.",
+        convert=of.workspace.currency if len(currencies) > 1 else None,
+    )
+
+
+def converts(shown: site.Site, now: datetime) -> None:
     """Of how many sites the funnel passes people on as usual."""
     told = [one for one in shown.funnels if any(s.expected is not None for s in one.now or one.day)]
     broken = [one for one in told if one.broken is not None]
@@ -132,6 +171,8 @@ def converts(shown: site.Site) -> None:
         else "",
         about="A site breaks at a step where under three quarters of the usual share go on, and "
         "chance would do that once in a thousand hours at most.",
+        metric="funnel_events" if told and told[0].now else "funnel_sessions",
+        over=counted(told[0], told[0].now or told[0].day, now) if told else None,
     )
 
 
@@ -174,7 +215,7 @@ def landing_pages(of: Process, shown: site.Site, now: datetime) -> None:
             "since": [p.since if p.failure else None for p in rows],
             "payers": [", ".join(x.name for x in p.payers) for p in rows],
             "availability": [p.availability for p in rows],
-            "p95": [p.p95 / 1000 if p.p95 is not None else None for p in rows],
+            "p95": [p.p95 for p in rows],
             "certificate": [p.certificate_ends for p in rows],
         },
         [
@@ -185,7 +226,7 @@ def landing_pages(of: Process, shown: site.Site, now: datetime) -> None:
             Column("since", "Since", "moment", zone=str(of.workspace.timezone)),
             Column("payers", "Campaigns", width="medium"),
             Column("availability", "Worked, 24 h", "percent", help="Share of the looks of the last day."),
-            Column("p95", "95 % came within, s", "ratio"),
+            Column("p95", "95 % came within", "seconds"),
             Column("certificate", "Certificate ends", "day", shown=False),
         ],
         key="pages",
@@ -200,12 +241,16 @@ def landing_pages(of: Process, shown: site.Site, now: datetime) -> None:
     )
 
 
-def over_time(of: Process, shown: site.Site) -> None:
+def over_time(of: Process, shown: site.Site, now: datetime) -> None:
     """Whether pages worked and how fast they were, hour by hour."""
-    st.markdown(
+    titled(
         "**Availability and speed** · last 24 hours",
-        help="Each hour's share of looks that found a working page (bars), and the time in which 95 % of "
+        "Each hour's share of looks that found a working page (bars), and the time in which 95 % of "
         "them came (line).",
+        "load_time_p95",
+        Over(Window(now.astimezone(UTC) - timedelta(days=1), now.astimezone(UTC)), DAY)
+        if shown.hours
+        else None,
     )
     if not shown.hours:
         st.markdown(":material/inbox: No page has been looked at yet.")
@@ -219,85 +264,22 @@ def over_time(of: Process, shown: site.Site) -> None:
         status, word = (Status.watch, "slow") if p95 > SLOW else (Status.good, "fast enough")
         st.markdown(
             f"{status.value.icon} In this hour 95 % of the looks had the whole document within "
-            f"**{p95 / 1000:.2f} s**: {word} (limit {SLOW / 1000:.0f} s)."
+            f"**{p95:.2f} s**: {word} (limit {SLOW:.0f} s)."
         )
 
 
 def visitors(of: Process, shown: site.Site) -> None:
     """Who is there, minute by minute."""
     st.markdown("**Active users by minute**", help="A minute is counted once, when it is over.")
-    if not shown.minutes:
+    if shown.active is None:
         st.markdown(
             ":material/inbox: Nobody tells who is on the site. Send events to `/collect` or connect Google "
             "Analytics: docs/website.md says how."
         )
         return
-    _look.chart(_site_charts.active(shown.minutes, of.workspace.timezone), alt="Active users by minute")
-
-
-def funnel_panels(shown: site.Site) -> None:
-    """Where visitors of one site stay behind: as it is now, and over the last day."""
-    if not shown.funnels:
-        with st.container(border=True):
-            st.markdown("**Funnel**")
-            st.markdown(":material/inbox: No steps are known: they come with the events of the site.")
-        return
-    chosen = shown.funnels[0]
-    if len(shown.funnels) > 1:
-        names = [one.name for one in shown.funnels]
-        with st.container(key="controls"):
-            name = st.selectbox(
-                "Site", names, width=320, **kept("site", names, names[0]), help="Those that break come first."
-            )
-        chosen = next(one for one in shown.funnels if one.name == name)
-    left, right = st.columns(2)
-    with left.container(border=True, height="stretch"):
-        steps(
-            chosen.now,
-            "**Funnel now** · last hour",
-            "How often each step was done, as the source's realtime reports tell.",
-            "Nobody tells of this hour: events of your own servers do, and Google Analytics.",
-        )
-    with right.container(border=True, height="stretch"):
-        steps(
-            chosen.day,
-            "**Funnel** · last 24 hours",
-            "Sessions that got to each step. Google Analytics knows a session two to six hours later.",
-            "No session of the last day is known yet.",
-        )
-        if chosen.withheld:
-            st.caption(
-                f"Of {f.percent(chosen.withheld)} of the sessions Google withholds channel and landing page: "
-                "their rows are small."
-            )
-
-
-def steps(told: Sequence[Step], title: str, about: str, empty: str) -> None:
-    """One funnel, with a sentence on where it breaks."""
-    st.markdown(
-        title, help=f"{about} Beside it the share of the step before that went on; the mark is its usual."
-    )
-    if not told:
-        st.markdown(f":material/inbox: {empty}")
-        return
     _look.chart(
-        _site_charts.funnel([(WORDS.get(s.name, s.name), s) for s in told]), alt="Steps of the funnel"
+        _site_charts.active(shown.active.minutes, of.workspace.timezone), alt="Active users by minute"
     )
-    broken = next((s for s in told if s.breaks), None)
-    if broken is not None and broken.kept is None:
-        st.markdown(
-            f"{Status.act.value.icon} Visitors stay away, or nothing counts them: {broken.reached:,} came, "
-            f"{broken.expected:,.0f} are usual at this hour."
-        )
-    elif broken is not None:
-        st.markdown(
-            f"{Status.act.value.icon} It breaks at **{WORDS.get(broken.name, broken.name)}**: "
-            f"{f.percent(broken.kept)} go on, usually {f.percent(broken.usual)}."
-        )
-    elif any(s.expected is not None for s in told):
-        st.markdown(f"{Status.good.value.icon} Every step passes on its usual share.")
-    else:
-        st.markdown(":material/hourglass_empty: What is usual is known after a day.")
 
 
 def certificates(shown: site.Site, today: date) -> None:
@@ -347,10 +329,10 @@ def panels() -> None:
     cards(of, shown, now)
     with st.container(border=True):
         landing_pages(of, shown, now)
-    funnel_panels(shown)
+    funnel_panels(shown, now.astimezone(UTC))
     left, right = st.columns([2, 1])
     with left.container(border=True, height="stretch"):
-        over_time(of, shown)
+        over_time(of, shown, now)
     with right.container(border=True, height="stretch"):
         certificates(shown, now.date())
     with st.container(border=True):

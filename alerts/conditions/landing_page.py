@@ -85,7 +85,7 @@ class LandingPage(Condition):
 def _led_to(scene: Scene) -> dict[str, dict[tuple[str, str], float]]:
     """Which accounts pay for each page, and how much an hour, in the account's currency."""
     found: dict[str, dict[tuple[str, str], float]] = {}
-    for url, paying in site.payers(scene.warehouse, scene.now).items():
+    for url, paying in site.payers(scene.warehouse, scene.metrics, scene.now).items():
         by_account = found.setdefault(url, {})
         for payer in paying:
             key = (payer.source, payer.account)

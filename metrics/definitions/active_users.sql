@@ -1,11 +1,12 @@
 -- title:    Active users a minute
 -- owner:    performance-team
--- version:  1
--- reviewed: 2026-11-01
+-- version:  2
+-- reviewed: 2026-11-24
 -- approved: head-of-marketing
 -- from:     web_minutes
 -- unit:     count
 -- better:   higher
--- limits:   Over the minutes in which anybody was there.
+-- limits:   All sites of a source together. Two sources that count the same site would double it: keep to one.
+-- changes:  2 2026-11-24 counts quiet minutes, and adds sites up where it took their mean
 -- changes:  1 2026-11-01 first version
-sum(users) / nullif(count(*), 0)
+sum(users) / nullif(count(distinct minute), 0)

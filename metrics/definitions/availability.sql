@@ -1,11 +1,12 @@
 -- title:    Availability of landing pages
 -- owner:    performance-team
--- version:  1
--- reviewed: 2026-11-01
+-- version:  2
+-- reviewed: 2026-11-24
 -- approved: head-of-marketing
 -- from:     page_checks
 -- unit:     percent
 -- better:   higher
 -- limits:   Looks every five minutes from one place; a page that cannot be asked counts neither way.
+-- changes:  2 2026-11-24 its view tells the time in which a page came, too
 -- changes:  1 2026-11-01 first version
 sum(works) / nullif(sum(looks), 0)

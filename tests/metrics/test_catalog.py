@@ -61,7 +61,7 @@ def test_nobody_reads_what_is_not_there():
         ("cpm", "Spend ÷ times shown × 1,000"),
         ("ctr", "Clicks ÷ times shown"),
         ("impression_share", "Times shown (where that is known) ÷ impressions it was eligible for"),
-        ("active_users", "Visitors who did something in the minute ÷ the number of rows"),
+        ("active_users", "Visitors who did something in the minute ÷ how many different minutes"),
     ],
 )
 def test_a_formula_is_said_in_the_words_of_its_columns(metric, said):

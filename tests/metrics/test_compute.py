@@ -1,6 +1,7 @@
 """Figures of a made-up fortnight against pandas, for any window, grouping and filter."""
 
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -9,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.contract import Window
+from connectors.web_rows import PageCheck
 from metrics import windows
 from metrics.compute import answer, evaluate, series
 from metrics.dimensions import Convention, UnknownDimension
-from metrics.model import Metric, read_metric, read_view, views
+from metrics.model import Metric, load, read_metric, read_view, views
 from metrics.plan import Question
 from tests.metrics import reference
 from tests.metrics.conftest import Store, hour, midnight, total
@@ -547,3 +549,37 @@ def test_many_windows_at_once_are_each_what_they_are_alone(world, book):
             for metric in metrics:
                 name = metric.name + (f"__{slot}" if slot else "")
                 assert together[name][at[row["account"]]].as_py() == pytest.approx(row[metric.name]), name
+
+
+def test_quantiles_and_distinct_counts_roll_and_compare(store, tmp_path):
+    """Of parts of a window only the values are known: what they come to is not what the parts come to.
+
+    Looks at a page took 1, 2, 3, 4 s, two in each of two hours; the day before one of 9 s.
+    """
+    noon = datetime(2026, 11, 3, 12, tzinfo=UTC)
+    store.zones["landing_pages", "pages"] = ZoneInfo("UTC")
+    took = {noon: 1, noon + timedelta(minutes=5): 2, noon + timedelta(hours=1): 3}
+    took |= {noon + timedelta(hours=1, minutes=5): 4, noon - timedelta(days=1): 9}
+    looks = [
+        PageCheck(f"https://shop.example/{s % 2}", at, "", "", "", 0, 200, 10, s * 1000)
+        for at, s in took.items()
+    ]
+    store.reply("landing_pages", "pages", looks)
+    p95 = load()["load_time_p95"]
+    body = p95.path.read_text().replace(p95.sql, "count(distinct page)").replace("seconds\n", "count\n")
+    (tmp_path / "pages_seen.sql").write_text(body)
+    seen = read_metric(tmp_path / "pages_seen.sql", views())
+    assert not seen.additive
+    hours = Window(noon, noon + timedelta(hours=2))
+    rolled = series(store.warehouse, [p95, seen], hours, step=timedelta(hours=1), rolling=timedelta(hours=2))
+    # numpy.quantile([1, 2], 0.95) and ([1, 2, 3, 4], 0.95)
+    assert rolled["load_time_p95"].to_pylist() == pytest.approx([1.95, 3.85])
+    assert rolled["pages_seen"].to_pylist() == [2, 2]
+    day = timedelta(days=1)
+    before = [Window(hours.start - n * day, hours.end - n * day) for n in (1, 2)]
+    (row,) = answer(
+        store.warehouse, Question((p95, seen)), [[hours], [before[0]], [hours, before[0]], [before[1]]], {}
+    ).to_pylist()
+    named = ("", "__1", "__2", "__3")
+    assert [row[f"load_time_p95{n}"] for n in named] == pytest.approx([3.85, 9, 8.0, None])
+    assert [row[f"pages_seen{n}"] for n in named] == [2, 1, 2, 0]

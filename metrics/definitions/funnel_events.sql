@@ -1,0 +1,11 @@
+-- title:    Times a step was done
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-24
+-- approved: head-of-marketing
+-- from:     web_steps
+-- unit:     count
+-- better:   higher
+-- limits:   Has a meaning by step alone. A visitor who does a step twice counts twice.
+-- changes:  1 2026-11-24 first version
+sum(events)

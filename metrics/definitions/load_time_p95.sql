@@ -1,0 +1,11 @@
+-- title:    Load time of landing pages, 95th percentile
+-- owner:    performance-team
+-- version:  1
+-- reviewed: 2026-11-24
+-- approved: head-of-marketing
+-- from:     page_checks
+-- unit:     seconds
+-- better:   lower
+-- limits:   The document without its images and scripts, from one place; a look without an answer has no time.
+-- changes:  1 2026-11-24 first version
+quantile_cont(load_seconds, 0.95)
