@@ -76,6 +76,10 @@ class World(Store):
                 "google_ads", "a", "delivery", window, now, 1, "stop", error=error, cause="dead token"
             )
             self.warehouse.record(fetch)
+        return self.look(now, started=started, targets=targets, learn=learn)
+
+    def look(self, now, *, started=NOW - timedelta(days=1), targets=(), learn=False):
+        """What rules see at a moment of what is stored."""
         return Scene(
             self.warehouse,
             now,

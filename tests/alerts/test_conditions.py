@@ -11,6 +11,7 @@ from scipy import stats
 from alerts import conditions
 from alerts.conditions.contract import Scope
 from alerts.observation import Labels, Result
+from connectors.contract import Window
 from metrics.lag import PRIOR, Curve
 from tests.alerts.conftest import BERLIN, NOW, hour, target
 
@@ -187,6 +188,71 @@ def test_polls_that_nobody_made_are_not_missed(world):
     assert unknown.result is Result.NODATA
     (stale,) = find(world.scene(now=late, started=late - timedelta(minutes=15)), kind="freshness").values()
     assert stale.result is Result.TRUE
+
+
+def polled(world, hours, *, until=None, rows=(), **scene):
+    """NOW is so many hours past; polls have answered since, and vouch for it, with nothing new."""
+    late = NOW + timedelta(hours=hours)
+    world.scene(**scene)
+    window = Window(NOW - timedelta(days=1), until or late)
+    kept = [r for r in (*world.rows, *rows) if r.hour >= window.start]
+    world.reply("google_ads", "a", kept, seen_at=late - timedelta(minutes=1), window=window)
+    return world.look(late)
+
+
+def test_a_source_that_answers_and_stands_still_is_caught_after_three_usual_hours(world):
+    world.campaign_of("c", cost=12)
+    assert find(polled(world, 2), kind="freshness") == {}
+    (still,) = find(polled(world, 3), kind="freshness").values()
+    assert (still.labels, still.result, still.seen) == (ACCOUNT, Result.TRUE, 3)
+    assert still.said == "Its source answers, and nothing new for 3 h"
+    assert (still.began, still.at_risk) == (NOW, pytest.approx(12))
+
+
+def test_what_the_source_does_not_vouch_for_yet_is_its_usual_lag(world):
+    world.campaign_of("c", cost=12)
+    # Five hours on it vouches for two of them.
+    assert find(polled(world, 5, until=NOW + timedelta(hours=2)), kind="freshness") == {}
+    assert find(polled(world, 6, until=NOW + timedelta(hours=3)), kind="freshness") != {}
+
+
+def test_a_night_without_spend_is_no_standstill(world):
+    # 14:00 UTC to 20:00 UTC is when this account never delivers.
+    world.campaign_of("c", cost=12)
+    for back in range(1, 240):
+        if (NOW - timedelta(hours=back)).hour in range(14, 20):
+            world.set("c", back, clicks=0, cost=0, conversions=0)
+    assert find(polled(world, 6), kind="freshness") == {}
+    assert find(polled(world, 8), kind="freshness") == {}  # two usual hours: 20:00 and 21:00
+    (still,) = find(polled(world, 9), kind="freshness").values()
+    assert (still.seen, still.said) == (3, "Its source answers, and nothing new for 9 h")
+
+
+@pytest.mark.parametrize(
+    ("status", "serving"),
+    [("paused", ""), ("enabled", "not eligible, campaign ended"), ("enabled", "SUSPENDED")],
+)
+def test_what_does_not_deliver_by_right_is_no_standstill(world, status, serving):
+    world.campaign_of("c", cost=12, status=status, serving=serving)
+    assert find(polled(world, 6), kind="freshness") == {}
+
+
+def test_an_account_of_which_anything_changed_lately_does_not_stand_still(world):
+    world.campaign_of("c", cost=12)
+    world.scene()
+    world.last("c", 1, cost=12, conversions=2)  # out of budget, and a conversion still came
+    assert find(polled(world, 4, polled=NOW + timedelta(hours=2)), kind="freshness") == {}
+
+
+def test_the_standstill_ends_with_the_first_new_hour(world):
+    world.campaign_of("c", cost=12)
+    scene = polled(world, 5)
+    assert find(scene, kind="freshness") != {}
+    at = (NOW + timedelta(hours=4)).astimezone(BERLIN)
+    new = hour("c", at.strftime("%Y-%m-%dT%H:00"), impressions=9, clicks=1, cost=1)
+    scene = polled(world, 5, rows=[new])
+    (over,) = find(scene, kind="freshness", watched=[ACCOUNT]).values()
+    assert over.result is Result.FALSE
 
 
 # -- the others

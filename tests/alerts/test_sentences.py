@@ -57,6 +57,14 @@ STATE = {
     "A rule that is gone": ["notification::a_rule_that_is_gone_resolves"],
     "Freshness is a rule": ["conditions::freshness_counts_polls_missed_on_the_wall_clock"],
     "Polls that nobody made": ["conditions::polls_that_nobody_made_are_not_missed"],
+    "A source that answers": [
+        "conditions::a_source_that_answers_and_stands_still_is_caught_after_three_usual_hours",
+        "conditions::what_the_source_does_not_vouch_for_yet_is_its_usual_lag",
+        "conditions::a_night_without_spend_is_no_standstill",
+        "conditions::what_does_not_deliver_by_right_is_no_standstill",
+        "conditions::an_account_of_which_anything_changed_lately_does_not_stand_still",
+        "conditions::the_standstill_ends_with_the_first_new_hour",
+    ],
     "Flapping: four turns": ["state::four_turns_within_an_hour_are_flapping"],
     "That is told once": [
         "notification::four_turns_in_an_hour_give_one_notice_and_then_nothing_until_an_hour_is_quiet",
