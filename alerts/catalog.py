@@ -57,9 +57,10 @@ class Current:
             seen = (metrics, dashboards, rules)
             # What is in force is made anew as a whole, so that the same one has not changed.
             if len(self._seen) != len(seen) or any(a is not b for a, b in zip(seen, self._seen, strict=True)):
-                self._filed = whole(metrics, dashboards, self._sources, rules)
+                found = whole(metrics, dashboards, self._sources, rules)
                 self._seen = seen
-                history.note(self._book, self._filed, now)
+                history.note(self._book, found, now)
+                self._filed = Catalog(history.numbered(self._book, found.entries.values()))
             return self._filed
 
 

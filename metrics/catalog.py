@@ -69,7 +69,8 @@ class Entry:
 
     means: what it is, in words. formula: as it is written, in `language`. how: what is done to the data on
     the way. limits: what not to conclude. reads: what it is made of. reviewed, review: the last and the next
-    date. changes: its own log, newest first, as `version date what-changed`. parts: its pieces with their
+    date. changes: newest first, as `version date what-changed`: by its own log, else what was in force here
+    (metrics.history), by which its version is counted, too. parts: its pieces with their
     words: columns, panels, streams. facts: what else its file says. text: by which a change is told.
     """
 
@@ -99,8 +100,13 @@ class Entry:
 
     @property
     def changed(self) -> str:
-        """The newest line of its own log, or ""."""
+        """The newest of its changes, or ""."""
         return self.changes[0] if self.changes else ""
+
+    @property
+    def own_log(self) -> bool:
+        """Whether its file has a version and a log, as whatever somebody must approve has."""
+        return bool(self.approved)
 
 
 class Catalog:
@@ -329,11 +335,11 @@ def _dashboard(one: Dashboard) -> Entry:
         one.title,
         one.owner,
         one.purpose,
-        yaml.safe_dump(one.model_dump(mode="json"), sort_keys=False),
+        yaml.safe_dump(one.model_dump(mode="json", exclude_defaults=True), sort_keys=False),
         audience=one.audience,
         review=one.review,
         every=one.every,
-        reads=tuple(Ref("metric", name) for name in one.metrics),
+        reads=(*(Ref("metric", name) for name in one.metrics), *map(Ref.of, one.reads)),
         parts={panel: ", ".join(names) for panel, names in one.panels.items()},
         facts={"Section": one.section, "Open to": ", ".join(who) or "everybody"},
     )

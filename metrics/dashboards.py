@@ -15,7 +15,10 @@ import yaml
 from pydantic import AfterValidator, Field
 
 from connectors.part import Part
+from connectors.rows import ROWS
 from connectors.units import Duration
+from metrics.header import nearest
+from metrics.model import views
 from warehouse.access import Reach
 
 __all__ = ["FILE", "SHIPPED", "Dashboard", "shipped"]
@@ -34,12 +37,21 @@ def _within_a_year(every: timedelta) -> timedelta:
     return every
 
 
+def _stored(name: str) -> str:
+    """A table or a view, by its name in the catalogue: `table change`."""
+    known = [*(f"table {row.table}" for row in ROWS), *(f"view {view}" for view in views())]
+    if name not in known:
+        raise ValueError(f"{name!r} is no table and no view{nearest(name, known)}")
+    return name
+
+
 class Dashboard(Part):
     """One entry.
 
     id: its path in the address. section: where the navigation has it. icon: a name of Material Symbols.
     page: the page's file without `.py`, where it is not the id's. owner: whom to ask and to tell; audience:
-    for whom it is. panels: what is on it, each with the metrics that it shows. review: when its use is next
+    for whom it is. panels: what is on it, each with the metrics that it shows; reads: what else it shows, as
+    tables and views. review: when its use is next
     questioned; every: how long a review holds. open_to: who may see it; empty: everybody.
     """
 
@@ -52,6 +64,7 @@ class Dashboard(Part):
     audience: _Text
     purpose: _Text
     panels: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    reads: tuple[Annotated[str, AfterValidator(_stored)], ...] = ()
     review: date
     every: Annotated[Duration, AfterValidator(_within_a_year)] = timedelta(days=91)
     open_to: Reach = Reach()

@@ -7,16 +7,18 @@ each start, and each reload, compares what is in force with what was last seen, 
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from warehouse.book import Book, Chapter
 
 if TYPE_CHECKING:
-    from metrics.catalog import Catalog, Ref
+    from collections.abc import Iterable
 
-__all__ = ["CHAPTER", "Change", "newest", "note", "read"]
+    from metrics.catalog import Catalog, Entry, Ref
+
+__all__ = ["CHAPTER", "Change", "newest", "note", "numbered", "read"]
 
 CHAPTER: Final = Chapter(
     "history",
@@ -82,6 +84,25 @@ def read(book: Book, ref: Ref) -> list[Change]:
         for row, before in zip(rows, texts, strict=False)
     ]
     return found[::-1]
+
+
+def numbered(book: Book, entries: Iterable[Entry]) -> list[Entry]:
+    """The entries, those without a log of their own with the versions that were in force here.
+
+    The first is the one that was first seen; each that differed from the one before has the next number.
+    """
+    states: dict[str, list[str]] = {}
+    for row in book.read("SELECT subject, at FROM definition WHERE text <> '' ORDER BY id"):
+        states.setdefault(row["subject"], []).append(row["at"])
+    found = []
+    for one in entries:
+        seen = [] if one.own_log else states.get(str(one.ref), [])
+        log = [
+            f"{n} {datetime.fromisoformat(at).date()} {'changed' if n > 1 else 'first seen here'}"
+            for n, at in enumerate(seen, 1)
+        ]
+        found.append(replace(one, version=len(log), changes=tuple(log[::-1])) if log else one)
+    return found
 
 
 def newest(book: Book, last: int = 50) -> list[tuple[str, Change]]:

@@ -41,7 +41,7 @@ def drawn(catalog: Catalog, ref: Ref) -> None:
     """The lineage of an entry; a click on a box opens it."""
     steps = catalog.lineage(ref)
     if not steps:
-        st.markdown(":material/inbox: Nothing is made of it, and it is made of nothing here.")
+        st.markdown(":material/inbox: It shows no stored number, and nothing is made of it.")
         return
     st.graphviz_chart(dot(catalog, ref, steps, dark=st.context.theme.type == "dark"), width="content")
 

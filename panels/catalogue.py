@@ -95,7 +95,11 @@ def listed(of: Process, known: Catalog, now: datetime) -> None:
             Column("means", "Meaning", width="large"),
             Column("owner", "Owner", width=150),
             Column("version", "Version"),
-            Column("changed", "Changed", help="By the log in its own file."),
+            Column(
+                "changed",
+                "Changed",
+                help="Since when this version holds: by the log in its file, else since it is in force here.",
+            ),
             Column("review", "Next review", "day"),
             Column("state", "Due", "state", shown=any(due(one, now) for one in found)),
             Column("looks", "Looks", "count", help="In the last 91 days, by everybody."),
@@ -181,7 +185,7 @@ def facts(of: Process, known: Catalog, one: Entry, now: datetime) -> None:
         "Version": str(one.version or ""),
         "Changed": changed(of, one),
         "Approved by": one.approved,
-        "Last review": f"{one.reviewed:%-d %b %Y}" if one.reviewed else "",
+        "Last review": f"{one.reviewed:%-d %b %Y}" if one.reviewed else "not yet" if one.review else "",
         "Next review": f"{one.review:%-d %b %Y}" if one.review else "",
         "Looked at": used(looks),
         "Alerts": alerts_in_words(one.ref, alerted(of, known, now).get(one.ref, [])),
@@ -198,7 +202,7 @@ def facts(of: Process, known: Catalog, one: Entry, now: datetime) -> None:
 
 def changed(of: Process, one: Entry) -> str:
     """When it became what it is: by its own log, else by when the process first saw it so."""
-    if one.changed:
+    if one.own_log and one.changed:
         return f"{datetime.fromisoformat(one.changed.split(' ', 2)[1]):%-d %b %Y}"
     seen = history.read(of.book, one.ref)
     if not seen:
@@ -273,7 +277,8 @@ def step(known: Catalog, ref: Ref) -> None:
 def log(of: Process, one: Entry, now: datetime) -> None:
     """Its changes by its own log, by what the process saw, by what people decided."""
     st.markdown("**Changes and reviews**")
-    lines = [f"- {f.plain(change)} :gray[by its own log]" for change in one.changes]
+    own = one.changes if one.own_log else ()
+    lines = [f"- {f.plain(change)} :gray[by its own log]" for change in own]
     for made in reviews.history(of.book, one.ref):
         note = f": {f.plain(made.note)}" if made.note else ""
         lines.append(

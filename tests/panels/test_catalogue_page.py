@@ -127,3 +127,43 @@ def test_what_came_of_alerts_is_said(kind, came, said):
         for severity, (fires, told, acted) in zip(("critical", "info"), came, strict=False)
     ]
     assert alerts_in_words(Ref(kind, "pace"), figures) == said
+
+
+def test_a_dashboard_has_its_version_its_change_and_the_way_its_numbers_come(page, running):
+    """Its file has no log: what was in force counts. Changed once, five days after it was first seen."""
+    held = _slot.process_slot()
+    state = {"dashboards": shipped()}
+    known = Current(
+        running.book,
+        metrics=lambda: METRICS,
+        dashboards=lambda: state["dashboards"],
+        sources=["landing_pages"],
+    )
+    held["process"] = replace(held["process"], catalog=known, dashboards=lambda: state["dashboards"])
+    known(NOW - timedelta(days=9))
+    state["dashboards"] = tuple(
+        one.model_copy(update={"audience": "The shop"}) if one.id == "website" else one for one in shipped()
+    )
+    known(NOW - timedelta(days=4))
+    app = page(q="website")
+    rows = app.dataframe[0].value
+    (row,) = [r for r in rows.to_dict("records") if list(r["title"]) == ["Website"]]
+    assert (row["version"], row["changed"]) == ("2", "2026-11-20")
+    assert r"version 2 since **20 Nov 2026**: changed" in text(app)
+    entry = page(dashboard="website")
+    assert not entry.exception
+    said = text(entry)
+    for fact in ("Version]  \n2", "Changed]  \n20 Nov 2026", "Last review]  \nnot yet", "For]  \nThe shop"):
+        assert fact in said
+    assert "by its own log" not in said
+    steps = {(str(a), str(b)) for a, b in known(NOW).lineage(Ref("dashboard", "website"))}
+    assert {
+        ("source landing_pages", "table page_check"),
+        ("table page_check", "dashboard website"),
+        ("table page_check", "view page_checks"),
+        ("view page_checks", "metric availability"),
+        ("metric availability", "dashboard website"),
+    } <= steps
+    first = page(dashboard="overview")
+    assert "Version]  \n1" in text(first)
+    assert r"not since 15 Nov 2026, when it was first seen" in text(first)
