@@ -8,19 +8,24 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from panels._course import Course
-from panels._look import BEFORE, NOW
+from panels._look import BEFORE, NOW, SHORT
 from panels._overview import CampaignLine
 
-__all__ = ["axis", "spend_against_plan", "spend_by_campaign"]
+__all__ = ["axis", "sign", "spend_against_plan", "spend_by_campaign"]
 
 Spec = dict[str, Any]
 
 _SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
 
 
+def sign(currency: str) -> str:
+    """The currency as a chart names it."""
+    return _SIGNS.get(currency, currency)
+
+
 def axis(currency: str) -> Spec:
     """Money on an axis: the unit stands once, in the axis' title."""
-    return {"title": _SIGNS.get(currency, currency), "titleAngle": 0, "titleAlign": "left", "format": "~s"}
+    return {"title": sign(currency), "titleAngle": 0, "titleAlign": "left", **SHORT}
 
 
 def spend_against_plan(of: Course, currency: str, zone: ZoneInfo) -> Spec:
@@ -122,8 +127,8 @@ def spend_by_campaign(lines: Sequence[CampaignLine], currency: str) -> Spec:
             "x": {
                 "field": "spend",
                 "type": "quantitative",
-                "title": _SIGNS.get(currency, currency),
-                "axis": {"format": "~s", "tickCount": 4},
+                "title": sign(currency),
+                "axis": {**SHORT, "tickCount": 4},
             },
             "tooltip": [
                 {"field": "campaign", "type": "nominal", "title": "Campaign"},

@@ -9,10 +9,13 @@ from typing import Any, Final
 
 import streamlit as st
 
-__all__ = ["BEFORE", "NOW", "apply", "chart"]
+__all__ = ["BEFORE", "NOW", "SHORT", "apply", "chart"]
 
 NOW, BEFORE = "#2563EB", "#64748B"
 """What is, and what it is compared with, in every series."""
+
+SHORT: Final[dict[str, Any]] = {"format": "~s", "labelExpr": "datum.value ? datum.label : '0'"}
+"""Large numbers on an axis: 5k, 10k. All share a unit there, so that nothing would be 0k."""
 
 _DARK: Final = {NOW: "#7AB2FF", BEFORE: "#9FB0C6"}
 """The same on the dark theme: [theme.dark] in .streamlit/config.toml has the same colours."""

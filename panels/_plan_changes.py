@@ -68,12 +68,15 @@ def change(shown: Plans, pace: FlightPace, found: Rebudget, now: datetime) -> No
         },
         [
             Column("campaign", "Campaign", "name", width=300),
-            Column("now", "Budget a day", width=110),
-            Column("usual", "Usual a day", help="Mean of the last 14 days, as at today's budget.", width=110),
+            Column("now", "Budget a day", "amount", width=110),
+            Column(
+                "usual", "Usual a day", "amount", "Mean of the last 14 days, as at today's budget.", width=110
+            ),
             Column(
                 "new",
                 "New budget",
-                help="From tomorrow on; at most a fifth above the budget, or below what is usually spent.",
+                "amount",
+                "From tomorrow on; at most a fifth above the budget, or below what is usually spent.",
                 width=110,
             ),
             Column("change", "Change", "change"),
@@ -86,7 +89,7 @@ def change(shown: Plans, pace: FlightPace, found: Rebudget, now: datetime) -> No
                 "best is raised first, the worst is cut first.",
                 width=130,
             ),
-            Column("spent", "Spent today", shown=False),
+            Column("spent", "Spent today", "amount", shown=False),
             Column(
                 "over",
                 "Over its budget",

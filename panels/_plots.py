@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from metrics.compare import Comparison
 from metrics.model import Metric
 from panels._facts import Fact, Group, Trend
-from panels._look import BEFORE, NOW
+from panels._look import BEFORE, NOW, SHORT
 from panels._view import View
 
 __all__ = ["bars", "closing", "heat", "line", "past", "steps"]
@@ -21,10 +21,12 @@ _FORMATS = {"percent": ".1%", "money": ",.2f", "multiple": ".2f", "count": ",.0f
 _WEEK = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 
 
-def _format(metric: Metric, *, axis: bool = False) -> str:
-    if axis and metric.unit in ("money", "count"):
-        return "~s"
+def _format(metric: Metric) -> str:
     return _FORMATS.get(metric.unit, ",.2f")
+
+
+def _axis(metric: Metric) -> Spec:
+    return SHORT if metric.unit in ("money", "count") else {"format": _format(metric)}
 
 
 def _label(at: datetime | date, zone: ZoneInfo) -> str:
@@ -88,7 +90,7 @@ def line(
                 "type": "quantitative",
                 "title": None,
                 "scale": {"zero": metric.additive},
-                "axis": {"format": _format(metric, axis=True), "tickCount": 5},
+                "axis": {**_axis(metric), "tickCount": 5},
             },
             "color": colour,
             "strokeDash": {
@@ -128,7 +130,7 @@ def bars(groups: Sequence[Group], metric: Metric, *, most: int = 10, past: bool 
     x = {
         "type": "quantitative",
         "title": None,
-        "axis": {"format": _format(metric, axis=True), "tickCount": 4},
+        "axis": {**_axis(metric), "tickCount": 4},
     }
     tick = {
         "mark": {"type": "tick", "thickness": 3, "size": 20, "color": BEFORE},

@@ -18,11 +18,12 @@ from panels._status import Status
 __all__ = ["Column", "Id", "Kind", "Pill", "Rows", "of_metric", "whole"]
 
 Kind: TypeAlias = Literal[
-    "name", "text", "money", "count", "percent", "multiple", "ratio", "seconds", "days",
+    "name", "text", "amount", "money", "count", "percent", "multiple", "ratio", "seconds", "days",
     "change", "progress", "state", "line", "bars", "moment", "day", "link",
 ]  # fmt: skip
-"""name opens the row. change: a relative change. progress: a share of 1, drawn as a bar up to 2. line, bars:
-a list of numbers. moment: an aware datetime. link: a URL."""
+"""name opens the row. amount: text that is read as a number, as money in many currencies. change: a relative
+change. progress: a share of 1, drawn as a bar up to 2. line, bars: a list of numbers. moment: an aware
+datetime. link: a URL."""
 
 Id = TypeVar("Id", bound=Hashable)
 R = TypeVar("R")
@@ -139,7 +140,7 @@ def cells(column: Column, values: Sequence[Any], *, button: bool = False) -> pa.
             return pa.array([[v.text] if v else [] for v in values], pa.list_(pa.string()))
         case "line" | "bars":
             return pa.array([list(v) if v is not None else None for v in values], pa.list_(pa.float64()))
-        case "text" | "name":
+        case "text" | "amount" | "name":
             return pa.array([f.bare(v) if v else v for v in values], pa.string())
         case "link":
             return pa.array(values, pa.string())

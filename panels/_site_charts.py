@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from metrics.site import Hour, Minute
 from metrics.site_funnel import Step
-from panels._look import BEFORE, NOW
+from panels._look import BEFORE, NOW, SHORT
 
 __all__ = ["active", "availability", "funnel"]
 
@@ -128,7 +128,7 @@ def funnel(steps: Sequence[tuple[str, Step]]) -> Spec:
     x = {
         "type": "quantitative",
         "title": None,
-        "axis": {"format": "~s", "tickCount": 4},
+        "axis": {**SHORT, "tickCount": 4},
         "scale": {"domain": [0, 1.4 * max(longest, 1)]},  # room for the words behind the longest bar
     }
     tooltip = [

@@ -28,7 +28,7 @@ of campaigns into a spreadsheet as formulas: "Export" writes the same rows so th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -243,8 +243,9 @@ def _config(column: Column, values: Sequence[Any], button: str) -> Any:
                 max_value=200,
                 format="%.0f %%",
             )
-        case "text":
-            return of.TextColumn(label, help=about, width=column.width or "small")
+        case "text" | "amount":
+            side: Literal["left", "right"] = "left" if column.kind == "text" else "right"
+            return of.TextColumn(label, help=about, width=column.width or "small", alignment=side)
         case "link":
             return of.LinkColumn(label, help=about, width=column.width or "small", display_text="Open")
         case "moment":

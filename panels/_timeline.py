@@ -10,6 +10,8 @@ from typing import Any
 from metrics.annotations import Annotation
 from metrics.model import Metric
 from panels._changes import Line
+from panels._charts import sign
+from panels._look import SHORT
 from panels._marks import marks
 
 __all__ = ["timeline"]
@@ -69,10 +71,10 @@ def timeline(line: Line, metric: Metric, currency: str, found: Sequence[Annotati
                     "y": {
                         "field": "value",
                         "type": "quantitative",
-                        "title": unit,
+                        "title": sign(unit) if unit else None,
                         "axis": {
                             "tickCount": 4,
-                            "format": "~s",
+                            **SHORT,
                             "titleAngle": 0,
                             "titleY": -8,
                             "titleX": -26,

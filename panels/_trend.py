@@ -8,7 +8,9 @@ from datetime import date
 from typing import Any
 
 from metrics.model import Metric
+from panels._charts import sign
 from panels._entity import Points
+from panels._look import SHORT
 
 __all__ = ["trend"]
 
@@ -23,14 +25,14 @@ _FORMATS = {
     "seconds": ".2f",
     "days": ".1f",
 }
-_AXIS = {
-    "money": "~s",
-    "count": "~s",
-    "percent": ".1~%",
-    "multiple": ".1~f",
-    "ratio": ".1~f",
-    "seconds": ".1~f",
-    "days": "~f",
+_AXIS: dict[str, Spec] = {
+    "money": SHORT,
+    "count": SHORT,
+    "percent": {"format": ".1~%"},
+    "multiple": {"format": ".1~f"},
+    "ratio": {"format": ".1~f"},
+    "seconds": {"format": ".1~f"},
+    "days": {"format": "~f"},
 }
 
 
@@ -67,9 +69,9 @@ def trend(points: Points, metric: Metric, currency: str) -> Spec:
         x["scale"] = {"domain": [0, 23], "nice": False}
     y = {
         "type": "quantitative",
-        "title": currency if metric.unit == "money" else None,
+        "title": sign(currency) if metric.unit == "money" else None,
         "titleAngle": 0,
-        "axis": {"format": _AXIS[metric.unit], "tickCount": 5, "titleAngle": 0, "titleY": -8, "titleX": -26},
+        "axis": {**_AXIS[metric.unit], "tickCount": 5, "titleAngle": 0, "titleY": -8, "titleX": -26},
     }
     y.pop("titleAngle")
     lines: list[tuple[str, Sequence[float | None], list[int]]] = [

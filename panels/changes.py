@@ -162,10 +162,10 @@ def listed(of: Process, view: View, told: Sequence[Event], known: dict[AccountKe
         },
         [
             Column("at", "When", "moment", zone=str(of.workspace.timezone)),
-            Column("scope", "Where", "name"),
-            Column("what", "What", "text", width=300),
-            Column("who", "Who", "text", width=150),
-            Column("kind", "Kind", "text"),
+            Column("scope", "Where", "name", width=225),
+            Column("what", "What", "text", width=270),
+            Column("who", "Who", "text", width=190),
+            Column("kind", "Kind", "text", shown=False),
             Column("account", "Account", "text", shown=False),
             Column(
                 "spend",
@@ -181,7 +181,9 @@ def listed(of: Process, view: View, told: Sequence[Event], known: dict[AccountKe
                 "At the same age: late ones are allowed for.",
                 width=150,
             ),
-            Column("verdict", "Is it news?", "state", "Told from what differs for no reason at all."),
+            Column(
+                "verdict", "Is it news?", "state", "Told from what differs for no reason at all.", width=145
+            ),
         ],
         key="changes",
         title=f"Everything that happened · {len(told)}",

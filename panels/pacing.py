@@ -129,7 +129,7 @@ def listed(shown: Plans, states: list[tuple[Status, str]], now: datetime) -> Non
         [
             Column("plan", "Plan" if shown.own else "Budgets", "name", width=240),
             Column("state", "State", "state"),
-            Column("spent", "Spent"),
+            Column("spent", "Spent", "amount"),
             Column("index", "Pace", "progress", "Spent over planned by now.", width=120),
             Column(
                 "elapsed",
@@ -138,13 +138,13 @@ def listed(shown: Plans, states: list[tuple[Status, str]], now: datetime) -> Non
                 "The share of the amount that was planned by now.",
                 width=115,
             ),
-            Column("amount", "Amount"),
-            Column("end", "Ends at, 80 %", help="Low to high.", width="medium"),
+            Column("amount", "Amount", "amount"),
+            Column("end", "Ends at, 80 %", "amount", "Low to high.", width=150),
             Column(
                 "risk", "Overspend risk", "percent", "The probability to end above the amount.", width=125
             ),
-            Column("required", "Needed today", width=115),
-            Column("flight", "Flight", width="medium"),
+            Column("required", "Needed today", "amount", width=115),
+            Column("flight", "Flight", width=130),
             Column("owner", "Owner", shown=shown.own),
         ],
         key="plans",
