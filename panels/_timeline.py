@@ -51,8 +51,8 @@ def timeline(line: Line, metric: Metric, currency: str, found: Sequence[Annotati
     if metric.additive:
         mark = {"type": "bar", "color": _BLUE, "opacity": 0.75, "size": max(2, 560 // max(len(values), 1))}
     axis: Spec = {"grid": False, "format": "%H:%M" if hourly else "%-d %b", "labelOverlap": True}
-    if not hourly:
-        axis["tickCount"] = {"interval": "day", "step": 1}
+    if not hourly:  # named under its bar, not at the midnight before
+        axis["values"] = [{"year": at.year, "month": at.month, "date": at.day, "hours": 12} for at in line.at]
     x = {
         "field": "at",
         "type": "temporal",

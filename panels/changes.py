@@ -163,7 +163,7 @@ def listed(of: Process, view: View, told: Sequence[Event], known: dict[AccountKe
         [
             Column("at", "When", "moment", zone=str(of.workspace.timezone)),
             Column("scope", "Where", "name", width=225),
-            Column("what", "What", "text", width=270),
+            Column("what", "What", "text", width=280),
             Column("who", "Who", "text", width=190),
             Column("kind", "Kind", "text", shown=False),
             Column("account", "Account", "text", shown=False),

@@ -127,7 +127,7 @@ def listed(shown: Plans, states: list[tuple[Status, str]], now: datetime) -> Non
             "owner": [pace.plan.owner for pace, _ in rows],
         },
         [
-            Column("plan", "Plan" if shown.own else "Budgets", "name", width=240),
+            Column("plan", "Plan" if shown.own else "Budgets", "name", width=210),
             Column("state", "State", "state"),
             Column("spent", "Spent", "amount"),
             Column("index", "Pace", "progress", "Spent over planned by now.", width=120),
@@ -144,7 +144,7 @@ def listed(shown: Plans, states: list[tuple[Status, str]], now: datetime) -> Non
                 "risk", "Overspend risk", "percent", "The probability to end above the amount.", width=125
             ),
             Column("required", "Needed today", "amount", width=115),
-            Column("flight", "Flight", width=130),
+            Column("flight", "Flight", width=135),
             Column("owner", "Owner", shown=shown.own),
         ],
         key="plans",

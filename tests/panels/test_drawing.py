@@ -1,6 +1,7 @@
 """Every chart of every page is drawn by the browser's own library: one that fails there would be an empty box."""
 
 import json
+import re
 from typing import Any
 
 import pyarrow as pa
@@ -8,6 +9,7 @@ import pytest
 import vl_convert
 from streamlit.testing.v1 import AppTest
 
+from panels._look import SHORT
 from tests.panels.test_monitor import opened
 
 PAGES = {"overview": 1, "acquisition": 1, "engagement": 1, "revenue": 1, "pacing": 1, "changes": 1}
@@ -36,3 +38,27 @@ def test_charts_are_drawn(filled, page, win):
     for spec in drawn:
         # What the library cannot draw raises here; a chart without an axis' label has no text.
         assert "<text" in vl_convert.vegalite_to_svg(spec)
+
+
+def test_a_day_is_named_under_its_bar(filled):
+    """Its name stood at its midnight, between two bars, so that each could be taken for either."""
+    spec = charts(opened("changes", scope="EUR", win="7d"))[0]
+    svg = vl_convert.vegalite_to_svg(spec)
+    number = r"([-+.\de]+)"
+    named = re.findall(rf'translate\({number},[\d.]+\)"[^>]*>\d+ Nov</text>', svg)
+    bars = re.findall(rf'<path aria-label="at: [^>]*? d="M{number},{number}h{number}v', svg)
+    assert len(bars) == len(named) == 7
+    middles = [float(left) + float(width) / 2 for left, _, width in bars]
+    assert [float(x) for x in named] == pytest.approx(middles, abs=1)
+
+
+def test_an_axis_of_thousands_begins_at_nought():
+    spec = {
+        "data": {"values": [{"spent": 0}, {"spent": 20_000}]},
+        "mark": "bar",
+        "encoding": {"x": {"field": "spent", "type": "quantitative", "axis": SHORT}},
+    }
+    svg = vl_convert.vegalite_to_svg(spec)
+    assert ">20k<" in svg
+    assert ">0<" in svg
+    assert ">0k<" not in svg
