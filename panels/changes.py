@@ -163,26 +163,26 @@ def listed(of: Process, view: View, told: Sequence[Event], known: dict[AccountKe
         [
             Column("at", "When", "moment", zone=str(of.workspace.timezone)),
             Column("scope", "Where", "name", width=225),
-            Column("what", "What", "text", width=280),
-            Column("who", "Who", "text", width=190),
-            Column("kind", "Kind", "text", shown=False),
+            Column("what", "What", "text", width=260),
+            Column("who", "Who", "text", width=160),
+            Column("kind", "Kind", "text"),
             Column("account", "Account", "text", shown=False),
             Column(
                 "spend",
                 "Spend after",
                 "text",
                 "The hours after, at most 24, beside the same of the day before.",
-                width=170,
+                width=150,
             ),
             Column(
                 "conversions",
                 "Conversions after",
                 "text",
                 "At the same age: late ones are allowed for.",
-                width=150,
+                width=130,
             ),
             Column(
-                "verdict", "Is it news?", "state", "Told from what differs for no reason at all.", width=145
+                "verdict", "Is it news?", "state", "Told from what differs for no reason at all.", width=140
             ),
         ],
         key="changes",
