@@ -105,7 +105,7 @@ def backtest(
             form: _Bench(folder / f"{n}.sqlite", rule, routing)
             for n, (form, rule) in enumerate(forms.items())
         }
-        memory, every = Memory(), {mark.source: step for mark in shadow.watermarks()}
+        memory, every = Memory(most=None), {mark.source: step for mark in shadow.watermarks()}
         for number in range(1, steps + 1):
             now = start + number * step
             shadow.advance(now)

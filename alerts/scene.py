@@ -21,7 +21,7 @@ from alerts.conditions.contract import Scope, Sum
 from alerts.observation import Labels
 from alerts.roster import DELIVERY, HISTORY, Bools, Floats, Roster, Target
 from connectors.contract import Window
-from metrics import anomalies, maturity, model, pacing, traffic_mix, windows
+from metrics import anomalies, hourly, maturity, model, pacing, traffic_mix, windows
 from metrics.compute import answer
 from metrics.forecasts import Method
 from metrics.lag import Curve
@@ -31,7 +31,7 @@ from metrics.plan import Question
 from metrics.windows import AccountKey
 from warehouse.store import Warehouse
 
-__all__ = ["DELIVERY", "Floats", "Memory", "Paces", "Scene", "Target"]
+__all__ = ["DELIVERY", "LEARNED_AT_ONCE", "Floats", "Memory", "Paces", "Scene", "Target"]
 
 DAY: Final = 24
 WEEK: Final = 7 * 24
@@ -42,6 +42,10 @@ _KEPT: Final = timedelta(minutes=15)
 _LEARNED: Final = timedelta(hours=6)
 """Days before today are restated by little: what they say of today is learned so often."""
 
+
+LEARNED_AT_ONCE: Final = 450
+"""Campaigns of which one pass learns what is usual: an installation of thousands does it in some passes, so
+that none of them takes long."""
 
 _Hours = tuple[int, int]
 """So many hours, which end so many hours before the watermark."""
@@ -66,8 +70,9 @@ class Memory:
 
     selected: which of the campaigns each scope means, as they and their accounts are `named`.
     of, campaigns, at: for which watermarks and campaigns, and since when. pace, complete, sums: change by the
-    hour. delivered: what was read of the hours before the watermarks. days: what the days before a day say of
-    it; curves: how late conversions come; since: since when these two were learned.
+    hour. delivered, hours: what was read of the hours before the watermarks. days: what the days before a
+    day say of it; curves: how late conversions come; since: since when these two were learned. usual: what
+    each account's day is expected to be; most: campaigns to learn that of in one pass, None for all.
     """
 
     named: tuple[object, ...] = ()
@@ -79,10 +84,17 @@ class Memory:
     complete: Floats | None = None
     sums: dict[_Hours, dict[str, Floats]] = field(default_factory=dict)
     delivered: _Delivered | None = None
+    hours: hourly.Memory = field(default_factory=hourly.Memory)
     days: pacing.Memory = field(default_factory=dict)
     curves: Mapping[AccountKey, Curve] = field(default_factory=dict)
     since: datetime | None = None
     usual: dict[Method, anomalies.Memory] = field(default_factory=dict)
+    most: int | None = LEARNED_AT_ONCE
+
+    @property
+    def behind(self) -> bool:
+        """Whether the last pass left something to be learned to the next one."""
+        return any(one.waiting for one in self.usual.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +133,7 @@ class Scene(Roster):
     ) -> None:
         super().__init__(warehouse, now, every=every, started=started, targets=targets)
         self.metrics = model.load() if metrics is None else metrics
-        self._memory = memory or Memory()
+        self._memory = memory or Memory(most=None)
         self._shares = complete
         self._sums: dict[_Hours, dict[str, Floats]] = {}
         self._foreseen: tuple[list[str], list[_Hours]] = [], []
@@ -166,14 +178,12 @@ class Scene(Roster):
         if fresh.any():
             first = float((end - fresh)[fresh > 0].min())
             rows = self._stored.since(datetime.fromtimestamp(first * 3600, UTC))
-            keys = zip(*(rows[name].to_pylist() for name in ("source", "account", "campaign")), strict=True)
-            index = np.array([self.place.get(key, -1) for key in keys], dtype=np.int64)
-            lists = rows["hour"].combine_chunks()
-            row = np.repeat(index, np.diff(lists.offsets.to_numpy()))
-            back = (end[row] - lists.flatten().to_numpy() - 1).round().astype(np.int64)
+            index = np.array([self.place.get(key, -1) for key in rows.campaigns], dtype=np.int64)
+            row = np.repeat(index, np.diff(rows.edges))
+            back = (end[row] - rows.hour - 1).round().astype(np.int64)
             inside = (row >= 0) & (back >= 0) & (back < fresh[row])
-            for into, name in ((clicks, "clicks"), (cost, "cost")):
-                into[row[inside], back[inside]] = rows[name].combine_chunks().flatten().to_numpy()[inside]
+            for into, values in ((clicks, rows.clicks), (cost, rows.cost)):
+                into[row[inside], back[inside]] = values[inside]
         return _Delivered(self.now, end, clicks, cost / 1e6)
 
     @property
@@ -234,10 +244,24 @@ class Scene(Roster):
     def _ask_sums(self, names: Sequence[str], asked: Sequence[_Hours]) -> None:
         if not names or not asked:
             return
+        told = [self.metrics[name] for name in names if hourly.told(self.metrics[name])]
+        if told and max(hours + skip for hours, skip in asked) <= HISTORY:
+            for one, found in zip(asked, self._by_hour.over(told, asked), strict=True):
+                self._known(one).update(found)
+            names = [name for name in names if not hourly.told(self.metrics[name])]
+            if not names:
+                return
         question = Question(tuple(self.metrics[name] for name in names), ("source", "account", "campaign"))
         table = answer(self.warehouse, question, [[self._window(*one)] for one in asked])
         for slot, one in enumerate(asked):
             self._known(one).update(self._placed(table, names, f"__{slot}" if slot else ""))
+
+    @cached_property
+    def _by_hour(self) -> hourly.Sums:
+        memory = self._kept.hours
+        return hourly.Sums(
+            self.warehouse, self.accounts, self.until, self.place, memory, hours=HISTORY, now=self.now
+        )
 
     def _window(self, hours: int, skip: int) -> dict[AccountKey, Window]:
         shift, span = timedelta(hours=skip), timedelta(hours=hours)
@@ -304,14 +328,14 @@ class Scene(Roster):
         """What earlier passes kept; emptied for a new hour, for other campaigns, or after a while."""
         memory = self._memory
         if memory.since is None or self.now - memory.since >= _LEARNED:
-            memory.since, memory.days, memory.curves, memory.delivered = self.now, {}, {}, None
+            memory.since, memory.days, memory.curves = self.now, {}, {}
         found = self.campaigns
         others = memory.campaigns != found.labels
         named = found.names, found.tags, [(key, one.name) for key, one in self.accounts.items()]
         if others or memory.named != named:
             memory.named, memory.selected = named, {}
         if others:
-            memory.delivered = None
+            memory.delivered, memory.hours = None, hourly.Memory()
         old = memory.at is None or self.now - memory.at >= _KEPT
         if old or others or memory.of != self.until:
             memory.of, memory.campaigns = dict(self.until), found.labels
@@ -323,7 +347,7 @@ class Scene(Roster):
     def anomalies(self, method: Method) -> dict[AccountKey, anomalies.Judged]:
         """Each account's newest hours against what its history leads one to expect."""
         if method not in self._judged:
-            memory = self._memory.usual.setdefault(method, anomalies.Memory())
+            memory = self._memory.usual.setdefault(method, anomalies.Memory(self._memory.most))
             self._judged[method] = anomalies.judge(
                 self.warehouse,
                 self.accounts,
@@ -334,6 +358,11 @@ class Scene(Roster):
                 stored=self._stored,
             )
         return self._judged[method]
+
+    def unlearned(self, method: Method) -> frozenset[AccountKey]:
+        """The accounts whose day is still to be learned: `anomalies` says nothing of them."""
+        self.anomalies(method)
+        return self._memory.usual[method].waiting
 
     @cached_property
     def mixes(self) -> dict[tuple[AccountKey, traffic_mix.By], traffic_mix.Composition]:

@@ -3,7 +3,7 @@
 What is usual is learned once a local day for each account (`metrics.reference`), again where a backfill has
 brought more of its past, and kept in a `Memory`; every poll tests the hours since against it
 (`metrics.watch`), all series of all accounts together, so that false discoveries are controlled over the
-installation.
+installation. Where there are thousands of campaigns, the learning is spread over several calls.
 
     found = judge(warehouse, known, until, memory, now=now)
     found["google_ads", "123"].signals("spend")        # which of its campaigns, the account last
@@ -34,7 +34,7 @@ from metrics.stored_hours import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from connectors.contract import Account
     from metrics.lag import Curve
@@ -109,9 +109,18 @@ class _Usual:
 
 @dataclass(slots=True)
 class Memory:
-    """What is worth keeping from poll to poll: what each account's day is expected to be."""
+    """What is worth keeping from poll to poll: what each account's day is expected to be.
 
+    most: campaigns to learn in one call, though one account at least; None: all that is due. waiting: the
+    accounts that a call left for the next one, of whose day nothing can be said yet. sizes: how many
+    campaigns each account has. lags: the lag curves as of the beginning of an account's day.
+    """
+
+    most: int | None = None
     usual: dict[AccountKey, _Usual] = field(default_factory=dict)
+    waiting: frozenset[AccountKey] = frozenset()
+    sizes: dict[AccountKey, int] = field(default_factory=dict)
+    lags: dict[AccountKey, tuple[date, _Reach, Curve | None]] = field(default_factory=dict)
 
 
 def judge(
@@ -128,9 +137,10 @@ def judge(
     """Every test of the accounts' newest hours, and which of them are signals.
 
     until: each account's watermark, cut to whole hours of its clock. Accounts that delivered nothing in
-    seven weeks are left out. as_of: `now`, to judge a past moment by nothing but what was known then.
-    method: how spend is expected; other than by bands, spend alone is tested, and a decomposition judges
-    accounts alone. A memory is of one method. stored: the newest hours, where others read them too.
+    seven weeks are left out, as are those that are still `waiting` to be learned. as_of: `now`, to judge a
+    past moment by nothing but what was known then. method: how spend is expected; other than by bands, spend
+    alone is tested, and a decomposition judges accounts alone. A memory is of one method. stored: the newest
+    hours, where others read them too.
     """
     until = {key: end for key, end in until.items() if key in known}
     days = {key: local_day(end, known[key].timezone) for key, end in until.items()}
@@ -140,14 +150,31 @@ def judge(
         for key, day in days.items()
         if (kept := memory.usual.get(key)) is None or (kept.day, kept.reach) != (day, reach[key])
     ]
-    for key in due:
+    chosen = _slice(warehouse, due, until, memory)
+    for key in chosen:
         kept = memory.usual.setdefault(key, _Usual())
         if kept.reach != reach[key]:
             kept.expected.clear()
         kept.reach = reach[key]
-    if due:
-        _learn(warehouse, known, {key: days[key] for key in due}, memory, now=now, as_of=as_of, method=method)
-    usual = {key: memory.usual[key] for key in until if memory.usual[key].reference is not None}
+    if chosen:
+        _learn(
+            warehouse,
+            known,
+            {key: days[key] for key in chosen},
+            memory,
+            lags=_lags(warehouse, known, {key: (days[key], reach[key]) for key in due}, memory),
+            now=now,
+            as_of=as_of,
+            method=method,
+        )
+    memory.waiting = frozenset(
+        key for key in due if (kept := memory.usual.get(key)) is None or kept.day != days[key]
+    )
+    usual = {
+        key: kept
+        for key in until
+        if key not in memory.waiting and (kept := memory.usual[key]).reference is not None
+    }
     cells = {key: newest(known[key].timezone, until[key]) for key in usual}
     stored = stored or NewestHours(warehouse, as_of)
     read_at = [kept.older.read for kept in usual.values() if kept.older]
@@ -206,6 +233,7 @@ def _learn(
     days: Mapping[AccountKey, date],
     memory: Memory,
     *,
+    lags: Mapping[AccountKey, Curve],
     now: datetime,
     as_of: datetime | None,
     method: Method,
@@ -215,7 +243,6 @@ def _learn(
         key: clock(known[key].timezone, day - HISTORY_DAYS * _DAY, day - _DAY) for key, day in days.items()
     }
     facts = Facts(warehouse, cells, as_of)
-    lags = _lags(warehouse, known, days)
     seen = Seen(warehouse, now, HISTORY_DAYS * _DAY + _REACH)
     for key, day in days.items():
         kept = memory.usual[key]
@@ -259,15 +286,50 @@ def _of(method: Method, hours: Hours) -> Hours:
     return replace(hours, **sums)
 
 
-def _lags(
-    warehouse: Warehouse, known: Mapping[AccountKey, Account], days: Mapping[AccountKey, date]
-) -> dict[AccountKey, Curve]:
-    """Each account's lag curve as of the day's beginning: what goes wrong today is not what is usual."""
-    begins: dict[datetime, list[AccountKey]] = {}
-    for key, day in days.items():
-        midnight = datetime.combine(day, time(), known[key].timezone).astimezone(UTC)
-        begins.setdefault(midnight, []).append(key)
-    found: dict[AccountKey, Curve] = {}
-    for moment, keys in begins.items():
-        found |= curves(warehouse, {key: known[key] for key in keys}, moment)
+def _slice(
+    warehouse: Warehouse,
+    due: Sequence[AccountKey],
+    until: Mapping[AccountKey, datetime],
+    memory: Memory,
+) -> list[AccountKey]:
+    """Those of the due that are learned now: first those of which nothing is known."""
+    if memory.most is None or not due:
+        return list(due)
+    if not set(due) <= memory.sizes.keys():
+        rows = warehouse.query(
+            """SELECT source, account, count(DISTINCT campaign) AS campaigns FROM delivery
+            WHERE hour >= $since GROUP BY ALL""",
+            {"since": min(until.values()) - timedelta(hours=RECENT_HOURS)},
+        ).to_pylist()
+        memory.sizes = dict.fromkeys(until, 0)
+        memory.sizes |= {(row["source"], row["account"]): row["campaigns"] for row in rows}
+    ordered = sorted(due, key=lambda key: (key in memory.usual, key))
+    found: list[AccountKey] = []
+    total = 0
+    for key in ordered:
+        total += memory.sizes[key]
+        if found and total > memory.most:
+            break
+        found.append(key)
     return found
+
+
+def _lags(
+    warehouse: Warehouse,
+    known: Mapping[AccountKey, Account],
+    due: Mapping[AccountKey, tuple[date, _Reach]],
+    memory: Memory,
+) -> dict[AccountKey, Curve]:
+    """Each account's lag curve as of the day's beginning: what goes wrong today is not what is usual.
+
+    One question answers for all accounts of a midnight: those that wait are learned with the others.
+    """
+    begins: dict[datetime, list[AccountKey]] = {}
+    for key, (day, reach) in due.items():
+        if key not in memory.lags or memory.lags[key][:2] != (day, reach):
+            midnight = datetime.combine(day, time(), known[key].timezone).astimezone(UTC)
+            begins.setdefault(midnight, []).append(key)
+    for moment, keys in begins.items():
+        found = curves(warehouse, {key: known[key] for key in keys}, moment)
+        memory.lags |= {key: (*due[key], found.get(key)) for key in keys}
+    return {key: lag for key in due if (lag := memory.lags[key][2]) is not None}

@@ -55,11 +55,14 @@ def median(values: Floats, use: Bools, axis: int) -> Floats:
     """The median along an axis of what `use` marks, NaN where it marks nothing."""
     if not values.shape[axis]:
         return np.full(values.sum(axis).shape, np.nan)
-    ordered = np.sort(np.where(use, values, np.inf), axis=axis)
-    count = np.broadcast_to(use, values.shape).sum(axis, keepdims=True)
-    low = np.take_along_axis(ordered, np.maximum(count - 1, 0) // 2, axis)
-    high = np.take_along_axis(ordered, np.minimum(count // 2, values.shape[axis] - 1), axis)
-    return np.asarray(np.where(count > 0, (low + high) / 2, np.nan).squeeze(axis))
+    marked = np.where(use, values, np.inf)
+    # Sorted where they lie side by side: across an array it takes several times as long.
+    ordered = np.ascontiguousarray(np.moveaxis(marked, axis, -1))
+    ordered.sort(axis=-1)
+    count = np.moveaxis(np.broadcast_to(use, values.shape), axis, -1).sum(-1, keepdims=True)
+    low = np.take_along_axis(ordered, np.maximum(count - 1, 0) // 2, -1)
+    high = np.take_along_axis(ordered, np.minimum(count // 2, ordered.shape[-1] - 1), -1)
+    return np.asarray(np.where(count > 0, (low + high) / 2, np.nan).squeeze(-1))
 
 
 def rolled(values: Floats, window: int) -> Floats:
@@ -83,7 +86,7 @@ def spend_expected(rates: Floats, weekdays: Ints, weekday: int) -> Floats:
     totals = rates.sum(2)
     active = totals > 0
     level = np.stack(
-        [median(totals, active & (weekdays == day)[None], 1) for day in range(7)], axis=1
+        [median(totals[:, weekdays == day], active[:, weekdays == day], 1) for day in range(7)], axis=1
     )  # (entities, 7)
     level = np.where(np.isnan(level), median(totals, active, 1)[:, None], level)
     ratio = totals[:, -7:] / np.maximum(level[:, weekdays[-7:]], _TINY)
@@ -96,7 +99,7 @@ def spend_expected(rates: Floats, weekdays: Ints, weekday: int) -> Floats:
     shares = rates / np.maximum(totals, _TINY)[..., None]
     kind = (weekdays >= 5) == (weekday >= 5)
     pooled = median(shares, active[..., None], 1)
-    own = median(shares, (active & kind[None])[..., None], 1)
+    own = median(shares[:, kind], active[:, kind, None], 1)
     days = (active & kind[None]).sum(1)[:, None]
     trust = days / (days + _PRIOR_DAYS)
     share = np.where(days > 0, trust * np.nan_to_num(own) + (1 - trust) * pooled, pooled)

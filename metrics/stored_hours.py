@@ -19,7 +19,7 @@ from connectors.rows import DayTotal, Delivery
 from metrics import watch
 from metrics.cohorts import looks, midnights
 from metrics.lag import Curve, Looks
-from metrics.newest_hours import NewestHours
+from metrics.newest_hours import read
 from metrics.reference import RECENT_HOURS, Hours
 from warehouse import ledger
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from connectors.contract import Account
+    from metrics.newest_hours import NewestHours
     from metrics.windows import AccountKey
     from warehouse.store import Warehouse
 
@@ -72,6 +73,14 @@ class Cells:
     def born(self, lag: Curve) -> Floats:
         """When the cohort of each began, from which the ages of a lag curve count."""
         return self.start if lag.cohort == "hour" else self.midnight
+
+    def place(self, hour: Floats) -> Ints:
+        """In which of them each hour (since 1970, as begun) lies, -1 for none. Clocks go by quarter hours."""
+        quarters = np.round(np.append(self.start, self.start[-1] + self.length[-1]) * 4).astype(np.int64)
+        of = np.repeat(np.arange(len(self.start)), np.diff(quarters))
+        at = np.round(hour * 4).astype(np.int64) - quarters[0]
+        inside = (at >= 0) & (at < len(of))
+        return np.where(inside, of[np.where(inside, at, 0)], -1)
 
     def cut(self, cells: slice) -> Cells:
         """Some of them."""
@@ -137,7 +146,7 @@ class Facts:
     """Clicks, spend and conversions of accounts in cells of their clocks, asked of the warehouse at once.
 
     counted: days, up to the newest, whose conversions are needed; None: all. stored: what was read of them,
-    by whoever asks for the same more than once.
+    by whoever asks for the same more than once; else these accounts' alone are read.
     """
 
     def __init__(
@@ -153,12 +162,15 @@ class Facts:
         self._rows: dict[AccountKey, tuple[list[str], Ints, Floats, Floats]] = {}
         if not cells:
             return
-        stored = stored or NewestHours(warehouse, as_of)
-        table = stored.since(_moment(min(one.start[0] for one in cells.values())))
-        for key, campaigns, sizes, columns in _listed(table, ("hour", "clicks", "cost", "conversions")):
-            if key in cells:
-                hour, *measures = (one.to_numpy(zero_copy_only=False).astype(float) for one in columns)
-                self._rows[key] = campaigns, sizes, hour, np.stack(measures)
+        first = _moment(min(one.start[0] for one in cells.values()))
+        rows = stored.since(first) if stored else read(warehouse, first, as_of, cells.keys())
+        owner = [one[:2] for one in rows.campaigns]
+        for low, high in pairwise(_edges(owner)):
+            if (key := owner[low]) in cells:
+                part = slice(int(rows.edges[low]), int(rows.edges[high]))
+                measures = np.stack([rows.clicks[part], rows.cost[part], rows.conversions[part]])
+                names = [one[2] for one in rows.campaigns[low:high]]
+                self._rows[key] = names, np.diff(rows.edges[low : high + 1]), rows.hour[part], measures
 
     def campaigns(self, key: AccountKey) -> tuple[str, ...]:
         """Those of an account that delivered in its cells, in order."""
@@ -182,8 +194,8 @@ class Facts:
         if key in self._rows:
             names, sizes, hour, measures = self._rows[key]
             row = np.repeat(_rows(names, campaigns), sizes)
-            place = np.searchsorted(cells.start, hour + 1e-6) - 1
-            inside = (row >= 0) & (place >= 0) & (hour < self._reach(key)[1])
+            place = cells.place(hour)
+            inside = (row >= 0) & (place >= 0)
             flat = row[inside] * shape[1] + place[inside]
             clicks, cost, conversions = (
                 np.bincount(flat, np.nan_to_num(one[inside]), shape[0] * shape[1])
@@ -357,8 +369,12 @@ def _listed(
         lists.append(found.chunk(0) if isinstance(found, pa.ChunkedArray) else found)
     ends = lists[0].offsets.to_numpy() if owner else np.zeros(1, dtype=np.int64)
     values = [one.values for one in lists]
-    edges = [n for n in range(len(owner)) if n == 0 or owner[n] != owner[n - 1]] + [len(owner)]
-    for low, high in pairwise(edges):
+    for low, high in pairwise(_edges(owner)):
         part = slice(int(ends[low]), int(ends[high]))
         sizes = np.diff(ends[low : high + 1]).astype(np.int64)
         yield owner[low], campaigns[low:high], sizes, [one[part] for one in values]
+
+
+def _edges(owner: Sequence[AccountKey]) -> list[int]:
+    """Where each account's rows begin, and the last one's end."""
+    return [n for n in range(len(owner)) if n == 0 or owner[n] != owner[n - 1]] + [len(owner)]

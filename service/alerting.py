@@ -278,6 +278,8 @@ class Alerting:
                 self._hold(asked)
             raise
         self._failed = 0
+        if self._memory.behind:  # the next pass learns, and judges, what this one left
+            self._dirty.set()
         return due
 
     def _back_off(self) -> float:

@@ -86,7 +86,10 @@ class Anomaly(Condition):
         if self.of == "mix":
             return {key: one.until for (key, _), one in scene.mixes.items()}
         # What arrives is judged by the clock of the polls, all else by the watermark.
-        return scene.polled() if self.of == "conversions" else scene.at
+        moments = scene.polled() if self.of == "conversions" else scene.at
+        # Of whose day is not learned yet nothing was said in this pass, be it good or bad.
+        waiting = scene.unlearned(self.method)
+        return {key: at for key, at in moments.items() if key not in waiting}
 
     def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
         if self.of == "mix":

@@ -13,10 +13,12 @@ from alerts.judge import judge
 from alerts.routes import Routing
 from alerts.scene import Memory, Scene
 from connectors.contract import Window
-from metrics.compute import answer
+from metrics import hourly
+from metrics.compute import evaluate
 from metrics.model import load
 from service import rules
 from tests.alerts.conftest import EVERY, NOW, settled
+from tests.metrics.conftest import total
 
 HOUR = timedelta(hours=1)
 LATER = NOW + HOUR
@@ -113,24 +115,72 @@ def test_what_a_rule_means_is_asked_again_once_a_campaign_has_another_name(world
     assert (later.selected(scope).tolist(), later.selected(scope_by_id).tolist()) == ([False], [True])
 
 
+def by_question(world, scene, name, hours, skip):
+    """The same by a question of its own."""
+    until = {key: at - skip * HOUR for key, at in scene.until.items()}
+    asked = {key: Window(at - hours * HOUR, at) for key, at in until.items()}
+    table = evaluate(world.warehouse, [load()[name]], asked, ("source", "account", "campaign"))
+    assert table["campaign"].to_pylist() == [one.campaign for one in scene.campaigns.labels]
+    return table[name].to_numpy()
+
+
 def test_all_rules_ask_for_their_sums_by_one_question(world, tmp_path, monkeypatch):
     world.campaign_of("a")
     world.scene()
     asked = []
-
-    def counted(*args):
-        asked.append(args)
-        return answer(*args)
-
-    monkeypatch.setattr("alerts.scene.answer", counted)
+    whole = hourly.Sums._read
+    monkeypatch.setattr("alerts.scene.answer", None)
+    monkeypatch.setattr(hourly.Sums, "_read", lambda *args: asked.append(1) or whole(*args))
     shipped = rules.load(tmp_path, Routing(), load())
     scene = at(world, NOW, Memory())
     judge(scene, shipped, {})
     assert len(asked) == 1
-    # The same by questions of their own.
     for name, hours, skip in {one for rule in shipped for one in rule.condition.sums}:
-        alone = at(world, NOW, Memory()).sums((name,), hours, skip)[name]
-        np.testing.assert_array_equal(scene.sums((name,), hours, skip)[name], alone)
+        found, expected = scene.sums((name,), hours, skip)[name], by_question(world, scene, name, hours, skip)
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+WANTED = [
+    ("conversions", 24, 0),
+    ("conversions", 3, 0),
+    ("cpa", 72, 0),
+    ("cpl", 168, 24),
+    ("spend", 168, 0),
+]
+
+
+@pytest.mark.parametrize("source", ["google_ads", "meta_ads"])
+def test_sums_that_are_kept_are_those_of_a_question_whatever_was_restated(world, source):
+    """Of one source conversions come by the hour; the other's are of the day, spread over its hours."""
+    world.account(source, "a")
+    world.campaign_of("a")
+    by_hour = source == "google_ads"
+
+    def told(now, conversions):
+        window = Window(NOW - timedelta(days=40), now)
+        rows = [
+            row if by_hour else replace(row, conversions=None, conversion_value=None) for row in world.rows
+        ]
+        world.reply(source, "a", rows, seen_at=now, window=window)
+        if not by_hour:
+            days = sorted({row.day for row in rows})
+            totals = [total("a", str(day), conversions=conversions, category="lead") for day in days]
+            world.reply(source, "a", totals, seen_at=now, window=window)
+
+    memory = Memory()
+    seen = []
+    for step, (back, clicks, conversions) in enumerate([(1, 20, 6), (5, 41, 6), (75, 60, 6), (3, 90, 8)]):
+        now = NOW + step * HOUR
+        if step:
+            world.set("a", 1 - step, clicks=20, cost=10, conversions=1)  # the hour that has come
+        world.set("a", back, clicks=clicks, cost=3.0 * clicks, conversions=2)
+        told(now, conversions)
+        scene = at(world, now, memory)
+        for one in WANTED:
+            found = scene.sums((one[0],), *one[1:])[one[0]]
+            np.testing.assert_allclose(found, by_question(world, scene, *one), rtol=1e-12)
+            seen.append(found[0])
+    assert len(set(seen)) > 12  # they did change
 
 
 def test_a_metric_that_cannot_be_told_silences_no_other_rule(world):
