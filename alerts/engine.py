@@ -206,8 +206,10 @@ class Engine:
     def _group(self, key: Key) -> Group:
         rule = self._rule(key)
         assert rule is not None  # what has none is an orphan, which does not fire
-        routes = rule.routes if rule.severity is key.severity else None
-        return Group(rule.owner, key.labels.source, key.labels.account, key.severity, routes or ())
+        own = rule.severity is key.severity  # else it is the engine's own word about the rule
+        site = rule.condition.site(key.labels) if own else ""
+        account = ("", "") if site else key.labels[:2]
+        return Group(rule.owner, *account, key.severity, (own and rule.routes) or (), site)
 
     def _rule(self, key: Key) -> Rule | None:
         """The rule that an instance is of, or is about; None where it is gone."""

@@ -141,15 +141,18 @@ class Words:
             return facts
         if notice.reason is Reason.FLAPPING:
             facts.append(Fact("From now on", "told in the digest only, until an hour was quiet"))
-        facts += self._page(rule, lead, currency, now)
+        facts += self._page(rule, lead, now)
         facts += self._why(rule, told)
         facts += self._changed(lead, now)
         if rule is not None and rule.runbook:
             facts.append(Fact("What to do", rule.runbook))
         return facts
 
-    def _page(self, rule: Rule | None, lead: Instance, currency: str, now: datetime) -> list[Fact]:
-        """What a page that is down answers; the ads that lead to it, and what they cost an hour."""
+    def _page(self, rule: Rule | None, lead: Instance, now: datetime) -> list[Fact]:
+        """What a page that is down answers; the ads that lead to it, and what they cost an hour.
+
+        These are of all accounts, for what is wrong with a site is told once.
+        """
         if rule is None or rule.condition.kind != "landing_page":
             return []
         labels = lead.key.labels
@@ -158,9 +161,9 @@ class Words:
         )["words"][0].as_py()
         found = [Fact("Found", met)] if met else []
         paying = [
-            f"{payer.name}, {payer.ads} ad{'s' if payer.ads != 1 else ''}, {money(payer.an_hour, currency)}/h"
+            f"{payer.name}, {payer.ads} ad{'s' if payer.ads != 1 else ''}, "
+            f"{money(payer.an_hour, payer.currency)}/h"
             for payer in payers(self._warehouse, self._metrics, now).get(labels.part, ())
-            if (payer.source, payer.account) == (labels.source, labels.account)
         ]
         more = [f"and {len(paying) - _MOST_PAYERS} more"] if len(paying) > _MOST_PAYERS else []
         return [*found, Fact("Paid for by", "; ".join(paying[:_MOST_PAYERS] + more))] if paying else found

@@ -17,13 +17,17 @@ __all__ = ["Acknowledged", "Alert", "Group", "Incident", "Notice", "Silence", "a
 
 
 class Group(NamedTuple):
-    """What makes alerts one incident: the same owner, account and severity, told to the same receivers."""
+    """What makes alerts one incident: the same owner, account and severity, told to the same receivers.
+
+    site: what is wrong with a website is one incident for all accounts that pay for it, and of none of them.
+    """
 
     owner: str
     source: str
     account: str
     severity: Severity
     routes: tuple[Receiver, ...]
+    site: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def card(
                 st.markdown(f"**{f.plain(money)}** an hour", width="content")
         parts = [
             _incident.since(incident, members, now),
-            f.plain(account.name) if account else "",
+            f.plain(account.name if account else incident.group.site),
             of.workspace.sources.get(incident.group.source, ""),
             f"owner {f.plain(incident.group.owner)}",
         ]

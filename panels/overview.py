@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from operator import itemgetter
@@ -10,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from alerts.engine import Engine
 from alerts.incident import Incident
 from metrics import pacing
 from metrics.windows import AccountKey
@@ -90,7 +92,14 @@ def grave(of: Process, shown: Figures | None) -> list[Incident]:
     if of.alerts is None or shown is None or shown.view.as_of is not None:
         return []
     found, _ = _incident.split(of.alerts.records.open_incidents())
-    return [one for one in found if (one.group.source, one.group.account) in shown.view.windows]
+    return [one for one in found if _concerns(of.alerts, one, shown.view.windows)]
+
+
+def _concerns(engine: Engine, incident: Incident, accounts: Collection[AccountKey]) -> bool:
+    """Whether an incident is about one of these accounts; what is about a site is, by who pays for it."""
+    if incident.group.account:
+        return (incident.group.source, incident.group.account) in accounts
+    return any(one.key.labels[:2] in accounts for one in engine.records.members(incident.id))
 
 
 def attention(

@@ -45,6 +45,7 @@ def shown(alerting: Alerting) -> dict[str, Any]:
                 "owner": one.group.owner,
                 "source": one.group.source,
                 "account": one.group.account,
+                "site": one.group.site,
                 "severity": str(one.group.severity),
                 "opened": one.opened.isoformat(),
                 "acknowledged": one.acknowledged.by if one.acknowledged else None,

@@ -115,6 +115,10 @@ class Condition(Part):
         """The currency of a series that is no account's; "": its account's."""
         return ""
 
+    def site(self, labels: Labels) -> str:  # noqa: ARG002  # for kinds about websites
+        """The website that a series is about, whichever accounts pay for it; "": it is about its account."""
+        return ""
+
     def like(self, other: Condition) -> Condition:  # noqa: ARG002  # for kinds that are given more
         """This, with what another of its kind was given beside its figures."""
         return self

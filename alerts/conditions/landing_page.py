@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -33,8 +34,8 @@ PAGES: Final = ("landing_pages", "pages")
 class LandingPage(Condition):
     """`failures` looks at a page in a row that failed; a page that could not be asked counts as unknown.
 
-    One series an account whose running ads lead to the page, for the account's owner pays for it; a page that
-    no ad leads to is a series of its own.
+    One series an account whose running ads lead to the page, for it pays for that; a page that no ad leads to
+    is a series of its own. Those of one site are told together.
     """
 
     measures: ClassVar[Unit] = "count"
@@ -48,6 +49,9 @@ class LandingPage(Condition):
         if mark is None or mark.polled_at is None:
             return {}
         return dict.fromkeys([*scene.accounts, PAGES], mark.polled_at)
+
+    def site(self, labels: Labels) -> str:
+        return urlsplit(labels.part).netloc.removeprefix("www.")
 
     def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
         rows = scene.ask(

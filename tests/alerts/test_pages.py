@@ -14,7 +14,7 @@ from alerts.observation import Labels, Result
 from connectors.contract import Window
 from connectors.rows import AccountRow, Ad
 from connectors.web_rows import PageCheck
-from tests.alerts.conftest import NOW
+from tests.alerts.conftest import NOW, hour, named
 from tests.alerts.test_explain import rule, told  # noqa: F401  # a fixture
 
 URL = "https://www.shop.test/boots"
@@ -62,6 +62,36 @@ def test_one_that_never_was_well_fails_since_the_first_look(world, looked):
     looked(*[replace(WORKS, failure="status", status=503)] * 4)
     (page,) = judged(world)
     assert (page.said, page.began) == ("Page down: answers 503", NOW - timedelta(minutes=15))
+
+
+def test_what_is_wrong_with_a_site_is_told_once_though_two_accounts_pay_for_it(world, looked, told):  # noqa: F811
+    world.reply("meta_ads", "b", [named("boots", "Boots")])
+    world.reply("meta_ads", "b", [Ad("boots", "s", "2", "Set", "Boots", "enabled", "", URL)])
+    world.reply("meta_ads", "b", [hour("boots", "2026-11-10T14:00", cost=48)], seen_at=NOW)
+    looked(WORKS, UNTAGGED, UNTAGGED)
+    (message,) = told([rule(kind="landing_page")])
+    # 12 an hour by Google; by Meta 48 in the one hour of the last day.
+    assert message.headline == "Tag missing on page · €14.00/h · shop.test/boots, Shop (Google Ads) + 1 more"
+    assert [m.text for m in message.members] == [
+        "shop.test/boots, Shop (Google Ads) · Tag missing on page · €12.00/h",
+        "shop.test/boots, Shop (Ads Manager) · Tag missing on page · €2.00/h",
+    ]
+    assert dict(message.facts)["Paid for by"] == "Boots, 1 ad, €12.00/h; Boots, 1 ad, €2.00/h"
+
+
+def test_two_sites_are_two_matters(world, looked, told):  # noqa: F811
+    other = "https://www.other.test/boots"
+    world.reply(
+        "google_ads",
+        "a",
+        [
+            Ad("boots", "g", "1", "Group", "Boots", "enabled", "", URL),
+            Ad("boots", "g", "2", "Group", "Boots", "enabled", "", other),
+        ],
+    )
+    looked(*(replace(UNTAGGED, url=url) for url in (URL, other, URL, other)))
+    messages = told([rule(kind="landing_page")])
+    assert sorted(m.headline.split(" · ")[2].split("/")[0] for m in messages) == ["other.test", "shop.test"]
 
 
 def test_the_message_names_the_page_and_which_of_the_accounts_of_one_name_pays(world, looked, told):  # noqa: F811

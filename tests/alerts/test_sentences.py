@@ -103,6 +103,10 @@ NOTIFICATION = {
     ],
     "All rules are evaluated": ["muting::all_rules_are_evaluated_before_anything_is_inhibited"],
     "An incident is": ["notification::each_owner_account_and_severity_is_an_incident_of_its_own"],
+    "What is wrong with a website": [
+        "pages::what_is_wrong_with_a_site_is_told_once_though_two_accounts_pay_for_it",
+        "pages::two_sites_are_two_matters",
+    ],
     "A new one waits": [
         "notification::a_new_incident_waits_30_seconds_for_company",
         "notification::a_new_incident_waits_for_company_since_its_data_were_asked_for",
