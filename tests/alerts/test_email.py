@@ -8,6 +8,7 @@ import smtplib
 import socket
 import ssl
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -243,3 +244,15 @@ def test_the_sandbox_takes_mail_over_tls_from_those_it_knows_alone(up):
         assert server.docmd("MAIL FROM:<a@b.test>")[0] == 530  # authentication required
         with pytest.raises(smtplib.SMTPAuthenticationError):
             server.login("alerts", "guess")
+
+
+def test_a_call_that_hangs_counts_as_perhaps_sent(up, settings, monkeypatch):
+    monkeypatch.setattr("alerts.notify.email._TIMEOUT", 0.5)
+    first = note()
+    up.fault("smtp", "hang", calls=1, seconds=2)
+    began = time.monotonic()
+    with pytest.raises(Retry) as caught:
+        Email(settings).send(first)
+    assert caught.value.perhaps
+    assert time.monotonic() - began < 2
+    assert len(arrived(up, first)) == 1

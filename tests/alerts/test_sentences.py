@@ -1,4 +1,4 @@
-"""Every sentence of docs/alerts.md on states, notification and delivery has its tests: this is the table.
+"""Every sentence of docs/alerts.md on how alerts behave, from a state to a channel, has its tests: the table.
 
 A sentence is named by its beginning, a test by its file and its name, or that of its row. Whoever writes a sentence names
 its tests here, and whoever renames a test does.
@@ -198,7 +198,97 @@ DELIVERY = {
     "A digest asks how": ["digest_words::a_digest_is_no_sign_of_life_of_alerts_that_do_not_work"],
 }
 
-TABLE = {"State": STATE, "Notification": NOTIFICATION, "Delivery": DELIVERY}
+CHANNELS = {
+    "Slack has one message": ["slack::an_incident_is_one_message_and_what_follows_is_its_thread"],
+    "Each message carries": [
+        "slack::an_open_end_is_looked_up_and_never_sent_twice",
+        "slack::a_reply_is_looked_up_in_its_thread",
+        "slack::after_a_fall_the_thread_is_found_by_the_incident",
+    ],
+    "The SDK repeats nothing": [
+        "slack::what_breaks_off_is_sent_once_by_the_sdk",
+        "slack::a_short_rate_limit_is_waited_out_and_a_long_one_left_to_the_outbox",
+    ],
+    "One message a second": [
+        "slack::one_message_a_second_a_channel",
+        "slack::at_the_real_pace_slack_never_has_to_say_no",
+    ],
+    "No message is larger": [
+        "slack_limits::any_message_is_within_slacks_limits",
+        "slack_limits::the_header_counts_as_slack_does",
+        "slack_limits::a_list_that_is_too_long_says_how_much_is_left_out",
+    ],
+    "A chart lies": [
+        "slack::a_chart_lies_in_the_thread_once",
+        "slack::a_chart_that_did_not_get_through_is_sent_when_the_message_is_found",
+    ],
+    "Buttons come back": [
+        "slack::a_button_acts_once_and_says_so_under_the_message",
+        "slack::what_is_submitted_twice_is_done_once",
+        "slack::buttons_are_heard_again_after_slack_closes_the_connection",
+        "sandbox/channels::an_envelope_that_nobody_acknowledges_comes_again",
+    ],
+    "Mail is text": ["email::a_mail_is_text_and_html_with_what_must_be_known"],
+    "Its Message-ID": [
+        "email::two_copies_of_a_mail_are_the_same_mail",
+        "email::what_follows_answers_the_first_mail",
+        "email::a_mail_is_text_and_html_with_what_must_be_known",
+    ],
+    "SMS is one": [
+        "sms::every_text_is_one_part_and_ends_in_its_mark",
+        "sms::a_text_is_found_by_its_mark_alone",
+        "sms::a_text_is_found_among_many",
+    ],
+    "What the provider refuses": [
+        "sms::a_number_that_cannot_hear_stops_and_says_why",
+        "sms::an_open_end_is_looked_up_and_never_sent_twice",
+    ],
+    "Every call of": [
+        "slack::a_call_that_hangs_counts_as_perhaps_sent",
+        "email::a_call_that_hangs_counts_as_perhaps_sent",
+        "sms::a_call_that_hangs_counts_as_perhaps_sent",
+    ],
+    "Anything else": [
+        "apprise::an_address_hears_by_its_name",
+        "apprise::channels_are_built_from_their_settings",
+    ],
+}
+
+THRESHOLDS = {
+    "The three thresholds": [
+        "shipped::the_thresholds_as_they_are_worded_are_information",
+        "conditions::a_plain_threshold_is_read_as_it_is_worded",
+        "notification::info_is_told_once",
+    ],
+    "What calls people": [
+        "shipped::spend_calls_people_by_two_windows_the_end_of_the_day_and_persistence",
+        "conditions::pace_needs_both_windows_the_end_of_the_day_and_money",
+        "conditions::pace_of_six_hours_and_one",
+    ],
+}
+
+CLOCK = {
+    "A job that comes late": ["service/scheduler::no_run_is_dropped_doubled_or_scheduled_twice"],
+    "Polls run in UTC": ["service/scheduler::polls_are_never_further_apart_than_was_promised"],
+    "Nothing of the schedule": ["service/scheduler::no_run_is_dropped_doubled_or_scheduled_twice"],
+    "A fetch that hangs": [
+        "service/poll::a_hang_costs_its_deadline_and_nobody_else",
+        "service/scheduler::what_is_stuck_is_told",
+    ],
+    "A digest is written": [
+        "digest_sending::each_receiver_hears_once_a_date_whatever_happens",
+        "digest_sending::a_clock_change_makes_no_digest_twice_and_loses_none",
+    ],
+}
+
+TABLE = {
+    "State": STATE,
+    "Notification": NOTIFICATION,
+    "Delivery": DELIVERY,
+    "Channels": CHANNELS,
+    "Thresholds": THRESHOLDS,
+    "Clock": CLOCK,
+}
 
 
 def sentences(section):

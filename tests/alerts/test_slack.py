@@ -266,6 +266,29 @@ def test_at_the_real_pace_slack_never_has_to_say_no(tmp_path, book):
         assert len(channels.slack()) == 4
 
 
+def test_a_call_that_hangs_counts_as_perhaps_sent(up, settings, book, monkeypatch):
+    monkeypatch.setattr("alerts.notify.slack._TIMEOUT", 0.5)
+    first = message()
+    up.fault("slack", "hang", calls=1, seconds=2, only="chat.postMessage")
+    began = time.monotonic()
+    with pytest.raises(Retry) as caught:
+        Slack(settings, Threads(book)).send(first)
+    assert caught.value.perhaps
+    assert time.monotonic() - began < 2
+    assert len(of(up, first.incident)[0]) == 1
+
+
+@pytest.mark.parametrize("fault", ["drop_before", "drop_after"])
+def test_what_breaks_off_is_sent_once_by_the_sdk(up, slack, fault):
+    first = message()
+    up.fault("slack", fault, only="chat.postMessage", calls=2)
+    with pytest.raises(Retry):
+        slack.send(first)
+    # The second fault was never met: nobody called again.
+    assert [f["calls"] for f in up.calm()] == [1]
+    assert len(of(up, first.incident)[0]) == (fault == "drop_after")
+
+
 # -- buttons
 
 PEOPLE = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import requests
 from hypothesis import given
@@ -182,3 +184,15 @@ def test_a_long_headline_keeps_its_beginning():
     body = compose(text(headline="Overspend €240/h " + "x" * 300))
     assert body.startswith("Overspend €240/h xxx")
     assert segments(body) == (1, "GSM-7")
+
+
+def test_a_call_that_hangs_counts_as_perhaps_sent(up, settings, monkeypatch):
+    monkeypatch.setattr("alerts.notify.sms._TIMEOUT", (5, 0.5))
+    first = text(to="+4915100000077")
+    up.fault("twilio", "hang", calls=1, seconds=2, only="create")
+    began = time.monotonic()
+    with pytest.raises(Retry) as caught:
+        Sms(settings).send(first)
+    assert caught.value.perhaps
+    assert time.monotonic() - began < 2
+    assert sum(mark(first.key) in m["body"] for m in up.sms()) == 1
