@@ -21,6 +21,7 @@ __all__ = [
     "EFFECTS",
     "EXPERIMENTS",
     "EXPERIMENT_EFFECTS",
+    "GOALS",
     "MOST_CHANGES",
     "RECOMMENDATIONS",
     "SEGMENT_DELIVERY",
@@ -175,6 +176,7 @@ EXPERIMENTS = Query(
         "experiment.status",
         "experiment.start_date",
         "experiment.end_date",
+        "experiment.goals",
         "experiment_arm.resource_name",
         "experiment_arm.name",
         "experiment_arm.control",
@@ -194,10 +196,42 @@ EFFECTS = {
         "metrics.conversion_value_per_cost_p_value",
         "metrics.conversion_value_per_cost_margin_of_error",
     ),
+    "spend": (
+        "metrics.cost_micros_change_point_estimate",
+        "metrics.cost_micros_p_value",
+        "metrics.cost_micros_margin_of_error",
+    ),
+    "revenue": (
+        "metrics.conversion_value_change_point_estimate",
+        "metrics.conversion_value_p_value",
+        "metrics.conversion_value_margin_of_error",
+    ),
+    "clicks": (
+        "metrics.clicks_point_estimate",
+        "metrics.clicks_p_value",
+        "metrics.clicks_margin_of_error",
+    ),
+    "impressions": (
+        "metrics.impressions_point_estimate",
+        "metrics.impressions_p_value",
+        "metrics.impressions_margin_of_error",
+    ),
 }
-"""What Google says of an experiment's effect on a metric: its estimate, p-value and margin, unset while there
-is too little to go by. Of conversion rates it says nothing.
+"""What Google says of an experiment's effect on a metric: its estimate (treatment / control - 1), p-value and
+margin, unset while there is too little to go by. Of conversion rates, click-through rates and the price of a
+click it says nothing, and of conversions by how many they differ, not by how much of the control's.
 """
+
+GOALS = {
+    "CONVERSIONS_PER_INTERACTION_RATE": "conversion_rate",
+    "COST_PER_CONVERSION": "cpa",
+    "CONVERSIONS_VALUE_PER_COST": "roas",
+    "AVERAGE_CPC": "cpc",
+    "CTR": "ctr",
+    "COST": "spend",
+    "CONVERSION_VALUE": "revenue",
+}
+"""What an experiment may be about, by our names; what is not here has Google's own, in small letters."""
 
 EXPERIMENT_EFFECTS = Query(
     "experiment",

@@ -262,7 +262,10 @@ def _said(field: str, side: Mapping[str, Any]) -> str:
 
 
 def experiment(node: Node, account: Account, now: datetime) -> list[Experiment]:
-    """The arms of an A/B test. Meta marks no control in a split test: where no cell is one, the first is."""
+    """The arms of an A/B test. Meta marks no control in a split test: where no cell is one, the first is.
+
+    Meta finds the winner by the lowest cost per result.
+    """
     cells = node.get("cells", {}).get("data", ())
     starts, ends = moment(node.get("start_time")), moment(node.get("end_time"))
     controls = [cell for cell in cells if float(cell.get("control_percentage") or 0) > 0]
@@ -285,6 +288,7 @@ def experiment(node: Node, account: Account, now: datetime) -> list[Experiment]:
             campaigns=",".join(sorted(_campaigns(cell))),
             starts=_day(node.get("start_time"), account.timezone),
             ends=_day(node.get("end_time"), account.timezone),
+            goals="cpa:decrease",
         )
         for cell in cells
     ]

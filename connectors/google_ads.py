@@ -329,6 +329,8 @@ class GoogleAds(Connector):
     @stream(Experiment, every=6 * _HOURS)
     def experiments(self, account: Account, window: Window) -> Iterator[Batch]:  # noqa: ARG002  # as it is now
         """Every arm of every experiment."""
+        from connectors._google_goals import read  # noqa: PLC0415  # imports protobuf
+
         for columns in self._search(gaql.EXPERIMENTS, account):
             yield [
                 Experiment(
@@ -342,6 +344,7 @@ class GoogleAds(Connector):
                     campaigns=",".join(sorted(map(cells.id_of, row["experiment_arm.campaigns"]))),
                     starts=cells.day(row["experiment.start_date"]),
                     ends=cells.day(row["experiment.end_date"]),
+                    goals=read(row["experiment.goals"], self.settings.api_version),
                 )
                 for row in cells.rows(columns)
             ]

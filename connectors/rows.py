@@ -294,13 +294,17 @@ class Experiment(Row):
     """Comma-separated ids, sorted."""
     starts: date | None = None
     ends: date | None = None
+    goals: str = ""
+    """What the source judges it by, first the first: comma-separated, each `metric:direction`, a metric by
+    our name where there is one, a direction in the source's words: increase, no_change_or_decrease …
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class ExperimentEffect(Row):
     """What the source itself says an A/B test changed, one row a metric: treatment over control, less one.
 
-    metric: cpa or roas. margin: half its confidence interval. p_value: for one look at a time that was fixed
+    metric: by our name. margin: half its confidence interval. p_value: for one look at a time that was fixed
     beforehand, as sources work it out.
     """
 

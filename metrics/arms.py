@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-__all__ = ["Arm", "Effect", "Fixed", "compare_arms", "compare_logs", "fixed"]
+__all__ = ["Arm", "Effect", "Fixed", "compare_arms", "compare_logs", "compare_totals", "fixed"]
 
 Side = Literal["two-sided", "greater", "less"]
 
@@ -118,6 +118,22 @@ def compare_logs(a: Arm, b: Arm) -> Effect:
         return replace(plain, estimate=float("nan"), error=0.0, relative=True)
     error = float(np.sqrt(va / a.mean**2 + vb / b.mean**2))
     return replace(plain, estimate=float(np.log(b.mean / a.mean)), error=error, relative=True)
+
+
+def compare_totals(a: npt.ArrayLike, b: npt.ArrayLike, shares: tuple[float, float] = (0.5, 0.5)) -> Effect:
+    """The log of B's total over A's, each over its share of the traffic; one element a unit.
+
+    Both arms live through the same hours, so that a unit is a pair: what it adds to the difference of the
+    logs, linearised (delta method). Unknown where a total is not above 0, or there is one unit.
+    """
+    ours, theirs = np.asarray(b, dtype=float), np.asarray(a, dtype=float)
+    n, one, other = len(ours), float(ours.sum()), float(theirs.sum())
+    if n < 2 or one <= 0 or other <= 0:
+        return Effect(float("nan"), 0.0, 2.0 * n, float(max(n - 1, 0)), relative=True)
+    parts = ours / one - theirs / other
+    error = float(np.sqrt(n / (n - 1) * float(parts @ parts)))
+    estimate = float(np.log(one / other * shares[0] / shares[1]))
+    return Effect(estimate, error, 2.0 * n, float(n - 1), relative=True)
 
 
 @dataclass(frozen=True, slots=True)

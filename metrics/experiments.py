@@ -8,7 +8,7 @@ the two. `metrics.verdict` says what follows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Final
@@ -19,13 +19,13 @@ import numpy.typing as npt
 from connectors.contract import Account, Window
 from metrics import page_arms, windows
 from metrics.compute import series
-from metrics.model import load
+from metrics.model import Metric
 from metrics.platform_effects import Beside, beside, told
 from metrics.verdict import Data, Judgement, Ratio, Rules, judge
 from metrics.windows import AccountKey
 from warehouse.store import Warehouse
 
-__all__ = ["METRICS", "Group", "Result", "Test", "platform_tests", "read", "resolve", "results"]
+__all__ = ["METRICS", "TOTALS", "Group", "Result", "Test", "platform_tests", "read", "resolve", "results"]
 
 Floats = npt.NDArray[np.float64]
 CampaignKey = tuple[str, str, str]
@@ -44,6 +44,21 @@ METRICS: Final[Mapping[str, Ratio]] = {
 }
 """What a test can be about: ratios of sums, so that arms of unlike size compare."""
 
+TOTALS: Final[Mapping[str, Ratio]] = {
+    ratio.name: ratio
+    for ratio in (
+        Ratio("conversions", "conversions", "", higher=True),
+        Ratio("revenue", "revenue", "", higher=True),
+        Ratio("clicks", "clicks", "", higher=True),
+        Ratio("impressions", "impressions", "", higher=True),
+        Ratio("spend", "cost", "", higher=False),
+    )
+}
+"""What a platform's test can be about besides, for a platform gives each arm its share of the traffic."""
+
+USUAL: Final = "cpa"
+"""What a platform's test is judged by where it names no goal: both platforms tell how arms do by that."""
+
 _COLUMNS: Final = {
     "impressions": "impressions",
     "clicks": "clicks",
@@ -56,6 +71,16 @@ _LENGTH: Final = 28
 
 _DAILY: Final = frozenset({"meta_ads"})
 """Sources whose conversions are placed into hours by an estimate: their units are days."""
+
+
+_UNCOUNTED: Final = {
+    "google_ads": "Google splits searches, or people by their cookies, before the auction, and does not tell "
+    "how many fell to each arm. Impressions and clicks are what an arm made of its share, by bids and ads.",
+    "meta_ads": "Meta splits people before the auction, and does not tell how many fell to each cell. Reach "
+    "and impressions are what a cell made of its share.",
+    "": "Nothing counts what was split between these campaigns: impressions and clicks are what they made of "
+    "it.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +118,22 @@ class Test:
     alpha: float = 0.05
     fault: str = ""
     """Why it cannot be judged; empty where it can."""
+    more: Mapping[str, bool] = field(default_factory=dict)
+    """Of a metric, whether more of it is wanted, where the platform says so itself."""
+    goal: str = ""
+    """By what it is judged and who says so, in a sentence; empty where the team wrote it."""
+
+    def ratio(self, name: str) -> Ratio:
+        """A metric that it is about, with what is wanted of it."""
+        found = {**METRICS, **TOTALS}[name]
+        return replace(found, higher=self.more.get(name, found.higher))
+
+    @property
+    def split(self) -> str:
+        """Why it cannot be watched whether the split is as it was meant to be; "" where it can."""
+        if self.arms and self.arms[0].pages:
+            return ""
+        return _UNCOUNTED.get(self.source, _UNCOUNTED[""])
 
     @property
     def planned_days(self) -> int:
@@ -139,6 +180,7 @@ def _platform_test(key: tuple[str, str, str], rows: Sequence[Mapping[str, object
     first = rows[0]
     starts, ends = first["starts"], first["ends"]
     assert isinstance(starts, date)
+    metric, guardrails, more, goal = _goals(str(first["goals"]))
     return Test(
         id=f"{source}/{account}/{number}",
         title=str(first["name"]) or f"Experiment {number}",
@@ -147,7 +189,28 @@ def _platform_test(key: tuple[str, str, str], rows: Sequence[Mapping[str, object
         starts=starts,
         ends=ends if isinstance(ends, date) else None,
         fault=_fault(arms),
+        metric=metric,
+        guardrails=guardrails,
+        more=more,
+        goal=goal,
     )
+
+
+def _goals(told: str) -> tuple[str, tuple[str, ...], dict[str, bool], str]:
+    """The metric, the guardrails, of which more is wanted, and the sentence that says so.
+
+    A goal that may stay as it is (no_change_or_increase) is a guardrail, unless there is no other.
+    """
+    pairs = [(metric, way) for metric, _, way in (one.partition(":") for one in told.split(",") if one)]
+    known = [(metric, way) for metric, way in pairs if metric in METRICS or metric in TOTALS]
+    more = {m: w.endswith("increase") for m, w in known if w.endswith(("increase", "decrease"))}
+    aims = [m for m, w in known if not w.startswith("no_change")] or [m for m, _ in known]
+    plain = ", ".join(m.replace("_", " ") for m, _ in pairs)
+    if not aims:
+        why = f"Its goal ({plain}) cannot be worked out here" if pairs else "The platform names no goal"
+        return USUAL, (), {}, f"{why}: it is judged by {USUAL.upper()}."
+    kept = tuple(m for m, w in known if m != aims[0] and w.startswith("no_change_or"))
+    return aims[0], kept, more, "Judged by the goal that the platform itself has for it."
 
 
 def resolve(test: Test, campaigns: Mapping[CampaignKey, str]) -> Test:
@@ -186,14 +249,21 @@ def _fault(arms: Sequence[Group]) -> str:
 
 
 def read(
-    warehouse: Warehouse, known: Mapping[AccountKey, Account], test: Test, *, currency: str | None = None
+    warehouse: Warehouse,
+    metrics: Mapping[str, Metric],
+    known: Mapping[AccountKey, Account],
+    test: Test,
+    *,
+    currency: str | None = None,
 ) -> tuple[tuple[Data, ...], timedelta, datetime | None]:
     """Each treatment's data beside the control's, the unit, and up to when the sources vouch for it.
 
-    currency: convert money to it, where the arms spend in several.
+    metrics: the definitions in force. currency: convert money to it, where the arms spend in several.
     """
     if test.arms[0].pages:
-        data, as_of = page_arms.read(warehouse, [arm.pages for arm in test.arms], test.starts, test.ends)
+        data, as_of = page_arms.read(
+            warehouse, metrics, [arm.pages for arm in test.arms], test.starts, test.ends
+        )
         return data, timedelta(hours=1), as_of
     keys = [key for arm in test.arms for key in arm.campaigns]
     accounts = sorted({key[:2] for key in keys if key[:2] in known})
@@ -215,10 +285,9 @@ def read(
         if stop <= start:
             return (), unit, min(ends)
         asked[key] = Window(start.astimezone(UTC), stop.astimezone(UTC))
-    definitions = load()
     table = series(
         warehouse,
-        [definitions[name] for name in _COLUMNS.values()],
+        [metrics[name] for name in _COLUMNS.values()],
         asked,
         step=unit,
         by=("source", "account", "campaign"),
@@ -245,26 +314,27 @@ def read(
 
 def results(
     warehouse: Warehouse,
+    metrics: Mapping[str, Metric],
     known: Mapping[AccountKey, Account],
     tests: Sequence[Test],
     *,
     currency: str | None = None,
 ) -> list[Result]:
-    """Every test with its verdict by now."""
+    """Every test with its verdict by now, by the definitions in force."""
     out = []
     platforms = told(warehouse)
     for test in tests:
         if test.fault:
             out.append(Result(test, (), (), None, timedelta(hours=1), None))
             continue
-        data, unit, as_of = read(warehouse, known, test, currency=currency)
+        data, unit, as_of = read(warehouse, metrics, known, test, currency=currency)
         shares = [arm.share for arm in test.arms]
         rules = Rules(
-            metric=METRICS[test.metric],
+            metric=test.ratio(test.metric),
             planned=2 * test.planned_days * (timedelta(days=1) / unit),
             minimum_effect=test.minimum_effect,
             alpha=test.alpha,
-            guardrails=tuple(METRICS[name] for name in test.guardrails),
+            guardrails=tuple(map(test.ratio, test.guardrails)),
             treatments=len(test.arms) - 1,
         )
         said = []
@@ -273,6 +343,7 @@ def results(
             meant = (split[0], split[1]) if split[0] and split[1] else None
             names = (test.arms[0].name, arm.name)
             said.append((arm, judge(replace(rules, shares=meant), columns, names=names)))
-        platform = beside(platforms.get(test.id, ()), rules, data, METRICS)
+        asked = {name: test.ratio(name) for name in (test.metric, *test.guardrails, "cpa", "roas")}
+        platform = beside(platforms.get(test.id, ()), rules, data, asked)
         out.append(Result(test, tuple(said), data, rules, unit, as_of, platform))
     return out

@@ -7,7 +7,7 @@ same site may be told of by two sources; the one that knows more of its sessions
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
@@ -16,9 +16,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from connectors.contract import Window
+from metrics.compute import series
 from metrics.verdict import Data
 
 if TYPE_CHECKING:
+    from metrics.model import Metric
     from warehouse.store import Warehouse
 
 __all__ = ["METRIC", "read"]
@@ -31,13 +33,15 @@ _STREAM: Final = "web"
 
 def read(
     warehouse: Warehouse,
+    metrics: Mapping[str, Metric],
     arms: Sequence[Sequence[str]],
     starts: date,
     ends: date | None,
 ) -> tuple[tuple[Data, ...], datetime | None]:
     """Each treatment's hours beside the control's, and up to when the source vouches for them.
 
-    arms: patterns of each arm, over a page's path or `site/path`. starts, ends: days of the site's clock.
+    metrics: the definitions in force. arms: patterns of each arm, over a page's path or `site/path`.
+    starts, ends: days of the site's clock.
     """
     # Sites spend nothing and have no currency: they are not among the accounts that do.
     listed = warehouse.query("SELECT source, account, name, timezone FROM account").to_pylist()
@@ -60,17 +64,22 @@ def read(
         )
     }
     spans = {key: _span(known[key][1], until[key], starts, ends) for key in {page[:2] for page in of}}
+    chosen = [metrics["sessions"], metrics["key_events"]]
     rows = [
-        {**row, "source": key[0], "account": key[1]}
+        row
         for key, span in spans.items()
         if span is not None
-        for row in warehouse.query(
-            """SELECT page, hour, sum(sessions) FILTER (WHERE step = 'session_start')::BIGINT AS sessions,
-              sum(key_events)::BIGINT AS key_events FROM web
-            WHERE source = $source AND account = $account AND hour >= $start AND hour < $end GROUP BY ALL""",
-            {"source": key[0], "account": key[1], "start": span.start, "end": span.end},
+        for row in series(
+            warehouse,
+            chosen,
+            span,
+            by=("account", "page"),
+            where={
+                "source": key[0],
+                "account": key[1],
+                "page": [page for *owner, page in of if tuple(owner) == key],
+            },
         ).to_pylist()
-        if (*key, row["page"]) in of
     ]
     if not rows:
         return (), min(until.values(), default=None)
@@ -79,13 +88,13 @@ def read(
         fullest[row["source"]] += row["sessions"] or 0
     ((source, _),) = fullest.most_common(1)
     rows = [row for row in rows if row["source"] == source]
-    moments = {at: n for n, at in enumerate(sorted({row["hour"] for row in rows}))}
+    moments = {at: n for n, at in enumerate(sorted({row["at"] for row in rows}))}
     columns = [{name: np.zeros(len(moments)) for name in ("clicks", "conversions")} for _ in arms]
     for row in rows:
         mine = columns[of[row["source"], row["account"], row["page"]]]
-        mine["clicks"][moments[row["hour"]]] += row["sessions"] or 0
-        mine["conversions"][moments[row["hour"]]] += row["key_events"] or 0
-    told = [{**arm, "impressions": arm["clicks"]} for arm in columns]
+        mine["clicks"][moments[row["at"]]] += row["sessions"] or 0
+        mine["conversions"][moments[row["at"]]] += row["key_events"] or 0
+    told = [{**arm, "units": arm["clicks"]} for arm in columns]
     asked = [span for key, span in spans.items() if span is not None and key[0] == source]
     days = min((span.end - span.start) / timedelta(days=1) for span in asked)
     newest = min(until[key] for key in spans if key[0] == source)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from metrics.arms import Arm, Effect, Side, compare_logs
+from metrics.arms import Arm, Effect, Side, compare_logs, compare_totals
 from metrics.sequential import Valid, sequence
 from metrics.split import SplitWatch
 
@@ -50,7 +50,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """A metric as a ratio of sums: names of its two columns, and whether more of it is better."""
+    """A metric as a ratio of sums: names of its two columns, and whether more of it is better.
+
+    below: "" for a total, which is compared over the arms' shares of the traffic.
+    """
 
     name: str
     above: str
@@ -64,7 +67,7 @@ class Rules:
 
     planned: units (hours or days, of both arms) at its planned end. minimum_effect: the smallest relative
     effect worth having. treatments: arms compared with the control; alpha is divided among them. shares: of
-    the traffic, by arm, where the split is the platform's to keep; None: it was never promised.
+    what is split, by arm, as it is meant to be; None: nothing is. It is watched where `Data` has the units.
     """
 
     metric: Ratio
@@ -86,7 +89,8 @@ class Data:
     """What came in, unit by unit: columns of equal length for the control and for the treatment.
 
     A unit is an hour, or a day where a source knows conversions by the day only: units must be independent.
-    days: whole days covered.
+    The column `units`: how many of what was split among the arms (sessions) fell to each; missing where that
+    is not known, for impressions and clicks are what an arm made of its share. days: whole days covered.
     """
 
     control: Mapping[str, Floats]
@@ -136,15 +140,14 @@ class Judgement:
 
 def judge(rules: Rules, data: Data, *, names: tuple[str, str] = ("A", "B")) -> Judgement:
     """The verdict by now."""
-    a, b = _arm(rules.metric, data.control), _arm(rules.metric, data.treatment)
-    effect = compare_logs(a, b)
+    effect = _effect(rules.metric, rules, data)
     valid = sequence(effect, planned=rules.planned, alpha=rules.level)
     low, high = _relative(valid.low), _relative(valid.high)
     split = _split(rules, data)
     harmed = tuple(g.name for g in rules.guardrails if _harmed(g, rules, data))
     shown = {
-        "control": a.mean if a.n else None,
-        "treatment": b.mean if b.n else None,
+        "control": _figure(rules.metric, data.control),
+        "treatment": _figure(rules.metric, data.treatment),
         "effect": _relative(effect.estimate) if effect.known else None,
         "low": low,
         "high": high,
@@ -203,7 +206,7 @@ def path(rules: Rules, data: Data, looks: Sequence[int]) -> list[tuple[int, floa
     out = []
     for units in looks:
         then = data.until(units)
-        effect = compare_logs(_arm(rules.metric, then.control), _arm(rules.metric, then.treatment))
+        effect = _effect(rules.metric, rules, then)
         valid = sequence(effect, planned=rules.planned, alpha=rules.level)
         out.append(
             (units, _relative(effect.estimate), Valid(_relative(valid.low), _relative(valid.high), valid.p))
@@ -220,10 +223,23 @@ def _arm(metric: Ratio, columns: Mapping[str, Floats]) -> Arm:
     return Arm.ratio(columns[metric.above], columns[metric.below])
 
 
+def _effect(metric: Ratio, rules: Rules, data: Data) -> Effect:
+    if metric.below:
+        return compare_logs(_arm(metric, data.control), _arm(metric, data.treatment))
+    shares = rules.shares or (0.5, 0.5)
+    return compare_totals(data.control[metric.above], data.treatment[metric.above], shares)
+
+
+def _figure(metric: Ratio, columns: Mapping[str, Floats]) -> float | None:
+    if not len(columns[metric.above]):
+        return None
+    return _arm(metric, columns).mean if metric.below else float(columns[metric.above].sum())
+
+
 def _events(metric: Ratio, columns: Mapping[str, Floats]) -> float:
     """The rarer of what the metric counts: conversions, or clicks; money is as plenty as what it buys."""
     counted = [
-        columns[name].sum() for name in (metric.above, metric.below) if name not in ("cost", "revenue")
+        columns[name].sum() for name in (metric.above, metric.below) if name not in ("cost", "revenue", "")
     ]
     return float(min(counted)) if counted else float(columns["conversions"].sum())
 
@@ -238,7 +254,7 @@ def _missing(days: float, least: float) -> str:
 
 
 def _harmed(guard: Ratio, rules: Rules, data: Data) -> bool:
-    effect = compare_logs(_arm(guard, data.control), _arm(guard, data.treatment))
+    effect = _effect(guard, rules, data)
     side: Side = "less" if guard.higher else "greater"
     return sequence(effect, planned=rules.planned, alpha=rules.level, side=side).p < rules.level
 
@@ -257,14 +273,14 @@ def _days_left(rules: Rules, data: Data, effect: Effect) -> float | None:
 
 
 def _split(rules: Rules, data: Data) -> tuple[float, float, float] | None:
-    """(p-value, the treatment's share of the traffic, the share meant), or None where none was promised.
+    """(p-value, the treatment's share of the units, the share meant), or None where it cannot be known.
 
-    Impressions come in bursts, so their counts are divided by how much more the hourly shares vary than
-    single impressions would (the design effect), before they are held against the split.
+    Sessions come in bursts, so their counts are divided by how much more the hourly shares vary than single
+    sessions would (the design effect), before they are held against the split.
     """
-    if rules.shares is None:
+    if rules.shares is None or "units" not in data.control:
         return None
-    a, b = data.control["impressions"], data.treatment["impressions"]
+    a, b = data.control["units"], data.treatment["units"]
     both = a + b
     total = float(both.sum())
     if total <= 0:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import streamlit as st
 
-from metrics.experiments import Group, Result, platform_tests, resolve, results
+from metrics.experiments import Group, Result, Test, platform_tests, resolve, results
 from metrics.platform_effects import Beside
 from metrics.verdict import MINIMUM_DAYS, Judgement, State, path
 from panels import _format as f
@@ -63,7 +63,9 @@ def read(version: int, hour: datetime) -> list[Result]:
     }
     written = [resolve(test, names) for test in of.workspace.experiments]
     rates = of.workspace.currency if "fx" in of.workspace.sources else None
-    return results(of.warehouse, known, [*written, *platform_tests(of.warehouse)], currency=rates)
+    return results(
+        of.warehouse, of.metrics(), known, [*written, *platform_tests(of.warehouse)], currency=rates
+    )
 
 
 def ended(result: Result, now: datetime) -> bool:
@@ -83,6 +85,8 @@ def one(of: Process, result: Result, now: datetime) -> None:
             st.caption(f"{test.starts:%-d %b}{until}" + (f" · {f.plain(test.owner)}" if test.owner else ""))
         if test.hypothesis:
             st.caption(f"Hypothesis: {f.plain(test.hypothesis)}")
+        if test.goal:
+            st.caption(judged_by(of, test))
         if test.fault:
             st.markdown(f":material/info: **It cannot be judged.** {f.plain(test.fault)}")
             return
@@ -100,6 +104,19 @@ def one(of: Process, result: Result, now: datetime) -> None:
                 help="A confidence sequence. An ordinary 95 % interval, looked at daily, declares a winner "
                 "among equals in a third of all tests. See docs/experiments.md.",
             )
+
+
+def judged_by(of: Process, test: Test) -> str:
+    """By which metric a platform's test is judged, which way is better, and what must not get worse."""
+
+    def said(name: str) -> str:
+        return (
+            f"{f.plain(of.metrics()[name].title)} ({'more' if test.ratio(name).higher else 'less'} is better)"
+        )
+
+    guards = ", ".join(map(said, test.guardrails))
+    kept = f" It must not get worse: {guards}." if guards else ""
+    return f"{f.plain(test.goal)} **{said(test.metric)}**.{kept}"
 
 
 def verdict(result: Result, arm: Group, said: Judgement) -> None:
@@ -122,7 +139,9 @@ def verdict(result: Result, arm: Group, said: Judgement) -> None:
         if said.probability is not None:
             st.caption(f"Probability that {f.plain(arm.name)} is better: {f.percent(said.probability)}")
         if said.split_p is not None:
-            st.caption(f"Split as it was meant to be: p = {said.split_p:.2g}")
+            st.caption(f"Split as it was meant to be: {chance(said.split_p)}")
+        elif all(one.share for one in test.arms):
+            st.caption("Split: not checked.", help=test.split)
         for one in result.platform:
             platform(result, one)
     with right:
@@ -152,8 +171,7 @@ def platform(result: Result, told: Beside) -> None:
         help=f"{name}'s p-value is right for one look at a day that was fixed beforehand. Who looks daily "
         "and stops at the first p < 0.05 finds winners among equals in a third of all tests. The one here "
         "holds at every look: so it is larger and its interval wider. The two also differ in what they count "
-        f"as a unit (here hours) and in how lately they were worked out. {name} says nothing of conversion "
-        "rates.",
+        "as a unit (here hours) and in how lately they were worked out.",
     )
 
 

@@ -141,6 +141,11 @@ def test_an_experiment_is_a_row_an_arm(google, fetch):
                     "status": "ENABLED",
                     "startDate": "2026-11-01",
                     "endDate": "2026-12-01",
+                    "goals": [
+                        {"metric": "COST_PER_CONVERSION", "direction": "DECREASE"},
+                        {"metric": "CONVERSIONS", "direction": "NO_CHANGE_OR_INCREASE"},
+                        {"metric": "INCREMENTAL_CONVERSIONS", "direction": "INCREASE"},
+                    ],
                 },
                 "experimentArm": {
                     "resourceName": "customers/200/experimentArms/3~31",
@@ -164,6 +169,7 @@ def test_an_experiment_is_a_row_an_arm(google, fetch):
             "campaigns": "7,8",
             "starts": date(2026, 11, 1),
             "ends": date(2026, 12, 1),
+            "goals": "cpa:decrease,conversions:no_change_or_increase,incremental_conversions:increase",
         }
     ]
 

@@ -218,6 +218,7 @@ def test_the_arms_of_a_split_test():
     assert (old.arm, old.control, old.split, old.campaigns) == ("21", True, 0.4, "7,8")
     assert (new.arm, new.control, new.split, new.campaigns) == ("22", False, 0.6, "9")
     assert (old.status, old.starts, old.ends) == ("running", date(2026, 11, 1), date(2026, 11, 30))
+    assert {old.goals, new.goals} == {"cpa:decrease"}  # Meta finds the winner by the cost per result
 
 
 @pytest.mark.parametrize(

@@ -61,11 +61,18 @@ class TestGoogleAds(ConnectorContract):
 
                 def over(arm, above, below, of=delivery):
                     rows = [r for r in of if r["campaign"] in arm["campaigns"].split(",")]
-                    return float(sum(r[above] for r in rows)) / float(sum(r[below] for r in rows))
+                    return float(sum(r[above] for r in rows)) / (
+                        float(sum(r[below] for r in rows)) if below else 1
+                    )
 
-                ratio = {"cpa": ("cost", "conversions"), "roas": ("conversion_value", "cost")}[
-                    effect["metric"]
-                ]
+                ratio = {
+                    "cpa": ("cost", "conversions"),
+                    "roas": ("conversion_value", "cost"),
+                    "spend": ("cost", ""),
+                    "revenue": ("conversion_value", ""),
+                    "clicks": ("clicks", ""),
+                    "impressions": ("impressions", ""),
+                }[effect["metric"]]
                 want = over(treatment, *ratio) / over(control, *ratio) - 1
                 assert effect["effect"] == pytest.approx(want, rel=1e-4)
                 assert 0 <= effect["p_value"] <= 1

@@ -1,10 +1,13 @@
 """Verdicts on simulated tests: nothing before it is safe, no winner where there is none."""
 
+import math
+
 import numpy as np
 import pytest
 
+from metrics.arms import compare_totals
 from metrics.experiments import METRICS
-from metrics.verdict import Data, Rules, State, judge, path
+from metrics.verdict import Data, Ratio, Rules, State, judge, path
 
 CVR, CPA, ROAS = METRICS["conversion_rate"], METRICS["cpa"], METRICS["roas"]
 DAY = np.clip(1 + np.sin((np.arange(24) - 9) / 24 * 2 * np.pi), 0.1, None)
@@ -18,6 +21,7 @@ def arm(rng, days, *, clicks=40.0, rate=0.05, cpc=1.0, lift=1.0):
     bought = rng.binomial(seen, np.minimum(hourly, 1))
     return {
         "impressions": rng.poisson(seen * 30.0).astype(float),
+        "units": rng.poisson(seen * 30.0).astype(float),
         "clicks": seen.astype(float),
         "cost": seen * cpc * rng.gamma(30, 1 / 30, len(shape)),
         "conversions": bought.astype(float),
@@ -117,6 +121,44 @@ def test_a_split_that_is_off_breaks_the_test():
     assert "50%" in off.words
     wrong = [judge(rules(shares=(0.5, 0.5)), data(seed)).state for seed in range(60)]
     assert State.BROKEN not in wrong
+
+
+def test_no_split_is_judged_by_what_an_arm_made_of_its_share():
+    """Twice the clicks of the other: where nobody counted what was split, that is the treatment's doing."""
+    whole = data(6, b={"clicks": 80.0})
+    sides = [{n: v for n, v in s.items() if n != "units"} for s in (whole.control, whole.treatment)]
+    said = judge(rules(shares=(0.5, 0.5)), Data(*sides, whole.days))
+    assert said.split_p is None
+    assert said.state is not State.BROKEN
+
+
+def test_a_total_is_compared_over_the_shares_hour_beside_hour():
+    """Both arms rise and fall with the day; A has two thirds of the traffic, and B brings a tenth more for it."""
+    day = np.tile(DAY, 14)
+    odd = np.where(np.arange(len(day)) % 2, 1.02, 0.98)
+    both = {"conversions": 200 * day * odd}, {"conversions": 110 * day / odd}
+    clicks = Ratio("clicks", "conversions", "", higher=True)
+    said = judge(rules(clicks, days=14, shares=(2 / 3, 1 / 3)), Data(*both, 14.0))
+    totals = [side["conversions"].sum() for side in both]
+    assert (said.control, said.treatment) == pytest.approx(tuple(totals))
+    assert said.effect == pytest.approx(totals[1] / (totals[0] / 2) - 1)
+    # By hand: what an hour adds to the difference of the logs, its sum of squares times n / (n - 1).
+    parts = both[1]["conversions"] / totals[1] - both[0]["conversions"] / totals[0]
+    error = math.sqrt(sum(p * p for p in parts) * len(parts) / (len(parts) - 1))
+    assert compare_totals(*(side["conversions"] for side in both)).error == pytest.approx(error)
+    assert said.state is State.BETTER
+    few = Ratio("spend", "conversions", "", higher=False)
+    assert judge(rules(few, days=14, shares=(2 / 3, 1 / 3)), Data(*both, 14.0)).state is State.WORSE
+
+
+def test_totals_of_equals_have_few_winners_however_often_one_looks():
+    total = Ratio("conversions", "conversions", "", higher=True)
+    wrong = 0
+    for seed in range(150):
+        whole = data(seed)
+        looks = range(24 * 7, whole.units + 1, 12)
+        wrong += any(valid.p < 0.05 for _, _, valid in path(rules(total), whole, looks))
+    assert wrong / 150 <= 0.05
 
 
 def test_a_guardrail_stops_a_winner():
