@@ -60,6 +60,10 @@ _ICONS = {
 }
 
 
+_TURNS = {"firing": "fires", "resolved": "no longer fires", "pending": "may fire: it has to last"}
+_ORDER = {"pending": -4, "firing": -3, "opened": -2, "told": -1, "closed": 1}
+
+
 def split(incidents: Sequence[Incident]) -> tuple[list[Incident], list[Incident]]:
     """What somebody should act on, the gravest first, and what is for information alone."""
     grave = [one for one in incidents if one.group.severity is not Severity.INFO]
@@ -123,30 +127,38 @@ def explanation(engine: Engine, incident: Incident) -> None:
     if message is None:
         st.caption("Nothing has been told of it yet: messages wait half a minute, to come as one.")
         return
-    for label, text in message.facts:
-        st.markdown(f"**{f.plain(label)}:** {f.plain(text)}")
-    if message.chart is not None:
-        st.image(message.chart, caption=f.plain(message.chart_text))
-    with st.container(horizontal=True):
-        for title, url in message.links:
-            st.link_button(f.plain(title), url, type="tertiary", icon=":material/open_in_new:")
+    chart = message if message.chart is not None else _last(engine, incident, drawn=True)
+    with st.container(horizontal=True, gap="large"):
+        with st.container(width=430):
+            for label, text in message.facts:
+                st.markdown(f"**{f.plain(label)}:** {f.plain(text)}")
+            with st.container(horizontal=True):
+                for title, url in message.links:
+                    st.link_button(f.plain(title), url, type="tertiary", icon=":material/open_in_new:")
+        if chart is not None and chart.chart is not None:
+            with st.container(width=560):
+                st.image(chart.chart, caption=f.plain(chart.chart_text))
 
 
-def _last(engine: Engine, incident: Incident) -> Message | None:
+def _last(engine: Engine, incident: Incident, *, drawn: bool = False) -> Message | None:
+    """The newest message; drawn: the newest with a picture, which a call that follows has none of."""
     rows = engine.records.book.read(
-        "SELECT message FROM outbox WHERE incident = ? ORDER BY id DESC LIMIT 1",
-        [f"{engine.records.installation}-{incident.id}"],
+        """SELECT message FROM outbox WHERE incident = ? AND (NOT ? OR message ->> '$.chart' IS NOT NULL)
+            ORDER BY id DESC LIMIT 1""",
+        [f"{engine.records.installation}-{incident.id}", drawn],
     )
     return unpack(rows[0]["message"]) if rows else None
 
 
 def timeline(rows: Sequence[Mapping[str, Any]], of: Process, now: datetime) -> None:
-    """What happened: turns of its members, messages, what people did."""
+    """What happened: turns of its members, messages, what people did; of one moment, causes first."""
     st.markdown("**Timeline**")
-    for row in rows[-30:]:
+    told = []
+    for row in sorted(rows, key=lambda row: (row["at"], _ORDER.get(row["what"], 0)))[-30:]:
         at = f.clock(datetime.fromisoformat(row["at"]).astimezone(of.workspace.timezone), now)
         icon = _ICONS.get(row["what"], ":material/circle:")
-        st.markdown(f"{icon} {at} {f.plain(_event(row))}")
+        told.append(f"{icon} {at} {f.plain(_event(row))}")
+    st.markdown("  \n".join(told))
 
 
 def _event(row: Mapping[str, Any]) -> str:
@@ -154,11 +166,15 @@ def _event(row: Mapping[str, Any]) -> str:
     what, who, detail = row["what"], row["who"], row["detail"]
     if what == "told":
         ways = sorted({_WAYS.get(channel, channel) for channel, _ in detail["to"]})
-        return f"told by {' and '.join(ways) or 'nothing'}: {WHY[Reason(detail['reason'])]}"
-    rule, *_, part = json.loads(row["alert"]) if row["alert"] else ("", "")
+        reason = Reason(detail["reason"])
+        why = "" if reason is Reason.FIRST else f": {WHY[reason]}"
+        return f"told by {' and '.join(ways) or 'nothing'}{why}"
+    if row["alert"]:
+        rule, *_, part = json.loads(row["alert"])
+        return f"{rule} {_TURNS.get(what, what)}" + (f": {part}" if part else "")
     text = str(detail.get("text") or detail.get("reason") or "")
     text = f"to {text}" if what == "assigned" else text
-    return " ".join(word for word in (what, rule, part, f"by {who}" if who else "", text) if word)
+    return " ".join(word for word in (what, f"by {who}" if who else "", text) if word)
 
 
 def table_of(of: Process, rows: Sequence[Mapping[str, Any]]) -> None:
