@@ -11,7 +11,7 @@ import logging
 import threading
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 __all__ = ["Poller", "utc_now"]
 
 _LOG = logging.getLogger(__name__)
+
+_TURN: Final = 2
+"""Seconds that a poll may wait for its turn, and a message for its channel, within the promised interval."""
 
 PUBLISH_EVERY = timedelta(seconds=30)
 TELL_EVERY = timedelta(seconds=10)
@@ -237,7 +240,7 @@ class Poller:
             self.line.offer,
             "interval",
             args=(task,),
-            seconds=seconds - jitter,
+            seconds=seconds - jitter - _TURN,
             jitter=jitter,
             id=job,
             replace_existing=True,

@@ -168,6 +168,7 @@ class Slack:
         if message.reason in _REWRITES:
             # First, for it may be done twice: a fall between the two leaves the reply to be sent.
             blocks = slack_blocks.parent(message, buttons=self._settings.app_token is not None)
+            blocks += slack_blocks.notes(self._blocks(channel, root))
             self._call(
                 "chat.update",
                 channel,
@@ -240,6 +241,17 @@ class Slack:
                 self._threads.put(message.incident, message.to, channel, found["ts"])
                 return str(found["ts"])
         return None
+
+    def _blocks(self, channel: str, ts: str) -> list[slack_blocks.Block]:
+        """What a message of the channel is made of at present; nothing where it is gone."""
+        found = self._call(
+            "conversations.history",
+            channel,
+            lambda: self._client.conversations_history(
+                channel=channel, oldest=ts, latest=ts, inclusive=True, limit=1
+            ),
+        )
+        return next((list(one.get("blocks") or ()) for one in found["messages"]), [])
 
     def _history(self, channel: str, oldest: float) -> Iterator[dict[str, Any]]:
         yield from self._pages(

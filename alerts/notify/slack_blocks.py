@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from alerts.notify.contract import Fact, Link, Message, Section
 
-__all__ = ["ACTIONS", "NOTES", "Block", "escape", "notification", "parent", "reply", "with_note"]
+__all__ = ["ACTIONS", "NOTES", "Block", "escape", "notes", "notification", "parent", "reply", "with_note"]
 
 Block = dict[str, Any]
 
@@ -99,6 +99,11 @@ def with_note(blocks: Sequence[Block], note: str) -> list[Block]:
         return list(blocks)
     lines = [*held, {"type": "mrkdwn", "text": clip_escaped(note, _TEXT), "verbatim": True}][-_CONTEXT:]
     return [*kept[: _BLOCKS - 1], {"type": "context", "block_id": NOTES, "elements": lines}]
+
+
+def notes(blocks: Sequence[Block]) -> list[Block]:
+    """The lines about who did what, of a message as it stands: to be kept where it is written anew."""
+    return [one for one in blocks if one.get("block_id") == NOTES]
 
 
 def clip_escaped(text: str, most: int) -> str:

@@ -344,6 +344,21 @@ def test_a_button_acts_once_and_says_so_under_the_message(up, slack, listening):
     ]  # fmt: skip
 
 
+def test_who_has_it_in_hand_still_stands_under_the_message_when_there_is_news(up, slack, listening):
+    first = message()
+    slack.send(first)
+    (parent,), _ = of(up, first.incident)
+    assert up.press(parent["ts"], "acknowledge")
+    noted(up, first.incident, "acknowledged this")
+    slack.send(
+        message(Reason.NEW_ALERTS, incident=first.incident, at=AT + timedelta(minutes=5), headline="More")
+    )
+    (parent,), _ = of(up, first.incident)
+    assert header(parent) == "🔴 More"
+    assert "<@U0ANA00001> acknowledged this" in parent["blocks"][-1]["elements"][0]["text"]
+    assert [b["block_id"] for b in parent["blocks"][-2:]] == ["paceline_actions", "paceline_notes"]
+
+
 def test_a_refused_act_is_told_to_who_pressed(up, slack, listening):
     acts, refuse, _ = listening
     refuse.append("incident 7 ended at 10:00 UTC")
