@@ -71,9 +71,10 @@ class Drawn(NamedTuple):
 
 
 class Together(NamedTuple):
-    """Many tabs at once: since when (Unix time), the share of a core that the server took, all draws."""
+    """Many tabs at once, from when to when (Unix time): the share of a core that it took, all draws."""
 
     since: float
+    until: float
     core: float
     draws: tuple[Drawn, ...]
 
@@ -265,7 +266,7 @@ def together(pid: int, port: int, workspace: Workspace, sessions: int, minutes: 
         poll(port, workspace)
         time.sleep(start + 60 * (minute + 1) - time.monotonic())
     core = (cpu(pid) - begun) / (time.monotonic() - start)
-    found = Together(first, core, tuple(drawn))
+    found = Together(first, time.time(), core, tuple(drawn))
     ended.set()
     poll(port, workspace)  # ends the tabs: each hears of it
     for one in tabs:
@@ -283,7 +284,7 @@ def waited(found: Together, workspace: Workspace) -> dict[str, float]:
         polls = con.execute(
             "SELECT epoch(started) + took_ms / 1000 FROM journal WHERE source = 'events' AND changed > 0"
         ).fetchall()
-    came = sorted(at for (at,) in polls if at >= found.since)
+    came = sorted(at for (at,) in polls if found.since <= at <= found.until)
     took = sorted(one.drawn - one.heard for one in found.draws)
     told: dict[int, float] = {}
     for one in found.draws:
