@@ -15,11 +15,11 @@ from sqlglot import exp
 from metrics.expression import DIALECT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from metrics.model import View
 
-__all__ = ["pruned", "relation", "tables"]
+__all__ = ["pruned", "relation", "summed", "tables"]
 
 _SUMMED: Final = ("count", "money")
 
@@ -55,6 +55,36 @@ def pruned(view: View, used: frozenset[str] | None, idle: str = "") -> str:
     return whole.sql(DIALECT, pretty=True, comments=False)
 
 
+@lru_cache(maxsize=256)
+def summed(view: View, used: frozenset[str], base: View) -> frozenset[str] | None:
+    """The measures of `base` from which `view`, whose rows are those of `base`, makes the columns `used`.
+
+    None unless a row of `base` that has 0 in all of them adds nothing to a sum of any: then each of these
+    columns is made of terms of which each is one of the measures, or a product with one.
+    """
+    tree = sqlglot.parse_one(view.sql, dialect=DIALECT)
+    if not isinstance(tree, exp.Select) or any(tree.args.get(k) for k in ("group", "distinct", "with_")):
+        return None
+    source = tree.args["from_"].this
+    if source.name != f"{base.name}_rows":
+        return None
+    found = set()
+    for name, column in zip(view.columns, tree.expressions, strict=True):
+        if name not in used:
+            continue
+        for term in _parts(column.unalias(), exp.Add, exp.Sub):
+            factors = [part for part in _parts(term, exp.Mul) if isinstance(part, exp.Column)]
+            measures = {
+                part.name
+                for part in factors
+                if part.table == source.alias and base.columns[part.name].kind in _SUMMED
+            }
+            if not measures:
+                return None
+            found |= measures
+    return frozenset(found)
+
+
 @lru_cache(maxsize=64)
 def relation(view: View, name: str) -> str:
     """The SQL of one relation that the view's WITH names."""
@@ -78,6 +108,16 @@ def _branches(tree: exp.Expr) -> list[exp.Select]:
     if isinstance(tree, exp.Union):
         return [*_branches(tree.this), *_branches(tree.expression)]
     return [tree] if isinstance(tree, exp.Select) else []
+
+
+def _parts(tree: exp.Expr, *kinds: type[exp.Expr]) -> Iterator[exp.Expr]:
+    """What is joined by operators of these kinds: the terms of a sum, the factors of a product."""
+    tree = tree.unnest()
+    if isinstance(tree, kinds):
+        yield from _parts(tree.this, *kinds)
+        yield from _parts(tree.expression, *kinds)
+    else:
+        yield tree
 
 
 def _zero(column: exp.Expr) -> bool:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from connectors.rows import ROWS
 from metrics import branches, money, windows
@@ -151,7 +152,7 @@ class Plan:
         metrics = [m for m in self.question.metrics if m.view is view]
         aggregates = tuple(dict.fromkeys(a for m in metrics for a in m.parts.aggregates))
         used = sorted({c for m in metrics for c in m.parts.columns})
-        self._add_view(view, self._summed(view, aggregates, used))
+        self._add_view(view)
         dimensions = resolve(self.question.by, view, self.question.convention)
         keys = {name: sql for d in dimensions for name, sql in d.columns.items()}
         joins = {d.join for d in dimensions if d.join}
@@ -215,21 +216,27 @@ class Plan:
         )
         return wanted, True
 
-    def _summed(
-        self, view: View, aggregates: Iterable[Aggregate], used: Iterable[str]
-    ) -> frozenset[str] | None:
+    def _summed(self, view: View) -> frozenset[str] | None:
         """The columns of the view that are all that is wanted of it, for sums alone; else None."""
-        stood_on = {name for other in self.views() for name in other.reads}
-        if f"{view.name}_rows" in stood_on or any(a.function != "sum" for a in aggregates):
+        own = [m for m in self.question.metrics if m.view is view]
+        if any(a.function != "sum" for m in own for a in m.parts.aggregates):
             return None
-        return frozenset(used)
+        found = {column for m in own for column in m.parts.columns}
+        for other in self.views():
+            if f"{view.name}_rows" in other.reads:
+                wanted = self._summed(other)
+                read = None if wanted is None else branches.summed(other, wanted, view)
+                if read is None:
+                    return None
+                found |= read
+        return frozenset(found)
 
-    def _add_view(self, view: View, used: frozenset[str] | None) -> None:
+    def _add_view(self, view: View) -> None:
         """The view's relation, after the tables it reads: as they stood, or as they are supplied."""
         if f"{view.name}_rows" in self.relations:
             return
         self._add_reads(view)
-        self.relations[f"{view.name}_rows"] = branches.pruned(view, used, self._idle(view))
+        self.relations[f"{view.name}_rows"] = branches.pruned(view, self._summed(view), self._idle(view))
 
     def _idle(self, view: View) -> str:
         """The part of the view that can give nothing now, or "". What was known in the past is not probed."""
@@ -245,9 +252,10 @@ class Plan:
         for name in sorted(view.reads, key=lambda n: not n.endswith("_ledger")):
             base = name.removesuffix("_ledger")
             if name.endswith("_rows"):
-                self._add_view(views()[name.removesuffix("_rows")], None)
+                self._add_view(views()[name.removesuffix("_rows")])
             elif name in self.question.relations:
-                self.relations[name] = self._supplied(self.question.relations[name])
+                supplied = self.question.relations[name]
+                self.relations[name] = self._supplied(supplied if base in _FACTS else self._near(supplied))
             elif base not in _FACTS:
                 wanting = ", ".join(m.name for m in self.question.metrics if m.view is view) or view.name
                 raise ValueError(f"{wanting} needs the relation `{name}`, which was not supplied")
@@ -256,6 +264,13 @@ class Plan:
                     self.relations[name] = as_of(_FACTS[base], moment)
                 else:
                     self.relations[name] = f"SELECT * FROM {name} WHERE seen_to <= {self.bind(moment)}"
+
+    def _near(self, relation: Relation) -> Relation:
+        """Of a relation by the hour, the hours that are asked about: a few days of six weeks."""
+        if isinstance(relation, str) or "hour" not in relation.column_names:
+            return relation
+        window = self.hull.window
+        return relation.filter((pc.field("hour") >= window.start) & (pc.field("hour") < window.end))
 
     def _supplied(self, relation: Relation) -> str:
         if isinstance(relation, str):

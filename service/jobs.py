@@ -50,6 +50,9 @@ TELL_EVERY = timedelta(seconds=10)
 TICK = 0.2
 """Seconds between two looks at whether a cycle has ended: so much later do pages and rules hear of it."""
 
+PUBLISH_AFTER = timedelta(seconds=5)
+"""How long the copy stays behind a change: pages and rules, which somebody waits for, go first."""
+
 STOP_WITHIN = timedelta(seconds=6)
 
 
@@ -63,7 +66,7 @@ class Poller:
 
     folder: where the warehouse's file is.
     clock: what time it is for the sources (the sandbox may have a time of its own).
-    changed: called after a cycle that stored something, when the published copy is up to date too.
+    changed: called after a cycle that brought something; the published copy follows some seconds later.
     fatal: called when only a new process can open the warehouse.
     min_free: bytes that must be free on the disk before anything is fetched to be written.
     live: the accounts of whose today something has come since the start.
@@ -357,7 +360,7 @@ class Poller:
     def _tend(self) -> None:
         """Tell of changes after a cycle, or every 10 s of a long one; publish; notice a healed disk."""
         told = published = monotonic()
-        ahead = True
+        behind: float | None = told
         while not self._stopping.wait(TICK):
             if self.guard.trouble is not None and not self.guard.closed():
                 for account in self.accounts.known():
@@ -366,10 +369,15 @@ class Poller:
             if self._dirty.is_set() and (not urgent or monotonic() - told >= TELL_EVERY.total_seconds()):
                 self._dirty.clear()
                 self._changed()
-                told, ahead = monotonic(), True
-            if ahead and monotonic() - published >= PUBLISH_EVERY.total_seconds() and not self.guard.closed():
+                told = monotonic()
+                behind = told if behind is None else behind
+            if behind is None or self.guard.closed():
+                continue
+            if monotonic() >= max(
+                published + PUBLISH_EVERY.total_seconds(), behind + PUBLISH_AFTER.total_seconds()
+            ):
                 self._publish()
-                published, ahead = monotonic(), False
+                published, behind = monotonic(), None
 
     def _publish(self) -> None:
         try:

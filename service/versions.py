@@ -20,8 +20,8 @@ __all__ = ["APART", "IN_ROW", "LEAST", "MOST", "MOST_OPEN", "PATIENCE", "Version
 
 _LOG = logging.getLogger(__name__)
 
-APART: Final = 0.03
-"""Seconds between two visitors that are told of a change: what drawing one page takes, and some air."""
+APART: Final = 0.02
+"""Seconds between two visitors that are told of a change: what drawing one page takes."""
 
 IN_ROW: Final = 50
 """Visitors that are told one after the other; the next as many are told beside them, from the first on."""
