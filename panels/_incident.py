@@ -128,16 +128,15 @@ def explanation(engine: Engine, incident: Incident) -> None:
         st.caption("Nothing has been told of it yet: messages wait half a minute, to come as one.")
         return
     chart = message if message.chart is not None else _last(engine, incident, drawn=True)
-    with st.container(horizontal=True, gap="large"):
-        with st.container(width=430):
-            for label, text in message.facts:
-                st.markdown(f"**{f.plain(label)}:** {f.plain(text)}")
-            with st.container(horizontal=True):
-                for title, url in message.links:
-                    st.link_button(f.plain(title), url, type="tertiary", icon=":material/open_in_new:")
-        if chart is not None and chart.chart is not None:
-            with st.container(width=560):
-                st.image(chart.chart, caption=f.plain(chart.chart_text))
+    words, picture = st.columns([2, 3]) if chart is not None else (st.container(), None)
+    with words:
+        for label, text in message.facts:
+            st.markdown(f"**{f.plain(label)}:** {f.plain(text)}")
+        with st.container(horizontal=True):
+            for title, url in message.links:
+                st.link_button(f.plain(title), url, type="tertiary", icon=":material/open_in_new:")
+    if chart is not None and chart.chart is not None and picture is not None:
+        picture.image(chart.chart, caption=f.plain(chart.chart_text), width="stretch")
 
 
 def _last(engine: Engine, incident: Incident, *, drawn: bool = False) -> Message | None:
