@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
@@ -18,20 +18,19 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from alerts.conditions.contract import Scope, Sum
-from alerts.observation import Labels
+from alerts.memory import Delivered, Hours, Memory
 from alerts.roster import DELIVERY, HISTORY, Bools, Floats, Roster, Target
 from connectors.contract import Window
 from metrics import anomalies, hourly, maturity, model, pacing, traffic_mix, windows
 from metrics.compute import answer
 from metrics.forecasts import Method
-from metrics.lag import Curve
 from metrics.model import Metric
 from metrics.newest_hours import NewestHours
 from metrics.plan import Question
 from metrics.windows import AccountKey
 from warehouse.store import Warehouse
 
-__all__ = ["DELIVERY", "LEARNED_AT_ONCE", "Floats", "Memory", "Paces", "Scene", "Target"]
+__all__ = ["DELIVERY", "Floats", "Memory", "Paces", "Scene", "Target"]
 
 DAY: Final = 24
 WEEK: Final = 7 * 24
@@ -41,60 +40,6 @@ _OFTEN: Final = frozenset({"conversions", "conversion_rate", "cpa", "roas", "spe
 _KEPT: Final = timedelta(minutes=15)
 _LEARNED: Final = timedelta(hours=6)
 """Days before today are restated by little: what they say of today is learned so often."""
-
-
-LEARNED_AT_ONCE: Final = 450
-"""Campaigns of which one pass learns what is usual: an installation of thousands does it in some passes, so
-that none of them takes long."""
-
-_Hours = tuple[int, int]
-"""So many hours, which end so many hours before the watermark."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Delivered:
-    """What each campaign delivered by the hour, newest first, shape (campaigns, HISTORY).
-
-    read: when. end: of the newest hour, in hours since 1970, by campaign. spend: in units of the currency.
-    """
-
-    read: datetime
-    end: Floats
-    clicks: Floats
-    spend: Floats
-
-
-@dataclass(slots=True)
-class Memory:
-    """What is worth keeping from pass to pass.
-
-    selected: which of the campaigns each scope means, as they and their accounts are `named`.
-    of, campaigns, at: for which watermarks and campaigns, and since when. pace, complete, sums: change by the
-    hour. delivered, hours: what was read of the hours before the watermarks. days: what the days before a
-    day say of it; curves: how late conversions come; since: since when these two were learned. usual: what
-    each account's day is expected to be; most: campaigns to learn that of in one pass, None for all.
-    """
-
-    named: tuple[object, ...] = ()
-    selected: dict[Scope, Bools] = field(default_factory=dict)
-    of: Mapping[AccountKey, datetime] = field(default_factory=dict)
-    campaigns: tuple[Labels, ...] = ()
-    at: datetime | None = None
-    pace: pacing.Day | None = None
-    complete: Floats | None = None
-    sums: dict[_Hours, dict[str, Floats]] = field(default_factory=dict)
-    delivered: _Delivered | None = None
-    hours: hourly.Memory = field(default_factory=hourly.Memory)
-    days: pacing.Memory = field(default_factory=dict)
-    curves: Mapping[AccountKey, Curve] = field(default_factory=dict)
-    since: datetime | None = None
-    usual: dict[Method, anomalies.Memory] = field(default_factory=dict)
-    most: int | None = LEARNED_AT_ONCE
-
-    @property
-    def behind(self) -> bool:
-        """Whether the last pass left something to be learned to the next one."""
-        return any(one.waiting for one in self.usual.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +79,23 @@ class Scene(Roster):
         super().__init__(warehouse, now, every=every, started=started, targets=targets)
         self.metrics = model.load() if metrics is None else metrics
         self._memory = memory or Memory(most=None)
+        self._memory.left = False
         self._shares = complete
-        self._sums: dict[_Hours, dict[str, Floats]] = {}
-        self._foreseen: tuple[list[str], list[_Hours]] = [], []
+        self._sums: dict[Hours, dict[str, Floats]] = {}
+        self._foreseen: dict[Hours, set[str]] = {}
         self._asked: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self._stored = NewestHours(warehouse)
         self._judged: dict[Method, dict[AccountKey, anomalies.Judged]] = {}
+        self._learned_days = 0
+
+    @property
+    def at_once(self) -> int | None:
+        """Of so many campaigns a pass learns what is usual; None: of all, as another pass may not come."""
+        return self._memory.most
+
+    def leave(self) -> None:
+        """Say that something is left for the next pass, which then comes soon."""
+        self._memory.left = True
 
     def selected(self, scope: Scope) -> Bools:
         """The campaigns that a scope means."""
@@ -151,7 +107,7 @@ class Scene(Roster):
     # -- figures
 
     @cached_property
-    def _delivered(self) -> _Delivered:
+    def _delivered(self) -> Delivered:
         kept = self._kept
         end = self.by_account(lambda key: self.until[key].timestamp() / 3600)
         back = np.arange(HISTORY)[None]
@@ -169,10 +125,10 @@ class Scene(Roster):
                 np.where(back < fresh[:, None], now, np.take_along_axis(before, place, axis=1))
                 for now, before in ((new.clicks, old.clicks), (new.spend, old.spend))
             )
-            kept.delivered = _Delivered(self.now, end, clicks, spend)
+            kept.delivered = Delivered(self.now, end, clicks, spend)
         return kept.delivered
 
-    def _read(self, end: Floats, fresh: npt.NDArray[np.int64]) -> _Delivered:
+    def _read(self, end: Floats, fresh: npt.NDArray[np.int64]) -> Delivered:
         """As stored; fresh: how many of its newest hours are wanted of each campaign, others are zero."""
         clicks, cost = (np.zeros((len(end), HISTORY)) for _ in range(2))
         if fresh.any():
@@ -184,7 +140,7 @@ class Scene(Roster):
             inside = (row >= 0) & (back >= 0) & (back < fresh[row])
             for into, values in ((clicks, rows.clicks), (cost, rows.cost)):
                 into[row[inside], back[inside]] = values[inside]
-        return _Delivered(self.now, end, clicks, cost / 1e6)
+        return Delivered(self.now, end, clicks, cost / 1e6)
 
     @property
     def clicks(self) -> Floats:
@@ -216,9 +172,11 @@ class Scene(Roster):
 
     def foresee(self, asked: Iterable[Sum]) -> None:
         """The sums that rules are going to ask for: once one of them is asked for, all are, by one scan."""
-        sums = list(asked)
-        names = {name for name, *_ in sums} & self.metrics.keys()
-        self._foreseen = sorted(names), sorted({(hours, skip) for _, hours, skip in sums})
+        wanted: dict[Hours, set[str]] = {}
+        for name, hours, skip in asked:
+            if name in self.metrics:
+                wanted.setdefault((hours, skip), set()).add(name)
+        self._foreseen = wanted
 
     def sums(self, names: Sequence[str], hours: int, skip: int = 0) -> dict[str, Floats]:
         """Metrics of each campaign over `hours` hours that end `skip` hours before the watermark.
@@ -227,34 +185,40 @@ class Scene(Roster):
         """
         window = (hours, skip)
         if not set(names) <= self._known(window).keys():
-            foreseen, self._foreseen = self._foreseen, ([], [])
+            foreseen, self._foreseen = self._foreseen, {}
             with suppress(ValueError):  # of a metric that cannot be told: whoever asks for it is told so
-                self._ask_sums(foreseen[0], [one for one in foreseen[1] if not self._known(one)])
+                self._ask_sums({one: wanted - self._known(one).keys() for one, wanted in foreseen.items()})
         if not set(names) <= self._known(window).keys():
             # Most rules want some of the same few: asked together they cost what one alone does.
-            often = sorted(_OFTEN & self.metrics.keys())
-            self._ask_sums(often if set(names) <= set(often) else names, [window])
+            often = set(_OFTEN & self.metrics.keys())
+            self._ask_sums({window: often if often.issuperset(names) else set(names)})
         return self._known(window)
 
-    def _known(self, window: _Hours) -> dict[str, Floats]:
+    def _known(self, window: Hours) -> dict[str, Floats]:
         """The sums of a window so far: those of past days, and of a week, are kept for an hour."""
         kept = window[1] >= DAY or window[0] >= WEEK
         return (self._kept.sums if kept else self._sums).setdefault(window, {})
 
-    def _ask_sums(self, names: Sequence[str], asked: Sequence[_Hours]) -> None:
-        if not names or not asked:
-            return
-        told = [self.metrics[name] for name in names if hourly.told(self.metrics[name])]
-        if told and max(hours + skip for hours, skip in asked) <= HISTORY:
-            for one, found in zip(asked, self._by_hour.over(told, asked), strict=True):
-                self._known(one).update(found)
-            names = [name for name in names if not hourly.told(self.metrics[name])]
-            if not names:
-                return
-        question = Question(tuple(self.metrics[name] for name in names), ("source", "account", "campaign"))
-        table = answer(self.warehouse, question, [[self._window(*one)] for one in asked])
-        for slot, one in enumerate(asked):
-            self._known(one).update(self._placed(table, names, f"__{slot}" if slot else ""))
+    def _ask_sums(self, asked: Mapping[Hours, set[str]]) -> None:
+        told: dict[Hours, list[Metric]] = {}
+        others: dict[Hours, set[str]] = {}
+        for window, names in asked.items():
+            by_hour = {n for n in names if hourly.told(self.metrics[n]) and sum(window) <= HISTORY}
+            if by_hour:
+                told[window] = [self.metrics[n] for n in sorted(by_hour)]
+            if names - by_hour:
+                others[window] = names - by_hour
+        if told:
+            for window, found in self._by_hour.over(told).items():
+                self._known(window).update(found)
+        if others:
+            every = sorted({name for names in others.values() for name in names})
+            question = Question(
+                tuple(self.metrics[name] for name in every), ("source", "account", "campaign")
+            )
+            table = answer(self.warehouse, question, [[self._window(*one)] for one in others])
+            for slot, one in enumerate(others):
+                self._known(one).update(self._placed(table, every, f"__{slot}" if slot else ""))
 
     @cached_property
     def _by_hour(self) -> hourly.Sums:
@@ -320,15 +284,30 @@ class Scene(Roster):
         memory = self._kept
         if memory.pace is None:
             today = windows.today(self.accounts, self.until)
+            self._forget_aged(memory)
+            before = dict(memory.days)
             memory.pace = pacing.day(self.warehouse, self.accounts, today, memory=memory.days)
+            new = {key for key, one in memory.days.items() if one is not before.get(key)}
+            memory.days_at |= dict.fromkeys(new, self.now)
+            self._learned_days = sum(len(memory.days[key].names) for key in new)
         return memory.pace
+
+    def _forget_aged(self, memory: Memory) -> None:
+        """Those that were learned long ago, of about as many campaigns as are learned in one pass."""
+        total = 0
+        for key, at in sorted(memory.days_at.items(), key=lambda one: one[1]):
+            if self.now - at < _LEARNED or (total and total > (self.at_once or total)):
+                break
+            if (one := memory.days.pop(key, None)) is not None:
+                total += len(one.names)
+            del memory.days_at[key]
 
     @cached_property
     def _kept(self) -> Memory:
         """What earlier passes kept; emptied for a new hour, for other campaigns, or after a while."""
         memory = self._memory
         if memory.since is None or self.now - memory.since >= _LEARNED:
-            memory.since, memory.days, memory.curves = self.now, {}, {}
+            memory.since, memory.curves = self.now, {}
         found = self.campaigns
         others = memory.campaigns != found.labels
         named = found.names, found.tags, [(key, one.name) for key, one in self.accounts.items()]
@@ -347,7 +326,10 @@ class Scene(Roster):
     def anomalies(self, method: Method) -> dict[AccountKey, anomalies.Judged]:
         """Each account's newest hours against what its history leads one to expect."""
         if method not in self._judged:
-            memory = self._memory.usual.setdefault(method, anomalies.Memory(self._memory.most))
+            memory = self._memory.usual.setdefault(method, anomalies.Memory())
+            # A pass that has just learned the days of thousands leaves what is usual to the next one.
+            busy = self.at_once is not None and self._learned_days > self.at_once
+            memory.most = 0 if busy else self.at_once
             self._judged[method] = anomalies.judge(
                 self.warehouse,
                 self.accounts,

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from metrics._flight_parts import HISTORY, Part
 from metrics.flights import Flight
-from metrics.outlook import Limits, Outlook, Past, outlook
+from metrics.in_steps import Steps
+from metrics.outlook import Limits, Outlook, Past, outlook_in_steps
 from metrics.projection import Projection, project_day
 
 __all__ = ["drawn"]
@@ -18,7 +19,7 @@ __all__ = ["drawn"]
 Floats = npt.NDArray[np.float64]
 
 
-def drawn(over: Flight, parts: Sequence[Part]) -> tuple[Floats, list[Floats]]:
+def drawn(over: Flight, parts: Sequence[Part]) -> Steps[tuple[Floats, list[Floats]]]:
     """Draws of the spend from each account's today on, (draws, days); and each group's mean after today."""
     rests: list[Floats] = [np.zeros(len(p.groups)) for p in parts]
     ahead = max(0, *((over.last - p.of.today).days for p in parts))
@@ -26,7 +27,7 @@ def drawn(over: Flight, parts: Sequence[Part]) -> tuple[Floats, list[Floats]]:
     for day in sorted({p.of.today for p in parts}):
         # Accounts of one day together; with the same seed, those of another day draw the same shocks.
         chosen = [n for n, p in enumerate(parts) if p.of.today == day]
-        said = _together([parts[n] for n in chosen], ahead)
+        said = yield from _together([parts[n] for n in chosen], ahead)
         at = over.place(day) + np.arange(said.days.shape[1])
         total = np.zeros((len(said.days), over.days)) if total is None else total
         inside = (at >= 0) & (at < over.days)
@@ -40,7 +41,7 @@ def drawn(over: Flight, parts: Sequence[Part]) -> tuple[Floats, list[Floats]]:
     return total, rests
 
 
-def _together(parts: Sequence[Part], ahead: int) -> Outlook:
+def _together(parts: Sequence[Part], ahead: int) -> Steps[Outlook]:
     """Draws of the coming days of accounts whose today is the same; money in the plan's currency."""
     rows = [(p, group) for p in parts for group in p.groups]
     rate = np.array([p.rate for p, _ in rows])
@@ -59,7 +60,7 @@ def _together(parts: Sequence[Part], ahead: int) -> Outlook:
         usual=np.array([g.usual for _, g in rows]) * rate,
     )
     limits = Limits(np.array([g.day for _, g in rows]) * rate, block, left * rate[:, None])
-    return outlook(past, runs, limits)
+    return (yield from outlook_in_steps(past, runs, limits))
 
 
 def _projected(of: Part) -> tuple[Floats, Floats]:

@@ -18,9 +18,10 @@ from metrics.purses import Budgets, Purse
 
 if TYPE_CHECKING:
     from connectors.contract import Account
+    from metrics.windows import AccountKey
     from warehouse.store import Warehouse
 
-__all__ = ["HISTORY", "Group", "Part", "Statement", "at_present", "part", "statement"]
+__all__ = ["HISTORY", "Group", "Part", "Statement", "at_present", "part", "statements"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -56,19 +57,45 @@ class Statement:
     budgets: Budgets
 
 
-def statement(
+def statements(
     warehouse: Warehouse,
+    known: Mapping[AccountKey, Account],
+    today: Mapping[AccountKey, tuple[date, float]],
+    first: date,
+    *,
+    since: Mapping[AccountKey, date],
+    budgets: Mapping[AccountKey, Budgets],
+) -> dict[AccountKey, Statement]:
+    """Read the accounts' spend since `first`. today: each one's day and hour at its watermark."""
+    days = {key: day for key, (day, _) in today.items()}
+    daily = spent.daily_of(warehouse, days, first, {key: budgets[key].campaigns for key in today})
+    names = {key: listed for key, (listed, _) in daily.items()}
+    hourly = spent.hourly_of(warehouse, days, names, days=HISTORY)
+    return {
+        key: _statement(
+            known[key],
+            at,
+            first,
+            since=since.get(key),
+            budgets=budgets[key],
+            daily=daily[key],
+            hours=hourly[key][1],
+        )
+        for key, at in today.items()
+    }
+
+
+def _statement(
     account: Account,
     at: tuple[date, float],
     first: date,
     *,
     since: date | None,
     budgets: Budgets,
+    daily: tuple[list[str], Floats],
+    hours: Floats,
 ) -> Statement:
-    """Read an account's spend since `first`. at: its day and hour at the watermark."""
-    key, (today, hour) = (account.source, account.id), at
-    names, days = spent.daily(warehouse, key, first, today, budgets.campaigns)
-    _, hours = spent.hourly(warehouse, key, today, names, days=HISTORY)
+    (today, hour), (names, days) = at, daily
     whole = min(int(hour), 23)
     hours[:, -1, whole + (hour > whole) :] = 0.0  # what is stored past the watermark is not vouched for
     days[:, -1] = hours[:, -1].sum(1)

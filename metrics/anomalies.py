@@ -111,9 +111,9 @@ class _Usual:
 class Memory:
     """What is worth keeping from poll to poll: what each account's day is expected to be.
 
-    most: campaigns to learn in one call, though one account at least; None: all that is due. waiting: the
-    accounts that a call left for the next one, of whose day nothing can be said yet. sizes: how many
-    campaigns each account has. lags: the lag curves as of the beginning of an account's day.
+    most: campaigns to learn in one call, though one account at least; None: all that is due, 0: none.
+    waiting: the accounts that a call left for the next one, of whose day nothing can be said yet. sizes: how
+    many campaigns each account has. lags: the lag curves as of the beginning of an account's day.
     """
 
     most: int | None = None
@@ -150,7 +150,11 @@ def judge(
         for key, day in days.items()
         if (kept := memory.usual.get(key)) is None or (kept.day, kept.reach) != (day, reach[key])
     ]
-    chosen = _slice(warehouse, due, until, memory)
+    chosen = _slice(warehouse, due, until, memory) if memory.most != 0 else []
+    behind = {key: (days[key], reach[key]) for key in due}
+    if memory.most and chosen and len(chosen) < len(due) and _unlearned(behind, memory):
+        _lags(warehouse, known, behind, memory)  # of all of them: work enough for one call
+        chosen = []
     for key in chosen:
         kept = memory.usual.setdefault(key, _Usual())
         if kept.reach != reach[key]:
@@ -162,7 +166,7 @@ def judge(
             known,
             {key: days[key] for key in chosen},
             memory,
-            lags=_lags(warehouse, known, {key: (days[key], reach[key]) for key in due}, memory),
+            lags=_lags(warehouse, known, behind, memory),
             now=now,
             as_of=as_of,
             method=method,
@@ -325,11 +329,15 @@ def _lags(
     One question answers for all accounts of a midnight: those that wait are learned with the others.
     """
     begins: dict[datetime, list[AccountKey]] = {}
-    for key, (day, reach) in due.items():
-        if key not in memory.lags or memory.lags[key][:2] != (day, reach):
-            midnight = datetime.combine(day, time(), known[key].timezone).astimezone(UTC)
-            begins.setdefault(midnight, []).append(key)
+    for key in _unlearned(due, memory):
+        midnight = datetime.combine(due[key][0], time(), known[key].timezone).astimezone(UTC)
+        begins.setdefault(midnight, []).append(key)
     for moment, keys in begins.items():
         found = curves(warehouse, {key: known[key] for key in keys}, moment)
         memory.lags |= {key: (*due[key], found.get(key)) for key in keys}
     return {key: lag for key in due if (lag := memory.lags[key][2]) is not None}
+
+
+def _unlearned(due: Mapping[AccountKey, tuple[date, _Reach]], memory: Memory) -> list[AccountKey]:
+    """Those whose lag curve as of the beginning of that day is not known."""
+    return [key for key, of in due.items() if key not in memory.lags or memory.lags[key][:2] != of]

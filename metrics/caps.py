@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Literal
 
@@ -68,11 +69,14 @@ def starts(rule: Rule, day: date) -> date:
     return day - timedelta(days=(day.weekday() + 1) % 7)
 
 
+@lru_cache(maxsize=64)
 def blocks(rule: Rule, today: date, ahead: int) -> Ints:
     """Which stretch each of the coming days is in, shape (ahead,): 0 for that of today, then 1, 2, …"""
     days = [today + timedelta(days=n) for n in range(ahead + 1)]
     begun = [starts(rule, day) for day in days]
-    return np.cumsum([b != a for a, b in pairwise(begun)], dtype=np.int64)
+    found = np.cumsum([b != a for a, b in pairwise(begun)], dtype=np.int64)
+    found.setflags(write=False)  # shared by all who ask
+    return found
 
 
 def allowance(rule: Rule, today: date, budgets: Floats) -> float:

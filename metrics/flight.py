@@ -18,9 +18,10 @@ import numpy.typing as npt
 
 from metrics import money, purses, spent, windows
 from metrics._flight_draws import drawn
-from metrics._flight_parts import Group, Part, Statement, part, statement
+from metrics._flight_parts import Group, Part, Statement, part, statements
 from metrics.caps import Overspend
 from metrics.flights import Flight, SpendPlan, flight, spread, weekday_index
+from metrics.in_steps import Steps, finished
 
 if TYPE_CHECKING:
     from connectors.contract import Account
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from metrics.windows import AccountKey
     from warehouse.store import Warehouse
 
-__all__ = ["Budgeted", "FlightPace", "by_budgets", "flights", "tolerance"]
+__all__ = ["Budgeted", "FlightPace", "by_budgets", "flights", "flights_in_steps", "tolerance"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -179,13 +180,20 @@ def flights(
     A plan in another currency than an account's is converted by the rates of each day, and refused where
     there is none.
     """
+    return finished(flights_in_steps(warehouse, known, plans, now))
+
+
+def flights_in_steps(
+    warehouse: Warehouse, known: Mapping[AccountKey, Account], plans: Sequence[SpendPlan], now: datetime
+) -> Steps[list[FlightPace]]:
+    """The same step by step: by the data as they are at the first."""
     until = windows.watermarks(warehouse, known)
     today = {
         key: (spent.local_day(known[key], window), spent.clock(known[key], window))
         for key, window in windows.today(known, until).items()
     }
     over = [flight(plan, now.date()) for plan in plans]
-    statements = _statements(warehouse, known, today, over) if today else {}
+    statements = (yield from _statements(warehouse, known, today, over)) if today else {}
     first = min((of.first for of in statements.values()), default=now.date())
     last = max((of.today for of in statements.values()), default=now.date())
     found = []
@@ -194,12 +202,17 @@ def flights(
         waiting = tuple(known[key].name for key in covered if key not in statements)
         rates = _rates(warehouse, {known[key].currency for key in covered}, plan.currency, first, last)
         try:
-            parts = [part(plan, dates, statements[key], rates) for key in covered if key in statements]
+            parts = []
+            for key in covered:
+                if key in statements:
+                    parts.append(part(plan, dates, statements[key], rates))
+                    yield len(statements[key].campaigns)
         except money.MissingRate as missing:
             found.append(FlightPace(plan, dates, waiting=waiting, refused=str(missing)))
             continue
         mine = [p for p in parts if p is not None]
-        found.append(_pace(plan, dates, mine, waiting) if mine else FlightPace(plan, dates, waiting=waiting))
+        pace = (yield from _pace(plan, dates, mine, waiting)) if mine else None
+        found.append(pace or FlightPace(plan, dates, waiting=waiting))
     return found
 
 
@@ -208,17 +221,17 @@ def _statements(
     known: Mapping[AccountKey, Account],
     today: Mapping[AccountKey, tuple[date, float]],
     over: Sequence[Flight],
-) -> dict[AccountKey, Statement]:
+) -> Steps[dict[AccountKey, Statement]]:
     earliest = min(day for day, _ in today.values())
     total = warehouse.query("SELECT min(starts) AS starts FROM budget WHERE period = 'total'")["starts"][0]
     begun = [dates.first for dates in over] + ([total.as_py()] if total.as_py() else [])
     first = max(min([earliest - timedelta(days=_BACK), *begun]), earliest - timedelta(days=_LONGEST))
     since = spent.complete_from(warehouse, known)
     held = purses.budgets(warehouse, known, {key: day for key, (day, _) in today.items()}, first)
-    return {
-        key: statement(warehouse, known[key], at, first, since=since.get(key), budgets=held[key])
-        for key, at in today.items()
-    }
+    yield sum(len(of.campaigns) for of in held.values())
+    found = statements(warehouse, known, today, first, since=since, budgets=held)
+    yield sum(len(of.campaigns) for of in found.values())
+    return found
 
 
 def _rates(
@@ -233,7 +246,9 @@ def _rates(
     }
 
 
-def _pace(plan: SpendPlan, over: Flight, parts: Sequence[Part], waiting: tuple[str, ...]) -> FlightPace:
+def _pace(
+    plan: SpendPlan, over: Flight, parts: Sequence[Part], waiting: tuple[str, ...]
+) -> Steps[FlightPace]:
     planned = _planned(plan, over, parts)
     places = [over.place(p.of.today) for p in parts]
     expected = remaining = today_planned = 0.0
@@ -248,7 +263,7 @@ def _pace(plan: SpendPlan, over: Flight, parts: Sequence[Part], waiting: tuple[s
             today_planned += mine[at]
             hours_planned += running * np.diff(p.share)
     actual = np.sum([p.spend for p in parts], axis=0)
-    daily, rests = drawn(over, parts)
+    daily, rests = yield from drawn(over, parts)
     complete, amount = float(actual.sum()), float(planned.sum())
     cumulative = complete + daily.cumsum(1)
     low, mid, high = np.quantile(cumulative[:, -1], [0.1, 0.5, 0.9])

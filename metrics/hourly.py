@@ -4,7 +4,7 @@ The sums are kept: whoever asks for the same windows every few minutes reads at 
 have changed since, which the ledger says, instead of all that the longest of the windows holds.
 
     sums = Sums(warehouse, known, until, campaigns, memory, hours=192, now=now)
-    sums.over([spend, cpa], [(24, 0), (168, 24)])      # the last day, the week before it
+    sums.over({(24, 0): [spend, cpa], (168, 24): [cpa]})      # the last day, the week before it
 """
 
 # ruff: noqa: S608  # names of views, metrics and columns, which were checked; values are bound
@@ -90,26 +90,38 @@ class Sums:
         self._end = np.array([until[key[:2]].timestamp() / 3600 for key in campaigns])
         self._current = False
 
-    def over(self, metrics: Sequence[Metric], spans: Sequence[Span]) -> list[dict[str, Floats]]:
-        """Of each span the metrics by name, shape (campaigns,); NaN where a ratio is over nothing."""
-        asked = {m.name: m for m in metrics}
-        if not self._current or not asked.keys() <= self._memory.metrics.keys():
-            self._bring(asked)
+    def over(self, asked: Mapping[Span, Sequence[Metric]]) -> dict[Span, dict[str, Floats]]:
+        """Of each span its metrics by name, shape (campaigns,); NaN where a ratio is over nothing."""
+        named = {m.name: m for metrics in asked.values() for m in metrics}
+        if not self._current or not named.keys() <= self._memory.metrics.keys():
+            self._bring(named)
+        # Metrics of the same spans are told together: what is handed to the database is what it costs.
+        alike: dict[tuple[Span, ...], list[Metric]] = {}
+        for name, metric in named.items():
+            spans = tuple(span for span, metrics in asked.items() if any(m.name == name for m in metrics))
+            alike.setdefault(spans, []).append(metric)
+        found: dict[Span, dict[str, Floats]] = {span: {} for span in asked}
+        for spans, metrics in alike.items():
+            for name, values in self._told(metrics, spans).items():
+                for span, part in zip(spans, values, strict=True):
+                    found[span][name] = part
+        return found
+
+    def _told(self, metrics: Sequence[Metric], spans: Sequence[Span]) -> dict[str, Floats]:
+        """The metrics by name, shape (spans, campaigns), of what is in the memory."""
         kept = self._memory.values
         sums = {
             a: np.concatenate([kept[a][:, skip : skip + hours].sum(1) for hours, skip in spans])
             for a in dict.fromkeys(a for m in metrics for a in m.parts.aggregates)
         }
-        view = metrics[0].view
-        of = Written(view, "", (), tuple(sums))
+        of = Written(metrics[0].view, "", (), tuple(sums))
         columns = ", ".join(f"unnest($a{n}) AS {of.column(a)}" for n, a in enumerate(sums))
         named = ", ".join(f"{of.value(m)} AS {m.name}" for m in metrics)
         table = self._warehouse.query(
             f"SELECT {named} FROM (SELECT {columns})",
-            {f"a{n}": a.tolist() for n, a in enumerate(sums.values())},
+            {f"a{n}": values.tolist() for n, values in enumerate(sums.values())},
         )
-        found = {m.name: table[m.name].to_numpy().reshape(len(spans), -1) for m in metrics}
-        return [{name: values[n] for name, values in found.items()} for n in range(len(spans))]
+        return {m.name: table[m.name].to_numpy().reshape(len(spans), -1) for m in metrics}
 
     def _bring(self, asked: Mapping[str, Metric]) -> None:
         """The hours up to the present into the memory: of all that it knows, and of what is asked."""
@@ -168,22 +180,20 @@ class Sums:
         plan = Plan(self._warehouse, Question(tuple(metrics), _BY), [[windows]], self._known)
         (view,) = plan.views()
         of = plan.sums(view, {"moment": f"v.{view.time}"})
-        keys = ", ".join(f"by_{key}" for key in of.keys)
+        same = " AND ".join(f"asked.by_{name} = known.{name}" for name in _BY)
         calls = ", ".join(f"CAST({a.value(a.part())} AS DOUBLE) AS {of.column(a)}" for a in of.aggregates)
-        lists = ", ".join(f"list({of.column(a)}) AS {of.column(a)}" for a in of.aggregates)
+        plan.params |= {name: [key[n] for key in self._campaigns] for n, name in enumerate(_BY)}
+        plan.params["n"] = list(range(len(self._campaigns)))
+        lists = ", ".join(f"unnest(${name}) AS {name}" for name in (*_BY, "n"))
+        # By number: with a campaign's names at each hour the hours would cost several times as much.
         sql, params = plan.text(
-            f"SELECT {keys}, list(hour) AS hour, {lists} FROM (\n"
-            f"SELECT {keys}, epoch(moment) / 3600 AS hour, {calls} FROM {of.asked} GROUP BY {keys}, moment)\n"
-            f"GROUP BY {keys}"
+            f"SELECT n, epoch(moment) / 3600 AS hour, {calls}\n"
+            f"FROM {of.asked} AS asked JOIN (SELECT {lists}) AS known ON {same}\nGROUP BY n, moment"
         )
         rows = self._warehouse.query(sql, params)
-        named = zip(*(rows[f"by_{name}"].to_pylist() for name in _BY), strict=True)
-        index = np.array([self._campaigns.get(key, -1) for key in named], dtype=np.int64)
-        hours = rows["hour"].combine_chunks()
-        row = np.repeat(index, np.diff(hours.offsets.to_numpy()))
-        back = (self._end[row] - hours.flatten().to_numpy() - 1).round().astype(np.int64)
-        inside = (row >= 0) & (back >= 0) & (back < fresh[row])
+        row = rows["n"].to_numpy()
+        back = (self._end[row] - rows["hour"].to_numpy() - 1).round().astype(np.int64)
+        inside = (back >= 0) & (back < fresh[row])
         for aggregate in aggregates:
-            values = rows[of.column(aggregate)].combine_chunks().flatten().to_numpy()
-            found[aggregate][row[inside], back[inside]] = values[inside]
+            found[aggregate][row[inside], back[inside]] = rows[of.column(aggregate)].to_numpy()[inside]
         return found

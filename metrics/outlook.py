@@ -17,9 +17,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from metrics.in_steps import Steps, finished
 from metrics.projection import Projection
 
-__all__ = ["Limits", "Outlook", "Past", "outlook"]
+__all__ = ["Limits", "Outlook", "Past", "outlook", "outlook_in_steps"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -129,6 +130,13 @@ def outlook(
     past: Past, runs: npt.NDArray[np.bool_], limits: Limits, *, draws: int = DRAWS, seed: int = 0
 ) -> Outlook:
     """Draw the coming days. runs: (P, N), whether a purse spends on a coming day at all."""
+    return finished(outlook_in_steps(past, runs, limits, draws=draws, seed=seed))
+
+
+def outlook_in_steps(
+    past: Past, runs: npt.NDArray[np.bool_], limits: Limits, *, draws: int = DRAWS, seed: int = 0
+) -> Steps[Outlook]:
+    """The same, some purses a step."""
     rng = np.random.default_rng(seed)
     purses, ahead = runs.shape
     model = _model(past, rng)
@@ -142,6 +150,7 @@ def outlook(
         capped = _capped(first, coming, limits.cut(part), past.spent[part])
         days += capped.sum(0)
         rest[part] = capped[:, :, 1:].sum(2).mean(1)
+        yield len(capped)
     return Outlook(days, rest)
 
 

@@ -282,6 +282,8 @@ def _purse(group: Sequence[_Held], campaigns: Mapping[str, Mapping[str, Any]]) -
 def _daily(one: _Held, calendar: _Days) -> Floats:
     """What a budget plans for each day: a total one evenly over its flight, and nothing outside of it."""
     total = one.row["period"] == "total"
+    if not total and len(one.values) == 1:
+        return np.full(len(calendar.days), float(one.values[0][0]))
     out = np.zeros(len(calendar.days))
     for n, (day, end) in enumerate(zip(calendar.days, calendar.ends, strict=True)):
         amount, starts, last = one.at(end)

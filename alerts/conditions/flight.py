@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, NamedTuple, Self
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, NamedTuple, Self
+from weakref import ReferenceType, WeakKeyDictionary, ref
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, PrivateAttr
 
 from alerts.conditions.contract import Condition, Moments, Scope, Watched
 from alerts.observation import Labels, Observation, Range, Result
-from metrics.flight import FlightPace, flights
+from metrics.flight import FlightPace, flights_in_steps
 from metrics.flights import SpendPlan
 from metrics.model import Unit
 
 if TYPE_CHECKING:
     from alerts.rules import Rule
     from alerts.scene import Scene
+    from metrics.in_steps import Steps
     from warehouse.store import Warehouse
 
 __all__ = ["PLANS", "Flight", "flying"]
@@ -32,19 +34,40 @@ _DRAWS: Final = 500
 
 _KEPT: Final = timedelta(hours=3)
 _MOVED: Final = 0.02
-"""A flight's end is worked out anew so often, or where the spend of the last days is another by so much."""
+"""A flight's end is worked out anew so often, or where the spend of the last days is another by so much; at
+once where a budget or a campaign is set up otherwise."""
+
+_AT_ONCE: Final = 1000
+"""Campaigns to look at in one pass, of all steps, where learning is spread over passes."""
+
+_SET_UP: Final = """SELECT
+  (SELECT bit_xor(hash(source, account, campaign, name, status, starts, ends)) FROM campaign) AS campaigns,
+  (SELECT bit_xor(hash(source, account, budget, campaign, ad_group, amount, period, shared, starts, ends))
+    FROM budget) AS budgets"""
 
 
 class _Kept(NamedTuple):
-    """What was worked out: for which accounts' watermarks, on which day, when so much had been spent."""
+    """What was worked out: for which accounts' watermarks, on which day, when so much had been spent, as what
+    was set up.
+    """
 
     until: Mapping[tuple[str, str], datetime]
     day: date
+    set_up: Sequence[Mapping[str, Any]]
     spent: float
-    paces: Sequence[FlightPace]
+    paces: Sequence[FlightPace] = ()
 
 
-_PACES: Final[WeakKeyDictionary[Warehouse, dict[tuple[SpendPlan, ...], _Kept]]] = WeakKeyDictionary()
+@dataclass(slots=True)
+class _Known:
+    """Of some plans: what was worked out last, what is being worked out, and by which scene it was asked."""
+
+    kept: _Kept | None = None
+    begun: tuple[_Kept, Steps[list[FlightPace]]] | None = None
+    asked: ReferenceType[Scene] | None = None
+
+
+_PACES: Final[WeakKeyDictionary[Warehouse, dict[tuple[SpendPlan, ...], _Known]]] = WeakKeyDictionary()
 
 
 class Flight(Condition):
@@ -87,7 +110,9 @@ class Flight(Condition):
         return next((plan.currency for plan in self._plans if plan.name == labels.part), "")
 
     def moments(self, scene: Scene) -> Moments:
-        return {PLANS: max(scene.at.values())} if scene.at else {}
+        # Nothing is said, be it good or bad, until the paces are worked out for the first time.
+        ready = scene.at and (not self._plans or self._paces(scene) is not None)
+        return {PLANS: max(scene.at.values())} if ready else {}
 
     def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
         if not self._plans or not scene.at:
@@ -95,25 +120,44 @@ class Flight(Condition):
         inside = set(scene.scoped(scope))
         told = (
             self._told(scene, pace)
-            for pace in self._paces(scene)
+            for pace in self._paces(scene) or ()
             if scope.everything or inside.intersection(pace.accounts)
         )
         return [one for one in told if one.result is Result.TRUE or one.labels in watched]
 
-    def _paces(self, scene: Scene) -> Sequence[FlightPace]:
-        """The pace of each plan. It takes seconds where there are thousands of campaigns."""
-        here, spent = scene.now.astimezone(self._zone), float(scene.spend.sum())
-        by_plans = _PACES.setdefault(scene.warehouse, {})
-        kept = by_plans.get(self._plans)
-        if kept is None or not (
-            kept.day == here.date()
-            and kept.until.keys() == scene.until.keys()
-            and all(at - kept.until[key] < _KEPT for key, at in scene.until.items())
-            and abs(spent - kept.spent) <= _MOVED * kept.spent
-        ):
-            paces = flights(scene.warehouse, scene.accounts, self._plans, here)
-            kept = by_plans[self._plans] = _Kept(scene.until, here.date(), spent, paces)
-        return kept.paces
+    def _paces(self, scene: Scene) -> Sequence[FlightPace] | None:
+        """The pace of each plan; None where it was never worked out to its end.
+
+        That takes seconds where there are thousands of campaigns: then each pass does some of it, and the
+        paces before are in force meanwhile.
+        """
+        known = _PACES.setdefault(scene.warehouse, {}).setdefault(self._plans, _Known())
+        if known.asked is None or known.asked() is not scene:
+            known.asked = ref(scene)
+            self._bring(scene, known)
+        return known.kept.paces if known.kept else None
+
+    def _bring(self, scene: Scene, known: _Known) -> None:
+        here = scene.now.astimezone(self._zone)
+        now = _Kept(scene.until, here.date(), scene.ask(_SET_UP, {}), float(scene.spend.sum()))
+        if known.begun and (known.begun[0].day, known.begun[0].set_up) != (now.day, now.set_up):
+            known.begun = None
+        if known.begun is None:
+            if known.kept is not None and _holds(known.kept, now):
+                return
+            known.begun = now, flights_in_steps(scene.warehouse, scene.accounts, self._plans, here)
+        of, steps = known.begun
+        done = 0
+        while scene.at_once is None or done < _AT_ONCE:
+            try:
+                done += next(steps)
+            except StopIteration as end:
+                known.kept, known.begun = of._replace(paces=end.value), None
+                return
+            except Exception:
+                known.begun = None
+                raise
+        scene.leave()
 
     def _told(self, scene: Scene, pace: FlightPace) -> Observation:
         labels = Labels(*PLANS, "", pace.plan.name)
@@ -138,6 +182,16 @@ class Flight(Condition):
             at_risk=off / left,
             said=f"Flight ends {off / pace.amount:.0%} {self.side} plan" if holds else "",
         )
+
+
+def _holds(kept: _Kept, now: _Kept) -> bool:
+    """Whether what was worked out may still be told."""
+    return (
+        (kept.day, kept.set_up) == (now.day, now.set_up)
+        and kept.until.keys() == now.until.keys()
+        and all(at - kept.until[key] < _KEPT for key, at in now.until.items())
+        and abs(now.spent - kept.spent) <= _MOVED * kept.spent
+    )
 
 
 def flying(rules: Sequence[Rule], plans: Sequence[SpendPlan], zone: ZoneInfo) -> tuple[Rule, ...]:

@@ -4,7 +4,9 @@ The flight has the fourteen days from 2 to 15 November; at NOW, the ninth day's 
 will end at 14 x 240 = 3,360.
 """
 
+from dataclasses import replace
 from datetime import date, timedelta
+from weakref import WeakKeyDictionary
 
 import pytest
 
@@ -19,13 +21,14 @@ from alerts.notify.contract import Reason, Severity
 from alerts.observation import Labels, Observation, Result
 from alerts.provoke import Unprovoked
 from alerts.routes import Routing
+from alerts.scene import Memory, Scene
 from alerts.state import Instance, Key, State
 from metrics import flight as pace
 from metrics import model
 from metrics.flights import Amount, SpendPlan
 from metrics.words import money
 from service import rules as shipped
-from tests.alerts.conftest import BERLIN, EVERY, NOW
+from tests.alerts.conftest import BERLIN, EVERY, NOW, settled
 from tests.alerts.timeline import describe, rule
 from warehouse.shadow import Shadow
 
@@ -97,7 +100,9 @@ def test_where_there_is_no_verdict_there_is_none(even):
 
 def test_it_is_worked_out_anew_every_three_hours_or_where_spend_moved(even, monkeypatch):
     asked = []
-    monkeypatch.setattr(flight, "flights", lambda *args: asked.append(args[3]) or pace.flights(*args))
+    monkeypatch.setattr(
+        flight, "flights_in_steps", lambda *args: asked.append(args[3]) or pace.flights_in_steps(*args)
+    )
     for minutes in (0, 2, 4):
         told(even.scene(now=NOW + timedelta(minutes=minutes)), "over", plan(2800))
     told(even.scene(), "under", plan(2800))
@@ -109,6 +114,45 @@ def test_it_is_worked_out_anew_every_three_hours_or_where_spend_moved(even, monk
     assert found.seen > 3400
     told(even.scene(), "over", plan(2900))
     assert len(asked) == 3
+
+
+def test_what_is_set_up_otherwise_is_seen_by_the_next_pass(even):
+    """At a quarter of the budget the rest of the flight spends a quarter; once paused, nothing more."""
+    before = told(even.scene(), "over", plan(2800))[AUTUMN].seen
+    even.budgets.clear()
+    even.budget("brand", 60)
+    less = told(
+        even.scene(now=NOW + timedelta(minutes=1), polled=NOW + timedelta(minutes=1)), "over", plan(2800)
+    )
+    # Of the ninth day and of five more each spends a fourth of 240; what is over of the ninth is spent.
+    assert less[AUTUMN].seen == pytest.approx(before - 6 * 180, abs=200)
+    even.named[0] = replace(even.named[0], status="paused")
+    still = told(
+        even.scene(now=NOW + timedelta(minutes=2), polled=NOW + timedelta(minutes=2)), "over", plan(2800)
+    )
+    assert still[AUTUMN].seen == pytest.approx(2070)
+
+
+def test_a_flight_that_is_worked_out_over_passes_ends_the_same(even, monkeypatch):
+    expected = told(even.scene(), "over", plan(2800))[AUTUMN]
+    monkeypatch.setattr(flight, "_PACES", WeakKeyDictionary())
+    monkeypatch.setattr(flight, "_AT_ONCE", 1)
+    memory, made = (
+        Memory(),
+        rule("flight").model_copy(update={"condition": Flight(kind="flight", side="over")}),
+    )
+    (made,) = flying([made], [plan(2800)], BERLIN)
+    seen = []
+    while not seen or memory.behind:
+        scene = Scene(
+            even.warehouse, NOW, every=EVERY, started=NOW - timedelta(days=1), memory=memory, complete=settled
+        )
+        seen.append(judge(scene, [made], {made.name: frozenset([AUTUMN])})[made.name])
+        assert len(seen) < 9
+    # Until there is a first verdict nothing is said of the series, so that what fires goes on.
+    assert len(seen) > 3
+    assert all(not one.told and not one.fresh for one in seen[:-1])
+    assert seen[-1].told[AUTUMN] == expected
 
 
 def test_it_is_told_in_the_plans_currency_with_the_way_to_its_plan(even):

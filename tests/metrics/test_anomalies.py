@@ -232,19 +232,23 @@ def test_a_day_is_learned_once_and_the_next_one_anew(warehouse, known, found):
 
 
 def test_learning_that_is_spread_over_calls_leads_to_the_same(warehouse, known, found):
-    """Three campaigns a call are one of the three accounts; of those that wait nothing is said."""
+    """Three campaigns a call are one of the three accounts; of those that wait nothing is said.
+
+    The first call learns all lag curves.
+    """
     memory = anomalies.Memory(most=3)
     left = []
-    for _ in range(4):
+    for _ in range(5):
         said = anomalies.judge(warehouse, known, dict.fromkeys(known, NOW), memory, now=NOW)
         assert said.keys() == set(known) - memory.waiting
         left.append(len(memory.waiting))
-    assert left == [2, 1, 0, 0]
+    assert left == [3, 2, 1, 0, 0]
     for key, judged in found.items():
         for test, same in zip(judged.tests, said[key].tests, strict=True):
             assert test.p == pytest.approx(same.p, nan_ok=True), (key, test.metric)
     # A new day: again one account a call, the first one first.
     tomorrow = NOW + timedelta(hours=12)
+    assert anomalies.judge(warehouse, known, dict.fromkeys(known, tomorrow), memory, now=tomorrow) == {}
     said = anomalies.judge(warehouse, known, dict.fromkeys(known, tomorrow), memory, now=tomorrow)
     assert memory.waiting == set(known) - {min(known)}
     assert said.keys() == {min(known)}
