@@ -72,6 +72,10 @@ def init(
     currency: Annotated[str, typer.Option(help="The reporting currency.")] = "",
     timezone: Annotated[str, typer.Option(help="The team's time zone.")] = "",
     *,
+    owner: Annotated[
+        str,
+        typer.Option(help="Mail address of who owns the rules, dashboards and metrics that come with it."),
+    ] = "",
     non_interactive: Annotated[
         bool, typer.Option("--non-interactive", help="Ask nothing; secrets come from the environment.")
     ] = False,
@@ -79,7 +83,7 @@ def init(
     """Make a workspace for real accounts, step by step."""
     from service.commands import init as command  # noqa: PLC0415
 
-    answers = command.Answers(tuple(source or ()), name, currency, timezone)
+    answers = command.Answers(tuple(source or ()), name, currency, timezone, owner)
     command.run(folder, answers, interactive=not non_interactive)
 
 

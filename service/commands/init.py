@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 import yaml
+from pydantic import ValidationError
 
+from alerts.routes import Person
 from connectors import registry
 from service import secrets, settings
 from service.workspace import Workspace, write_private
@@ -83,14 +85,22 @@ GUIDE: Mapping[str, tuple[str, tuple[Field, ...]]] = {
 """Where the built-in sources' credentials are found; other sources are asked for what their settings need."""
 
 
+OWNERS = ("marketing", "performance-team")
+"""Who owns what Paceline ships: rules and dashboards the first, metrics and views the second."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What was said on the command line; the rest is asked."""
+    """What was said on the command line; the rest is asked.
+
+    owner: the mail address of whoever answers for what Paceline ships; "" for nobody yet.
+    """
 
     sources: tuple[str, ...]
     name: str
     currency: str
     timezone: str
+    owner: str = ""
 
 
 def run(folder: Path, answers: Answers, *, interactive: bool) -> None:
@@ -101,6 +111,11 @@ def run(folder: Path, answers: Answers, *, interactive: bool) -> None:
             f"{workspace.settings_file} is there already; edit it, or choose another folder.", err=True
         )
         raise typer.Exit(1)
+    there, problems = secrets.read(workspace.folder)
+    if problems:
+        for problem in problems:
+            typer.echo(str(problem), err=True)
+        raise typer.Exit(1)
     known = list(registry.connectors())
     if interactive:
         answers = _ask_general(answers, known)
@@ -109,11 +124,6 @@ def run(folder: Path, answers: Answers, *, interactive: bool) -> None:
         said = f"no source called {', '.join(unknown)}" if unknown else "name at least one source: --source"
         typer.echo(f"{said} (there are: {', '.join(known)})", err=True)
         raise typer.Exit(2)
-    there, problems = secrets.read(workspace.folder)
-    if problems:
-        for problem in problems:
-            typer.echo(str(problem), err=True)
-        raise typer.Exit(1)
     sections: dict[str, dict[str, Any]] = {}
     held: dict[str, dict[str, str]] = {}
     for name in answers.sources:
@@ -136,7 +146,23 @@ def _ask_general(answers: Answers, known: list[str]) -> Answers:
         name=answers.name or typer.prompt("Your team's name", default="Our team"),
         currency=answers.currency or typer.prompt("Currency of reports (ISO code)", default="EUR").upper(),
         timezone=answers.timezone or typer.prompt("Your time zone", default="Europe/Berlin"),
+        owner=answers.owner or _ask_owner(),
     )
+
+
+def _ask_owner() -> str:
+    """The address of whoever answers for the shipped rules, dashboards and metrics; "" for nobody yet."""
+    typer.echo("Every rule, dashboard and metric has an owner, who hears when it needs somebody.")
+    while True:
+        said = str(
+            typer.prompt("Mail address of who that is (or nothing)", default="", show_default=False)
+        ).strip()
+        try:
+            Person(name=OWNERS[0], email=said or None)
+        except ValidationError:
+            typer.echo(f"  {said} is no mail address.")
+        else:
+            return said
 
 
 def _ask_source(connector: type[Connector], *, has_secrets: bool) -> tuple[dict[str, Any], dict[str, str]]:
@@ -184,6 +210,8 @@ def _write(
         "polling": {"every": "5m"},
         "sources": {name: section or None for name, section in sections.items()},
     }
+    if answers.owner:
+        general["alerts"] = {"people": [{"name": name, "email": answers.owner} for name in OWNERS]}
     text = "# What Paceline polls. Secrets are not in here: see .streamlit/secrets.toml.\n"
     text += yaml.safe_dump(general, sort_keys=False, allow_unicode=True).replace(": null\n", ":\n")
     workspace.settings_file.write_text(text, encoding="utf-8")
