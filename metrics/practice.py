@@ -5,12 +5,30 @@ Two things are asked of the reader: in which account, and what. The numbers alon
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-__all__ = ["KINDS", "Kind", "Practised"]
+from warehouse.book import Chapter
+
+if TYPE_CHECKING:
+    from warehouse.book import Book
+
+__all__ = ["CHAPTER", "KINDS", "Kind", "Practised", "keep", "kept"]
+
+CHAPTER: Final = Chapter(
+    "practice",
+    (
+        """
+CREATE TABLE practised (
+    id INTEGER NOT NULL, kind TEXT NOT NULL, source TEXT NOT NULL, account TEXT NOT NULL,
+    at TEXT NOT NULL, begun TEXT NOT NULL, also TEXT NOT NULL
+);
+""",
+    ),
+)
 
 
 class Kind(NamedTuple):
@@ -89,3 +107,28 @@ class Practised:
         if kind != self.kind:
             return False, f"The account is right. But then it would be so: {told.shows} Look again."
         return True, self.explanation
+
+
+def keep(book: Book, one: Practised | None) -> None:
+    """Keep the incident under way in the place of the one before; None: there is none any more."""
+    with book.write() as connection:
+        connection.execute("DELETE FROM practised")
+        if one is not None:
+            connection.execute(
+                "INSERT INTO practised VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    *(one.id, one.kind, one.source, one.account),
+                    *(one.at.isoformat(), one.begun.isoformat(), json.dumps(sorted(one.also))),
+                ],
+            )
+
+
+def kept(book: Book) -> Practised | None:
+    """The incident that was kept last."""
+    rows = book.read("SELECT * FROM practised")
+    if not rows:
+        return None
+    row = rows[0]
+    at, begun = (datetime.fromisoformat(row[name]) for name in ("at", "begun"))
+    also = frozenset(json.loads(row["also"]))
+    return Practised(row["id"], row["kind"], row["source"], row["account"], at, begun, also)

@@ -16,7 +16,7 @@ import requests
 from pydantic import BaseModel, ValidationError
 
 from metrics import windows
-from metrics.practice import KINDS, Practised
+from metrics.practice import KINDS, Practised, keep, kept
 from warehouse.access import Permission, allow
 from warehouse.audit import Audit
 
@@ -81,7 +81,7 @@ _Answer = TypeVar("_Answer", bound=BaseModel)
 class Practice:
     """The incidents of one sandbox, of which at most one is to be found. Safe from any thread.
 
-    poll: asks the sources anew.
+    It is kept in the book (metrics.practice), so that it outlives the process. poll: asks the sources anew.
     """
 
     def __init__(
@@ -96,12 +96,29 @@ class Practice:
         self._url, self._book, self._warehouse = url.rstrip("/"), book, warehouse
         self._clock, self._poll = clock, poll
         self._lock = threading.Lock()
-        self._now: Practised | None = None
+        self._sure = False
+        """Whether the sandbox is known to have the one that an earlier process began."""
 
     def current(self) -> Practised | None:
-        """The one that is to be found; None once its time is over."""
-        one = self._now
-        return one if one is not None and self._clock() < one.begun + _LASTS else None
+        """The one that is to be found; None once its time is over, or its sandbox was started anew."""
+        one = kept(self._book)
+        if one is None or self._clock() >= one.begun + _LASTS:
+            return None
+        if not self._sure:
+            try:
+                here = self._knows(one)
+            except ValueError:
+                return one  # it is not up yet: nobody can say
+            self._sure = True
+            if not here:
+                keep(self._book, None)
+                return None
+        return one
+
+    def _knows(self, one: Practised) -> bool:
+        """Whether the sandbox has it under way. Raises ValueError where it does not answer."""
+        found = self._ask(_Incidents, "GET", "/incidents").incidents
+        return any(known.id == one.id and known.active for known in found)
 
     def begin(self, *, by: Actor) -> None:
         """Begin one, at random, where nothing else is wrong.
@@ -125,7 +142,8 @@ class Practice:
             # The site's tag is missed by all of an account's campaigns.
             body |= {"account": account} if kind == "tracking_outage" else {"campaign": campaign}
             made = self._ask(_Incident, "POST", "/incidents", body)
-            self._now = Practised(made.id, kind, source, account, at, now, disturbed)
+            keep(self._book, Practised(made.id, kind, source, account, at, now, disturbed))
+            self._sure = True
         Audit(self._book).record(by.name, "began", "practice", now=now)
         self._poll()
 
@@ -138,9 +156,9 @@ class Practice:
             if one is None:
                 raise ValueError("no incident is under way")
             # A sandbox that was started anew knows nothing of it: it is over.
-            if one.id in [known.id for known in self._ask(_Incidents, "GET", "/incidents").incidents]:
+            if self._knows(one):
                 self._ask(_Incident, "DELETE", f"/incidents/{one.id}")
-            self._now = None
+            keep(self._book, None)
         Audit(self._book).record(by.name, "ended", "practice", now=now, detail={"what": one.kind})
 
     def _place(

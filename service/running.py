@@ -11,7 +11,7 @@ from alerts import records
 from alerts.catalog import Current
 from alerts.notify import book as notify_book
 from alerts.notify.channels import build, buttons
-from metrics import history, notes, proposals, reviews, saved_views, usage
+from metrics import history, notes, practice, proposals, reviews, saved_views, usage
 from service import experiments, in_force, settings
 from service.alerting import Alerting
 from service.backfill import Backfill
@@ -46,6 +46,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     usage.CHAPTER,
     reviews.CHAPTER,
     history.CHAPTER,
+    practice.CHAPTER,
     records.CHAPTER,
     notify_book.CHAPTER,
 )

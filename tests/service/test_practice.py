@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from connectors.rows import AccountRow, Campaign
-from metrics.practice import KINDS, Practised
+from metrics.practice import CHAPTER, KINDS, Practised, keep, kept
 from sandbox import http, truth
 from sandbox.clock import SandboxClock
 from sandbox.incidents import KINDS as OF_THE_SANDBOX
@@ -49,11 +49,17 @@ def team(face, tmp_path):
             put(warehouse, [AccountRow(account, "EUR", "Europe/Berlin")], row=AccountRow, account=account, seen=1)  # fmt: skip
             put(warehouse, [Campaign(campaigns[account], "x", "enabled", "", "search")], row=Campaign, account=account, seen=1)  # fmt: skip
             put(warehouse, [delivery(campaigns[account], hour, shown) for hour in range(11)], account=account, seen=11)  # fmt: skip
-        book = Book.open(tmp_path / "book.sqlite")
-        desk = Practice(face.url, book, warehouse, clock=lambda: at(11.5), poll=lambda: polls.append(1))
+        book = Book.open(tmp_path / "book.sqlite", [CHAPTER])
+
+        def started():
+            return Practice(face.url, book, warehouse, clock=lambda: at(11.5), poll=lambda: polls.append(1))
+
+        desk = started()
         begun = {"name": "cpc_spike", "account": ids[1], "at": at(9).isoformat()}
         requests.post(f"{face.url}/incidents", json=begun, timeout=30)
-        yield SimpleNamespace(desk=desk, book=book, ids=ids, campaigns=campaigns, polls=polls)
+        yield SimpleNamespace(
+            desk=desk, book=book, ids=ids, campaigns=campaigns, polls=polls, started=started
+        )
         requests.delete(f"{face.url}/incidents", timeout=30)
         book.close()
 
@@ -101,13 +107,28 @@ def test_it_is_over_with_its_time_and_with_its_sandbox(team, monkeypatch):
     team.desk.begin(by=EMIL)
     held = team.desk.current()
     monkeypatch.setattr(team.desk, "_clock", lambda: at(23.4))
-    assert team.desk.current() is held
+    assert team.desk.current() == held
     monkeypatch.setattr(team.desk, "_clock", lambda: at(23.5))  # twelve hours after it began
     assert team.desk.current() is None
     monkeypatch.setattr(team.desk, "_clock", lambda: at(11.5))
-    monkeypatch.setattr(team.desk, "_now", replace(held, id=99))  # of a sandbox before this one
+    keep(team.book, replace(held, id=99))  # of a sandbox before this one
     team.desk.end(by=EMIL)
     assert team.desk.current() is None
+
+
+def test_it_outlives_the_process_and_not_its_sandbox(team, monkeypatch):
+    team.desk.begin(by=EMIL)
+    held = team.desk.current()
+    again = team.started()
+    assert again.current() == held
+    with pytest.raises(ValueError, match="under way already"):
+        again.begin(by=EMIL)
+    keep(team.book, replace(held, id=99))
+    early = team.started()
+    monkeypatch.setattr(early, "_url", "http://127.0.0.1:9")  # the sandbox is not up yet
+    assert early.current() == replace(held, id=99)
+    assert team.started().current() is None
+    assert kept(team.book) is None
 
 
 def test_a_sandbox_that_is_gone_is_said(team, monkeypatch):
