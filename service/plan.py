@@ -4,7 +4,8 @@ The newest window is the account-local day that is not vouched for yet, up to no
 every local day, as far back as the stream says it may still change, that no pull since `recent_every` (or
 `restate_every`) covers wholly; and every day since the first that no pull ever covered wholly. So what is due
 follows from the journal alone: a crash, a week switched off and a day that ended between two polls all come
-out as days not covered.
+out as days not covered. The recent days are due together, once one is: yesterday was covered last at another
+minute than the days before it, and asked for apart it would stay apart, at twice the requests.
 """
 
 from __future__ import annotations
@@ -67,11 +68,13 @@ def past(
         return []
     end = newest(stream, timezone, now).start
     due: list[Window] = []
-    for reach, every in ((stream.recent, stream.recent_every), (restate, stream.restate_every)):
+    tiers = ((stream.recent, stream.recent_every, True), (restate, stream.restate_every, False))
+    for reach, every, together in tiers:
         if every is not None and reach:
             start = midnight(_day(now - reach, timezone), timezone)
             if start < end:
-                due += missing(Window(start, end), covered(every), timezone)
+                gaps = missing(Window(start, end), covered(every), timezone)
+                due += [Window(start, end)] if gaps and together else gaps
     ever = covered(None)
     if ever:
         start = midnight(_day(min(w.start for w in ever), timezone), timezone)

@@ -119,7 +119,20 @@ def test_a_day_that_ended_between_two_polls_is_due():
     # The last poll of the 23rd was at 23:55 local.
     evening = ("2026-11-23T22:55", "2026-11-22T23:00", "2026-11-23T22:55")
     earlier = ("2026-11-24T03:30", "2026-10-01T22:00", "2026-11-22T23:00")
-    assert due("2026-11-24T04:00", [evening, earlier]) == [window("2026-11-22T23:00", "2026-11-23T23:00")]
+    assert due("2026-11-24T04:00", [evening, earlier]) == [window("2026-11-20T23:00", "2026-11-23T23:00")]
+
+
+def test_recent_days_whose_hours_are_over_at_different_minutes_are_asked_for_together():
+    """The 22nd to 20th were asked at 10 past; yesterday was part of today's poll until 02:55 local."""
+    whole = ("2026-11-23T14:00", "2026-10-24T22:00", "2026-11-22T23:00")
+    answers = [whole, ("2026-11-24T01:10", "2026-11-20T23:00", "2026-11-22T23:00")]
+    answers += [("2026-11-24T01:55", "2026-11-22T23:00", "2026-11-24T01:55")]
+    recent = window("2026-11-20T23:00", "2026-11-23T23:00")
+    assert due("2026-11-24T02:05", answers) == []
+    assert due("2026-11-24T02:10", answers) == [recent]
+    answers += [("2026-11-24T02:10", "2026-11-20T23:00", "2026-11-23T23:00")]
+    assert due("2026-11-24T02:55", answers) == []
+    assert due("2026-11-24T03:10", answers) == [recent]
 
 
 def test_days_switched_off_are_due_however_long_ago():
