@@ -72,7 +72,7 @@ def store(cursor: DuckDBPyConnection, piece: Slice, reply: pa.Table, *, seen_at:
     if not reply.num_rows and not piece.row.may_be_none:
         return Written(rows=0, changed=0, newest=None)
     cursor.register("reply", reply)
-    writing = _Writing(cursor, piece, describe(piece.row), seen_at)
+    writing = _Writing(cursor, piece, describe(piece.row), seen_at, said=reply.num_rows)
     newest = writing.newest()
     writing.narrow()
     kinds = {"fact": writing.facts, "attribute": writing.attributes, "event": writing.events}
@@ -82,13 +82,16 @@ def store(cursor: DuckDBPyConnection, piece: Slice, reply: pa.Table, *, seen_at:
 class _Writing:
     """One reply on its way into the tables of its row type.
 
-    where: the condition on the rows of the table that this reply speaks for.
+    said: the rows of the reply. where: the condition on the rows of the table that this reply speaks for.
     """
 
-    def __init__(self, cursor: DuckDBPyConnection, piece: Slice, table: Table, seen_at: datetime) -> None:
+    def __init__(
+        self, cursor: DuckDBPyConnection, piece: Slice, table: Table, seen_at: datetime, *, said: int
+    ) -> None:
         self.cursor = cursor
         self.piece = piece
         self.table = table
+        self.said = said
         self.where = "true"
         self.params: dict[str, Any] = {
             "source": piece.source,
@@ -140,17 +143,18 @@ class _Writing:
         elif newer:
             self.where = "false"
         if newer:
-            self.run(f"CREATE OR REPLACE TEMP TABLE spoken AS SELECT * FROM reply WHERE {self.where}")
+            spoken = f"CREATE OR REPLACE TEMP TABLE spoken AS SELECT * FROM reply WHERE {self.where}"
+            [(self.said,)] = self.run(spoken)
             self.cursor.unregister("reply")
             self.run("CREATE TEMP VIEW reply AS FROM spoken")
 
     def facts(self) -> int:
         """How many rows changed; so do the other kinds say."""
         table, values, known = self.table, self.table.values, self.table.known()
-        labels = (*table.key, *table.derived)
+        labels, at = (*table.key, *table.derived), quoted(table.time)
         # A row that the reply lacks is restated to zero; what was unknown stays so.
         new = {
-            m: f"CASE WHEN r.here THEN r.{quoted(m)} WHEN s.{quoted(m)} IS NOT NULL THEN 0 END"
+            m: f"CASE WHEN r.{at} IS NOT NULL THEN r.{quoted(m)} WHEN s.{quoted(m)} IS NOT NULL THEN 0 END"
             for m in values
         }
         chosen = [
@@ -169,20 +173,19 @@ class _Writing:
         stored = f"FROM {quoted(table.name)} WHERE source = $source AND account = $account AND {self.where}"
         self.run(
             f"""CREATE OR REPLACE TEMP TABLE changed AS
-            WITH r AS (SELECT true AS here, * FROM reply),
-                 s AS (SELECT true AS here, rowid AS place, * {stored})
-            SELECT r.here IS NULL AS gone, s.here IS NULL AS fresh, s.place, {", ".join(chosen)}
-            FROM r FULL JOIN s ON {_same("r", "s", table.key)}
-            WHERE r.here IS NULL OR s.here IS NULL OR {differs}"""
+            WITH s AS (SELECT rowid AS place, * {stored})
+            SELECT r.{at} IS NULL AS gone, place IS NULL AS fresh, place, {", ".join(chosen)}
+            FROM reply r FULL JOIN s ON {_same("r", "s", table.key)}
+            WHERE gone OR fresh OR {differs}"""
         )
         # Stored keys are unique. So if as many rows of the reply as of the table found their counterpart,
         # none of them came twice: four counts instead of a second look at every key.
-        [(found, fresh, keys, gone, said, kept)] = self.run(
+        [(found, fresh, keys, gone, kept)] = self.run(
             f"""SELECT count(*), count(*) FILTER (fresh),
                 count(DISTINCT ({columns(table.key)})) FILTER (fresh), count(*) FILTER (gone),
-                (SELECT count(*) FROM reply), (SELECT count(*) {stored}) FROM changed"""
+                (SELECT count(*) {stored}) FROM changed"""
         )
-        if fresh != keys or said - fresh != kept - gone:
+        if fresh != keys or self.said - fresh != kept - gone:
             self.refuse_doubles()
         if gone:
             same = " AND ".join(f"{quoted('+' + m)} = 0" for m in values)
@@ -198,7 +201,6 @@ class _Writing:
         if table.daily:
             bounds = """CAST(timezone($zone, window_start) AS DATE) AS low,
                 CAST(timezone($zone, window_end - INTERVAL 1 MICROSECOND) AS DATE) + 1 AS high"""
-        at = quoted(table.time)
         # seen_from: the last reply before this one that spoke for the row's time.
         self.run(
             f"""INSERT INTO {quoted(table.ledger)} (source, account, {columns(noted)}, seen_from, seen_to)
