@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from alerts import pipeline, unjudged
-from alerts.incident import Acknowledged, Alert, Group, Incident, Silence
+from alerts.incident import Acknowledged, Alert, Group, Incident, Refused, Silence, checked
 from alerts.notify.contract import Act, Action, Severity
 from alerts.observation import Labels, Observation
 from alerts.outbox import Outbox
@@ -36,10 +36,6 @@ SNOOZE_MOST: Final = timedelta(days=7)
 
 KEPT: Final = timedelta(days=180)
 """How long the delivery log reaches back."""
-
-
-class Refused(ValueError):
-    """What a person asked for cannot be done; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +300,7 @@ class Engine:
             members = frozenset(i.key for i in self.records.firing() if i.incident == number)
             if not members:
                 raise Refused(f"nothing of incident {number} fires any more")
-            silence = self._checked(Silence(0, now, until, by.name, reason, members=members), now)
+            silence = checked(Silence(0, now, until, by.name, reason, members=members), now)
             made = self.records.keep_silence(silence)
             self.records.happened(
                 "snoozed", at=now, incident=number, who=by.name, reason=reason, until=until, silence=made
@@ -330,7 +326,7 @@ class Engine:
         if not match:
             raise Refused("a silence needs at least one label to match: it would mute everything")
         silence = Silence(0, starts, ends, by.name, reason, match=dict(match))
-        made = self.records.keep_silence(self._checked(silence, now))
+        made = self.records.keep_silence(checked(silence, now))
         self.records.happened("silenced", at=now, who=by.name, silence=made, match=dict(match), reason=reason)
         self.tick(now)
         return made
@@ -346,12 +342,18 @@ class Engine:
         self.tick(now)
 
     def assign(self, number: int, to: str, *, by: Actor, now: datetime) -> None:
-        """Say which of the people sees to it. Raises Denied, Refused."""
-        self._open(number)
-        if self.routing.person(to) is None:
+        """Say which of the people sees to it, and tell them. Raises Denied, Refused."""
+        self._allow(by, f"incident {number}", now)
+        if (person := self.routing.person(to)) is None:
             known = ", ".join(one.name for one in self.routing.people) or "nobody"
             raise Refused(f"{to or 'nobody'} is none of alerts.people: there is {known}")
-        self.note(number, "assigned", by=by, text=to, now=now)
+        with self.records.book.write():
+            incident = self._open(number)
+            self.note(number, "assigned", by=by, text=to, now=now)
+            if to != by.name:
+                members = tuple(self.records.members(number))
+                self.records.keep_incident(self.teller.assigned(incident, members, person, now))
+        self.outbox.wake()
 
     def note(self, number: int, what: str, *, by: Actor, text: str, now: datetime) -> None:
         """What somebody says of it: `useful`, `noise`, `assigned` (to `text`), `note`. Denied, Refused."""
@@ -379,14 +381,6 @@ class Engine:
         if incident.closed is not None:
             raise Refused(f"incident {number} ended at {incident.closed:%Y-%m-%d %H:%M} UTC")
         return incident
-
-    @staticmethod
-    def _checked(silence: Silence, now: datetime) -> Silence:
-        if not silence.reason.strip():
-            raise Refused("say why: whoever wonders at the silence will read it")
-        if silence.ends <= max(silence.starts, now):
-            raise Refused("it would be over before it began")
-        return silence
 
 
 def _orphan(instance: Instance, now: datetime) -> Instance:

@@ -13,7 +13,21 @@ from alerts.observation import Labels
 from alerts.routes import Address, Receiver
 from alerts.state import Instance, Key
 
-__all__ = ["Acknowledged", "Alert", "Group", "Incident", "Notice", "Silence", "at_risk"]
+__all__ = [
+    "Acknowledged",
+    "Alert",
+    "Group",
+    "Incident",
+    "Notice",
+    "Refused",
+    "Silence",
+    "at_risk",
+    "checked",
+]
+
+
+class Refused(ValueError):
+    """What a person asked for cannot be done; the text says why."""
 
 
 class Group(NamedTuple):
@@ -118,6 +132,15 @@ class Silence:
     reason: str
     match: Mapping[str, str] = field(default_factory=dict)
     members: frozenset[Key] = frozenset()
+
+
+def checked(silence: Silence, now: datetime) -> Silence:
+    """The silence, if it says why and is still to be in force. Raises Refused."""
+    if not silence.reason.strip():
+        raise Refused("say why: whoever wonders at the silence will read it")
+    if silence.ends <= max(silence.starts, now):
+        raise Refused("it would be over before it began")
+    return silence
 
 
 def at_risk(members: Iterable[Instance]) -> dict[tuple[str, str], float]:

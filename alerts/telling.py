@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
+from alerts.incident import Alert, Notice
 from alerts.notify.contract import Fact, Link, Member, Message, Reason, Severity
 from alerts.records import stamp
 from alerts.routes import INBOX, Address, Receiver
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from alerts.incident import Alert, Incident, Notice
+    from alerts.incident import Incident
     from alerts.outbox import Outbox
     from alerts.records import Records
-    from alerts.routes import Routing
+    from alerts.routes import Person, Routing
+    from alerts.state import Instance
 
 __all__ = ["Described", "Describer", "Teller"]
 
@@ -99,6 +101,18 @@ class Teller:
                 headline=said.headline,
             )
         return headline, incident
+
+    def assigned(
+        self, incident: Incident, members: tuple[Instance, ...], to: Person, now: datetime
+    ) -> Incident:
+        """Tell somebody that an incident is theirs; the incident, of which they hear the end too."""
+        channels = (one for one in ("slack", "email", "sms") if one in self._defaults and to.on(one))
+        channel = next(channels, INBOX)
+        address = Address(channel, to.on(channel))
+        incident = replace(incident, count=incident.count + 1)
+        notice = Notice(Reason.ASSIGNED, (address,))
+        alert = Alert(members, incident=incident, notices=(notice,))
+        return self.tell(alert, incident, now)[1]
 
     def heartbeat(
         self, now: datetime, zone: ZoneInfo, *, rules: int, digests: Collection[Address] = ()

@@ -60,9 +60,7 @@ def table_of(engine: Engine, now: datetime) -> None:
         [
             Column("title", "Rule", "text", width="large"),
             Column("severity", "Severity", "state"),
-            Column(
-                "state", "State", "state", help="Whether it could be judged when it last should have been."
-            ),
+            Column("state", "State", "state", shown=bool(failing), help="Whether it can be judged."),
             Column("kind", "Looks at"),
             Column("owner", "Owner"),
             Column("fired", f"Fired, {_DAYS} d", "count", "How often it began to fire."),

@@ -82,6 +82,7 @@ class Reason(StrEnum):
     NEW_RESOLVED = "new_resolved"
     REPEAT = "repeat"
     ESCALATION = "escalation"
+    ASSIGNED = "assigned"
     FLAPPING = "flapping"
     UNDELIVERED = "undelivered"
     """Another channel failed, and somebody has to hear of that."""

@@ -20,6 +20,7 @@ WHY: Final[dict[Reason, str]] = {
     Reason.NEW_RESOLVED: "A part of it has ended",
     Reason.REPEAT: "Still going on",
     Reason.ESCALATION: "Nobody has acknowledged this yet",
+    Reason.ASSIGNED: "Given to you",
     Reason.FLAPPING: "It comes and goes: quiet until it settles",
     Reason.UNDELIVERED: "Another channel could not deliver",
     Reason.HEARTBEAT: "Daily sign of life",

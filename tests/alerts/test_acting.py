@@ -39,6 +39,34 @@ def test_a_note_an_assignment_and_a_vote_are_kept_by_name(line):
     assert happened(line, "useful") == [("Dana", "")]
 
 
+def told(line, reason):
+    found = [(channel, message) for _, channel, message in line.messages() if message.reason == reason]
+    return [(channel, message.to, message.actions) for channel, message in found]
+
+
+def test_whoever_is_given_it_hears_and_hears_the_end(line):
+    do(line, Action.ASSIGN, text="Dana")  # takes it herself
+    assert told(line, "assigned") == []
+    do(line, Action.ASSIGN, text="Sam")
+    assert told(line, "assigned") == [("email", "sam@team.test", True)]
+    line.at(6, spend=FALSE).happen(20)
+    assert told(line, "all_resolved") == [("slack", "C000001", True), ("email", "sam@team.test", True)]
+
+
+def test_an_assignment_stops_no_repeat(line):
+    do(line, Action.ASSIGN, text="Sam")
+    line.happen(241)
+    assert told(line, "repeat") == [("slack", "C000001", True)]
+
+
+def test_somebody_is_told_in_slack_first_and_in_the_inbox_last(line):
+    engine = line.engine
+    engine.assign(1, "Dana", by=local("Sam"), now=line.now)
+    engine.teller._defaults.clear()
+    engine.assign(1, "Max", by=local("Sam"), now=line.now)
+    assert told(line, "assigned") == [("slack", "U000001", True), ("inbox", "Max", True)]
+
+
 def test_a_snooze_takes_its_reason_and_its_end_from_the_form(line):
     do(line, Action.SNOOZE, text="planned sale", lasts=timedelta(hours=4))
     (silence,) = line.engine.records.silences(line.now)

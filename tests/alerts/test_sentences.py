@@ -141,6 +141,11 @@ NOTIFICATION = {
         "acknowledging::the_end_is_told_of_what_is_acknowledged",
         "acknowledging::a_new_member_breaks_the_acknowledgement",
     ],
+    "Assigning tells": [
+        "acting::whoever_is_given_it_hears_and_hears_the_end",
+        "acting::somebody_is_told_in_slack_first_and_in_the_inbox_last",
+    ],
+    "It is no acknowledgement": ["acting::an_assignment_stops_no_repeat"],
     "Escalation of critical": [
         "acknowledging::what_nobody_acknowledges_goes_to_the_owner_the_second_the_manager",
         "acknowledging::warnings_are_not_escalated",

@@ -186,6 +186,12 @@ def test_the_overview_names_what_is_grave(engine):
 
     assert named("google_ads/1") == ["incident=1"]
     assert named("meta_ads/2") == []
+    # What is about a site is of no account: it concerns those that pay for it.
+    (incident,) = engine.records.open_incidents()
+    about = incident.group._replace(source="", account="", site="shop.test")
+    engine.records.keep_incident(replace(incident, group=about))
+    assert named("google_ads/1") == ["incident=1"]
+    assert named("meta_ads/2") == []
 
 
 def test_nobody_acts_without_a_name(engine, monkeypatch):
@@ -245,6 +251,19 @@ def test_rules_are_counted_each_by_its_own_degree(engine):
 def test_a_rule_that_is_due_for_review_is_said(engine):
     engine.rules["pace", Severity.CRITICAL] = rule(review=NOW.date())
     assert "Due for review" in text(opened(part="rules"))
+
+
+def test_a_rule_that_cannot_be_judged_says_so_and_is_an_incident(engine):
+    engine.take({"pace/critical": Finding({}, fault="KeyError: 'x'")}, NOW - timedelta(minutes=10))
+    app = opened(part="rules")
+    assert [one.value for one in app.error] == [
+        "**Spend runs away** (critical) cannot be judged, and tells nothing: KeyError\\: 'x'"
+    ]
+    (shown,) = app.dataframe
+    assert "Fails" in shown.value["state"].iloc[0][0]
+    app = opened()
+    assert not app.exception
+    assert app.metric[0].value == "1"
 
 
 def test_a_rule_is_backtested_beside_an_edited_form(engine):
