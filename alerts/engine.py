@@ -83,6 +83,7 @@ class Engine:
         self.teller.describe = describe
         self._owners = {rule.id: rule.owner for rule in rules}
         self._stale_rules = {rule.id for rule in rules if rule.condition.mutes_account}
+        self._apart = {rule.id for rule in rules if not rule.condition.by_account}
 
     # -- the work
 
@@ -171,7 +172,7 @@ class Engine:
         silences = records.silences(now)
         policy = pipeline.chain(
             pipeline.silence(silences, self._owners),
-            pipeline.inhibit(self._stale_rules),
+            pipeline.inhibit(self._stale_rules, self._apart),
             pipeline.group(self._group, incidents, itertools.count(records.next_number()), wait),
             pipeline.deduplicate(routing.group_interval, routing.repeat),
             pipeline.escalate(routing.escalation),

@@ -47,7 +47,7 @@ def _find(scene: Scene, rule: Rule, watched: frozenset[Labels]) -> Finding:
         _LOG.exception("rule %s failed", rule.name)
         fault = clip(" ".join(f"{type(error).__name__}: {error}".split()), _LONGEST_FAULT)
         return Finding({one: Observation(one, Result.ERROR, scene.now) for one in watched}, fault=fault)
-    if condition.by_clock:
+    if condition.by_clock or not condition.by_account:
         return Finding(told, moments)
     for labels in watched | told.keys():
         if (labels.source, labels.account) in scene.stale:

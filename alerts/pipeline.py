@@ -65,13 +65,14 @@ def silence(silences: Iterable[Silence], owners: Mapping[str, str]) -> Stage:
     return stage
 
 
-def inhibit(sources_of_silence: Iterable[str]) -> Stage:
+def inhibit(sources_of_silence: Iterable[str], apart: Iterable[str] = ()) -> Stage:
     """Mute what follows from something else that fires.
 
     sources_of_silence: rules whose firing says that an account's numbers mean nothing (it is stale, or
-    suspended); they mute all other alerts of that account. A rule mutes itself in lower degrees.
+    suspended); they mute all other alerts of that account, but for those of the rules `apart`, which are
+    judged by something else. A rule mutes itself in lower degrees.
     """
-    rules = frozenset(sources_of_silence)
+    rules, heard = frozenset(sources_of_silence), frozenset(apart)
 
     def stage(alerts: Sequence[Alert], _now: datetime) -> Sequence[Alert]:
         firing = [m.key for a in alerts for m in a.members if m.firing]
@@ -83,7 +84,7 @@ def inhibit(sources_of_silence: Iterable[str]) -> Stage:
 
         def why(member: Instance) -> str:
             key = member.key
-            if key.rule not in rules and (by := down.get((key.labels.source, key.labels.account))):
+            if key.rule not in rules | heard and (by := down.get((key.labels.source, key.labels.account))):
                 return f"{by} fires for the account"
             if worst.get((key.rule, key.labels), 0) > key.severity.rank:
                 return "the same fires in a higher degree"

@@ -80,15 +80,17 @@ class Condition(Part):
     """One kind of condition with its parameters; a subclass is a file in this folder.
 
     measures: the unit of `seen` and `expected`. reads: what it is judged by, as the catalogue names it,
-    where it takes no metric. mutes_account: while it fires, an account's numbers mean
-    nothing. by_clock: it is about time passing, and judged though nothing was polled. draws: the metric whose
-    course shows it, where it takes no metric; "" where no course does.
+    where it takes no metric. mutes_account: while it fires, an account's numbers mean nothing. by_clock: it
+    is about time passing, and judged though nothing was polled. by_account: it is judged by its account's
+    data, and not heard while these are stale. draws: the metric whose course shows it, where it takes no
+    metric; "" where no course does.
     """
 
     measures: ClassVar[Unit] = "count"
     reads: ClassVar[tuple[str, ...]] = ("view delivery",)
     mutes_account: ClassVar[bool] = False
     by_clock: ClassVar[bool] = False
+    by_account: ClassVar[bool] = True
     draws: ClassVar[str] = ""
 
     kind: str

@@ -40,6 +40,7 @@ class LandingPage(Condition):
 
     measures: ClassVar[Unit] = "count"
     reads: ClassVar[tuple[str, ...]] = ("table page_check", "table ad")
+    by_account: ClassVar[bool] = False
 
     kind: Literal["landing_page"] = "landing_page"
     failures: Annotated[int, Field(ge=1, le=20)] = 2

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import ClassVar
 
 import pytest
 
 from alerts.engine import Refused
-from tests.alerts.timeline import FALSE, QUIET, SLACK, START, TRUE, Timeline, minutes, rule
+from tests.alerts.timeline import FALSE, QUIET, SLACK, START, TRUE, Timeline, Told, minutes, rule
 from warehouse.access import local
 
 # -- inhibition
@@ -19,6 +20,17 @@ def test_an_account_that_is_stale_mutes_its_campaigns_and_no_others(one):
     line.want(0.5, 0.5, "first", to="slack", live="a").want(0.5, 0.5, "first", to="slack", live="c9")
     line.at(20, stale={"": FALSE})  # what still fires is heard now
     line.want(20.5, 20.5, "new_alerts", to="slack", live="c1").play(21)
+
+
+class Page(Told):
+    by_account: ClassVar[bool] = False
+
+
+def test_what_is_judged_by_something_else_is_heard_though_the_account_is_stale(one):
+    page = rule("page", routes=SLACK).model_copy(update={"condition": Page()})
+    line = one(rule("stale", down=True, routes=SLACK), page, rule("spend", routes=SLACK))
+    line.at(0, stale={"": TRUE}, page={"c1": TRUE}, spend={"c2": TRUE})
+    line.want(0.5, 0.5, "first", to="slack", live="a,c1").play(20)
 
 
 def test_critical_mutes_the_same_rules_warning_of_the_same_series(one):

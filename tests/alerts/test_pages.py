@@ -10,6 +10,7 @@ import pytest
 
 from alerts import conditions
 from alerts.conditions.contract import Scope
+from alerts.judge import judge
 from alerts.observation import Labels, Result
 from connectors.contract import Window
 from connectors.rows import AccountRow, Ad
@@ -77,6 +78,16 @@ def test_what_is_wrong_with_a_site_is_told_once_though_two_accounts_pay_for_it(w
         "shop.test/boots, Shop (Ads Manager) · Tag missing on page · €2.00/h",
     ]
     assert dict(message.facts)["Paid for by"] == "Boots, 1 ad, €12.00/h; Boots, 1 ad, €2.00/h"
+
+
+def test_a_page_is_told_of_though_the_data_of_the_account_that_pays_are_stale(world, looked):
+    looked(WORKS, UNTAGGED, UNTAGGED)
+    world.scene()
+    scene = world.look(NOW + timedelta(minutes=16))
+    assert ("google_ads", "a") in scene.stale
+    made = rule(kind="landing_page")
+    (page,) = judge(scene, [made], {})[made.name].told.values()
+    assert (page.labels.account, page.result) == ("a", Result.TRUE)
 
 
 def test_two_sites_are_two_matters(world, looked, told):  # noqa: F811

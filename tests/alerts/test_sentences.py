@@ -99,6 +99,8 @@ NOTIFICATION = {
     ],
     "Inhibition:": [
         "muting::an_account_that_is_stale_mutes_its_campaigns_and_no_others",
+        "muting::what_is_judged_by_something_else_is_heard_though_the_account_is_stale",
+        "pages::a_page_is_told_of_though_the_data_of_the_account_that_pays_are_stale",
         "muting::critical_mutes_the_same_rules_warning_of_the_same_series",
     ],
     "All rules are evaluated": ["muting::all_rules_are_evaluated_before_anything_is_inhibited"],
