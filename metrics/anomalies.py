@@ -24,6 +24,7 @@ from metrics.forecasts import METHODS, Method
 from metrics.newest_hours import NewestHours, Older, joined
 from metrics.reference import HISTORY_DAYS, RECENT_HOURS, Hours, Reference, learn
 from metrics.stored_hours import (
+    Cells,
     Facts,
     Seen,
     arrivals,
@@ -191,7 +192,7 @@ def judge(
         key: one.cut(slice(len(past.start) if (past := older[key]) else 0, None))
         for key, one in cells.items()
     }
-    facts = Facts(warehouse, read, as_of, counted=_COUNTED, stored=stored)
+    facts = _newest(warehouse, read, {key for key, past in older.items() if past is None}, stored, as_of)
     seen = Seen(warehouse, now, _REACH)
     lags = {key: kept.reference.lag for key, kept in usual.items() if kept.reference is not None}
     arrived = arrivals(warehouse, known, lags, now) if method == "bands" else {}
@@ -199,7 +200,7 @@ def judge(
     for key, kept in usual.items():
         reference = kept.reference
         assert reference is not None  # of `usual`
-        hours = facts.hours(key, kept.campaigns, reference.lag, seen)
+        hours = facts[key].hours(key, kept.campaigns, reference.lag, seen)
         if (past := older[key]) is not None:
             born = cells[key].born(reference.lag)
             looked = seen.last(key, reference.lag, born)
@@ -228,6 +229,23 @@ def judge(
             tuple(next(hits) for _ in tests),
             np.append(spent, spent.sum()),
         )
+    return found
+
+
+def _newest(
+    warehouse: Warehouse,
+    cells: Mapping[AccountKey, Cells],
+    fresh: set[AccountKey],
+    stored: NewestHours,
+    as_of: datetime | None,
+) -> dict[AccountKey, Facts]:
+    """The facts of each account's cells. fresh: those of which all hours are read, as none were before."""
+    if not 0 < len(fresh) < len(cells):
+        return dict.fromkeys(cells, Facts(warehouse, cells, as_of, counted=_COUNTED, stored=stored))
+    found: dict[AccountKey, Facts] = {}
+    for keys, shared in ((fresh, None), (cells.keys() - fresh, stored)):
+        part = {key: cells[key] for key in keys}
+        found |= dict.fromkeys(keys, Facts(warehouse, part, as_of, counted=_COUNTED, stored=shared))
     return found
 
 

@@ -166,7 +166,6 @@ class Sums:
     def _read(self, metrics: Sequence[Metric], fresh: Ints) -> dict[Aggregate, Floats]:
         """As stored. fresh: how many of its newest hours are wanted of each campaign; others are zero."""
         aggregates = tuple(dict.fromkeys(a for m in metrics for a in m.parts.aggregates))
-        found = {a: np.zeros((len(self._end), self._hours)) for a in aggregates}
         reach: dict[AccountKey, int] = {}
         for key, hours in zip(self._campaigns, fresh.tolist(), strict=True):
             reach[key[:2]] = max(hours, reach.get(key[:2], 0))
@@ -176,24 +175,38 @@ class Sums:
             if hours
         }
         if not windows:
-            return found
+            return {a: np.zeros((len(self._end), self._hours)) for a in aggregates}
         plan = Plan(self._warehouse, Question(tuple(metrics), _BY), [[windows]], self._known)
         (view,) = plan.views()
         of = plan.sums(view, {"moment": f"v.{view.time}"})
         same = " AND ".join(f"asked.by_{name} = known.{name}" for name in _BY)
-        calls = ", ".join(f"CAST({a.value(a.part())} AS DOUBLE) AS {of.column(a)}" for a in of.aggregates)
+        parts = ", ".join(f"{_part(a)} AS {of.column(a)}" for a in of.aggregates)
         plan.params |= {name: [key[n] for key in self._campaigns] for n, name in enumerate(_BY)}
         plan.params["n"] = list(range(len(self._campaigns)))
         lists = ", ".join(f"unnest(${name}) AS {name}" for name in (*_BY, "n"))
-        # By number: with a campaign's names at each hour the hours would cost several times as much.
+        # By number: with a campaign's names at each row the rows would cost several times as much.
         sql, params = plan.text(
-            f"SELECT n, epoch(moment) / 3600 AS hour, {calls}\n"
-            f"FROM {of.asked} AS asked JOIN (SELECT {lists}) AS known ON {same}\nGROUP BY n, moment"
+            f"SELECT n, epoch(moment) / 3600 AS hour, {parts}\n"
+            f"FROM {of.asked} AS asked JOIN (SELECT {lists}) AS known ON {same}"
         )
         rows = self._warehouse.query(sql, params)
         row = rows["n"].to_numpy()
         back = (self._end[row] - rows["hour"].to_numpy() - 1).round().astype(np.int64)
         inside = (back >= 0) & (back < fresh[row])
+        place = row[inside] * self._hours + back[inside]
+        shape = len(self._end), self._hours
+        found = {}
         for aggregate in aggregates:
-            found[aggregate][row[inside], back[inside]] = rows[of.column(aggregate)].to_numpy()[inside]
+            added = rows[of.column(aggregate)].to_numpy()[inside]
+            whole = np.bincount(place, added, shape[0] * shape[1]).reshape(shape)
+            found[aggregate] = np.asarray(whole, dtype=np.float64)
         return found
+
+
+def _part(aggregate: Aggregate) -> str:
+    """What one row adds to a sum or a count."""
+    one = aggregate.inner
+    if aggregate.function == "count":
+        one = "1" if one == "*" else f"CASE WHEN ({one}) IS NOT NULL THEN 1 END"
+    kept = f"CASE WHEN {aggregate.condition} THEN {one} END" if aggregate.condition else one
+    return f"CAST(coalesce({kept}, 0) AS DOUBLE)"
