@@ -1,9 +1,10 @@
 """A hundred rules over three thousand campaigns: CPU seconds of one pass, judged and taken in.
 
-The world has seven weeks of calm hours in 20 accounts of two sources, budgets, targets and a plan of the month
-over all campaigns, and nine days of polls; the rules are the shipped ones in several scopes. Before each kind
-of pass all accounts are polled, and their newest hours have changed in every campaign. As the service does,
-a pass that leaves work to the next one is followed by it at once, without a poll; all of these are counted.
+The world has seven weeks of calm hours in 20 accounts of two sources, budgets, targets and a plan of the
+month over all campaigns, and nine days of polls; the rules are the shipped ones in several scopes. Before
+each kind of pass all accounts are polled, and their newest hours have changed in every campaign. As the
+service does, a pass that leaves work to the next one is followed by it at once, without a poll; all of these
+are counted.
 
     cold       the first of a process, of a workspace that was never evaluated
     follow-up  the dearest of those that learn what another left, at any time

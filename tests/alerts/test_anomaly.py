@@ -9,12 +9,15 @@ from pydantic import ValidationError
 
 from alerts import conditions
 from alerts.conditions.contract import Scope
+from alerts.judge import judge
 from alerts.observation import Labels, Result
+from alerts.scene import Memory, Scene
 from connectors.contract import Window
 from connectors.rows import SegmentDelivery
 from connectors.web_rows import Web
-from tests.alerts.conftest import NOW
+from tests.alerts.conftest import EVERY, NOW, settled
 from tests.alerts.test_conditions import find, one
+from tests.alerts.timeline import rule
 
 ACCOUNT = Labels("google_ads", "a")
 
@@ -50,6 +53,34 @@ def test_a_runaway_is_told_against_the_usual_hours(world):
     assert find(scene, scope=Scope(campaign="c*"), kind="anomaly", of="spend") == {}
     assert find(scene, kind="anomaly", of="spend", floor=29.5).keys() == {one("fast")}
     assert find(scene, kind="anomaly", of="spend", floor=31) == {}
+
+
+def test_of_what_is_still_to_be_learned_nothing_is_said_be_it_good_or_bad(world):
+    """So that what fires goes on firing until the account is judged again."""
+    months(world, "fast", "calm")
+    world.last("fast", 2, clicks=80, cost=40)
+    world.scene()
+    spend = conditions.read({"kind": "anomaly", "of": "spend"})
+    made = rule("spend").model_copy(update={"condition": spend})
+    memory = Memory(most=0)
+
+    def judged():
+        scene = Scene(
+            world.warehouse,
+            NOW,
+            every=EVERY,
+            started=NOW - timedelta(days=1),
+            memory=memory,
+            complete=settled,
+        )
+        return judge(scene, [made], {made.name: frozenset([one("fast"), one("calm")])})[made.name]
+
+    found = judged()
+    assert (found.told, found.fresh, memory.behind) == ({}, {}, True)
+    memory.most = 1
+    found = judged()
+    assert (found.fresh, memory.behind) == ({ACCOUNT[:2]: NOW}, False)
+    assert [found.told[one(name)].result for name in ("fast", "calm")] == [Result.TRUE, Result.FALSE]
 
 
 def test_other_methods_see_the_same_runaway(world):
