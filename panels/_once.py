@@ -98,8 +98,9 @@ def prepare(version: int) -> None:
     with _lock:
         asked = sorted(_asked.get(version - 1, {}).values(), key=lambda one: -one.times)[:MOST]
     for one in asked:
-        if any(newest > version for newest in _newest.values()):
-            return
+        with _lock:
+            if max(_newest.values()) > version:
+                return
         try:
             one.ask(version, *(_renewed(arg) for arg in one.args), **one.kwargs)
         except Exception as error:  # noqa: BLE001  # whatever it is, the others have their turn

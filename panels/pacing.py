@@ -16,6 +16,7 @@ from panels import _freshness, _known, _live, _plan_charts
 from panels._address import kept
 from panels._blocks import head, nothing
 from panels._look import chart
+from panels._once import once
 from panels._plan_changes import change
 from panels._plans import Plans, example, plans, stale, state, summary
 from panels._slot import Process, process
@@ -27,9 +28,9 @@ PAGE = "pacing.py"
 JUDGED = ("on", "over", "under")
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
+@once
 def read(version: int, hour: datetime) -> Plans:
-    """All plans' figures, once for each version of the data and each hour, which are the cache's key."""
+    """All plans' figures, once for each version of the data and each hour."""
     del version
     of = process()
     assert of is not None
