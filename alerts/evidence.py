@@ -89,7 +89,8 @@ class Signs:
                 "good", f"Opened {times} by {readers} in {self._days} days, last on {_day(seen.last)}."
             )
         if self._days < _ENOUGH.days:
-            return Sign("none", f"Not opened in the {self._days} days since looks are counted.")
+            days = f"{self._days} day{'s' if self._days != 1 else ''}"
+            return Sign("none", f"Not opened in the {days} since looks are counted.")
         return Sign("bad", f"Nobody opened it in {self._days} days.")
 
     def _used(self, ref: Ref) -> Sign:

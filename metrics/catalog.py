@@ -191,7 +191,7 @@ def entries(
         *(_table(row, keeper) for row in ROWS),
         *(_view(one) for one in views().values()),
         *(_metric(one) for one in metrics.values()),
-        *(_dashboard(one) for one in dashboards),
+        *(_dashboard(one, metrics) for one in dashboards),
     ]
 
 
@@ -327,7 +327,7 @@ def _metric(metric: Metric) -> Entry:
     )
 
 
-def _dashboard(one: Dashboard) -> Entry:
+def _dashboard(one: Dashboard, metrics: Mapping[str, Metric]) -> Entry:
     reach = one.open_to
     who = [*(f"{role}s" for role in reach.roles), *reach.groups, *reach.people]
     return Entry(
@@ -340,6 +340,9 @@ def _dashboard(one: Dashboard) -> Entry:
         review=one.review,
         every=one.every,
         reads=(*(Ref("metric", name) for name in one.metrics), *map(Ref.of, one.reads)),
-        parts={panel: ", ".join(names) for panel, names in one.panels.items()},
+        parts={
+            panel: "; ".join(metrics[name].title if name in metrics else name for name in names)
+            for panel, names in one.panels.items()
+        },
         facts={"Section": one.section, "Open to": ", ".join(who) or "everybody"},
     )

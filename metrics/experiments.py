@@ -121,7 +121,7 @@ class Test:
     more: Mapping[str, bool] = field(default_factory=dict)
     """Of a metric, whether more of it is wanted, where the platform says so itself."""
     goal: str = ""
-    """By what it is judged and who says so, in a sentence; empty where the team wrote it."""
+    """Who says by what it is judged: the sentence that the metric ends; empty where the team wrote it."""
 
     def ratio(self, name: str) -> Ratio:
         """A metric that it is about, with what is wanted of it."""
@@ -207,10 +207,14 @@ def _goals(told: str) -> tuple[str, tuple[str, ...], dict[str, bool], str]:
     aims = [m for m, w in known if not w.startswith("no_change")] or [m for m, _ in known]
     plain = ", ".join(m.replace("_", " ") for m, _ in pairs)
     if not aims:
-        why = f"Its goal ({plain}) cannot be worked out here" if pairs else "The platform names no goal"
-        return USUAL, (), {}, f"{why}: it is judged by {USUAL.upper()}."
+        why = (
+            f"The platform's goal ({plain}) cannot be worked out here"
+            if pairs
+            else "The platform names no goal"
+        )
+        return USUAL, (), {}, f"{why}: judged by"
     kept = tuple(m for m, w in known if m != aims[0] and w.startswith("no_change_or"))
-    return aims[0], kept, more, "Judged by the goal that the platform itself has for it."
+    return aims[0], kept, more, "Judged by the platform's own goal:"
 
 
 def resolve(test: Test, campaigns: Mapping[CampaignKey, str]) -> Test:

@@ -19,6 +19,7 @@ from scipy import stats
 from metrics.arms import Arm, Effect, Side, compare_logs, compare_totals
 from metrics.sequential import Valid, sequence
 from metrics.split import SplitWatch
+from metrics.words import change, percent
 
 __all__ = ["Data", "Judgement", "Ratio", "Rules", "State", "judge", "path"]
 
@@ -29,6 +30,9 @@ MINIMUM_DAYS: Final = 7
 
 MINIMUM_COUNT: Final = 5
 """Conversions an arm below which nothing normal can be said of them."""
+
+_INITIALS: Final = 4
+"""Letters up to which a metric's name is its initials: cpa, roas."""
 
 _SPLIT_P: Final = 0.001
 _SPLIT_POINTS: Final = 0.05
@@ -160,17 +164,19 @@ def judge(rules: Rules, data: Data, *, names: tuple[str, str] = ("A", "B")) -> J
         return Judgement(state=state, words=words, **shown, **more)  # type: ignore[arg-type]
 
     if split and split[0] < _SPLIT_P and abs(split[1] - split[2]) > _SPLIT_POINTS:
+        got, meant = percent(split[1], digits=0), percent(split[2], digits=0)
         return said(
             State.BROKEN,
-            f"Broken: the split is off. {names[1]} got {split[1]:.0%} of the traffic, and should get "
-            f"{split[2]:.0%}. No result of this test can be trusted; mend the split and start again.",
+            f"Broken: the split is off. {names[1]} got {got} of the traffic, and should get {meant}. "
+            "No result of this test can be trusted; mend the split and start again.",
         )
     least = min(_events(rules.metric, data.control), _events(rules.metric, data.treatment))
     if data.days < MINIMUM_DAYS or least < MINIMUM_COUNT or not effect.known:
         return said(State.COLLECTING, _missing(data.days, least))
     if harmed:
         return said(
-            State.HARM, f"{names[1]} harms {', '.join(harmed)}, whatever it gains: stop, or look into it."
+            State.HARM,
+            f"{names[1]} harms {', '.join(map(_plain, harmed))}, whatever it gains: stop, or look into it.",
         )
     gain = effect.estimate if rules.metric.higher else -effect.estimate
     if valid.p < rules.level:
@@ -180,23 +186,30 @@ def judge(rules: Rules, data: Data, *, names: tuple[str, str] = ("A", "B")) -> J
             State.BETTER if gain > 0 else State.WORSE,
             f"{better} is better than {worse} (safe to act): "
             f"{names[1]} changes {_plain(rules.metric.name)} by "
-            f"{_relative(effect.estimate):+.0%}, certainly between {low:+.0%} and {high:+.0%}.",
+            f"{change(_relative(effect.estimate))}, certainly between {change(low)} and {change(high)}.",
             probability=chance if gain > 0 else 1 - chance,
         )
     if max(abs(low), abs(high)) <= rules.minimum_effect:
         return said(
-            State.SAME, f"No difference larger than {rules.minimum_effect:.0%}: take what is simpler."
+            State.SAME,
+            f"No difference larger than {percent(rules.minimum_effect, digits=0)}: take what is simpler.",
         )
     if data.over:
         return said(
             State.OPEN,
-            f"Over without an answer: the effect lies between {low:+.0%} and {high:+.0%}.",
+            f"Over without an answer: the effect lies between {change(low)} and {change(high)}.",
         )
     left = _days_left(rules, data, effect)
-    wait = f" About {left:.0f} more days at this pace." if left is not None else ""
+    wait = ""
+    if left is not None:
+        planned = data.days * (rules.planned / max(effect.n, 1.0) - 1)
+        wait = f" About {left:.0f} more days at this pace" + (
+            ", more than are planned." if left > planned else "."
+        )
     return said(
         State.RUNNING,
-        f"Keep running: the effect lies between {low:+.0%} and {high:+.0%}, which is no verdict yet.{wait}",
+        f"Keep running: the effect lies between {change(low)} and {change(high)}, which is no verdict yet."
+        + wait,
         days_left=left,
     )
 
@@ -297,5 +310,5 @@ def _split(rules: Rules, data: Data) -> tuple[float, float, float] | None:
 
 
 def _plain(name: str) -> str:
-    """A metric's name as a sentence has it: conversion rate."""
-    return name.replace("_", " ")
+    """A metric's name as a sentence has it: conversion rate, CPA."""
+    return name.upper() if len(name) <= _INITIALS else name.replace("_", " ")

@@ -29,10 +29,11 @@ _STYLE = """<style>
   background-image: repeating-linear-gradient(135deg,
     color-mix(in srgb, currentColor 13%, transparent) 0 2px, transparent 2px 7px)
 }
-/* A card's foot: a line of words, its state, its two questions. The second is an icon, its word for ears. */
+/* A card's foot: a line of words, its state, its two questions. The second is an icon, its word for ears; so
+it is beside a title and a small figure. Cards are of one height, with and without their questions. */
 [class*="st-key-note_"] p { white-space: nowrap; overflow: hidden; text-overflow: ellipsis }
-[class*="st-key-foot_"] { flex-wrap: nowrap }
-[class*="st-key-foot_"] [class*="st-key-info_"] p {
+[class*="st-key-foot_"] { flex-wrap: nowrap; min-height: 2.4rem }
+:is([class*="st-key-foot_"], [class*="st-key-title_"], [class*="st-key-small_"]) [class*="st-key-info_"] p {
   position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)
 }
 /* A sparkline's marks for the pointer are pictures without a name as long as nothing is in them. */

@@ -38,8 +38,8 @@ WORDS = {
 VISITS = {
     "sessions": "Sessions",
     "engagement_rate": "Engaged",
-    "session_conversion_rate": "Key events a session",
-    "error_rate": "Errors a page view",
+    "session_conversion_rate": "Key events a visit",
+    "error_rate": "Errors a view",
 }
 """What is told of a site's visits, in few words."""
 
@@ -60,7 +60,7 @@ def counted(one: Funnel, steps: Sequence[Step], now: datetime) -> Over:
 
 def titled(title: str, about: str, metric: str, over: Over | None) -> None:
     """A panel's title, and where its numbers come from. over: None where it has none."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key=f"title_{metric}"):
         st.markdown(title, help=about)
         if over is not None:
             st.space("stretch")
@@ -116,19 +116,23 @@ def visits(chosen: Funnel, found: Visits | None) -> None:
     assert of is not None
     if found is None or not any(found.now.values()):
         return
-    end = found.window.end.astimezone(of.workspace.timezone)
+    end = f"{found.window.end.astimezone(of.workspace.timezone):%H:%M}"
+    st.markdown(
+        f"**Visits** · 24 hours up to {end}",
+        help="As far as the source vouches for them. Usual is the mean of the same hours of the week before.",
+    )
     where = {"source": chosen.source, "account": chosen.account}
-    with st.container(horizontal=True, gap="medium", key="visits"):
-        for name, label in VISITS.items():
-            unit = of.metrics()[name].unit
-            usual = found.usual[name]
-            with st.container(gap=None, width="content"):
-                with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-                    st.caption(label, width="content")
-                    info_button(name, Over(found.window, f"The 24 hours up to {end:%H:%M}", where))
-                st.markdown(f"**{f.plain(f.figure(found.now[name], unit))}**")
-                st.caption(f"usually {f.plain(f.figure(usual, unit))}" if usual is not None else "&nbsp;")
-    st.caption(f"The 24 hours up to {end:%H:%M}, as far as the source vouches; usual is the week before.")
+    grid = st.columns(len(VISITS), gap="small")
+    for place, (name, label) in zip(grid, VISITS.items(), strict=True):
+        unit = of.metrics()[name].unit
+        usual = found.usual[name]
+        with place.container(gap=None, key=f"small_{name}"):
+            with st.container(horizontal=True, vertical_alignment="center", gap=None):
+                st.markdown(f"**{f.plain(f.figure(found.now[name], unit))}**", width="content")
+                info_button(name, Over(found.window, f"The 24 hours up to {end}", where))
+            st.caption(label)
+            if usual is not None:
+                st.caption(f"usually {f.plain(f.figure(usual, unit))}")
 
 
 def steps(told: Sequence[Step], empty: str) -> None:

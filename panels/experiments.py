@@ -110,13 +110,12 @@ def judged_by(of: Process, test: Test) -> str:
     """By which metric a platform's test is judged, which way is better, and what must not get worse."""
 
     def said(name: str) -> str:
-        return (
-            f"{f.plain(of.metrics()[name].title)} ({'more' if test.ratio(name).higher else 'less'} is better)"
-        )
+        title, way = of.metrics()[name].title, "more" if test.ratio(name).higher else "less"
+        return f"{f.plain(title[:1].lower() + title[1:])} ({way} is better)"
 
     guards = ", ".join(map(said, test.guardrails))
-    kept = f" It must not get worse: {guards}." if guards else ""
-    return f"{f.plain(test.goal)} **{said(test.metric)}**.{kept}"
+    kept = f" What must not get worse: {guards}." if guards else ""
+    return f"{f.plain(test.goal)} {said(test.metric)}.{kept}"
 
 
 def verdict(result: Result, arm: Group, said: Judgement) -> None:
@@ -139,7 +138,7 @@ def verdict(result: Result, arm: Group, said: Judgement) -> None:
         if said.probability is not None:
             st.caption(f"Probability that {f.plain(arm.name)} is better: {f.percent(said.probability)}")
         if said.split_p is not None:
-            st.caption(f"Split as it was meant to be: {chance(said.split_p)}")
+            st.caption(f"If the split were as it was meant to be: {chance(said.split_p)}")
         elif all(one.share for one in test.arms):
             st.caption("Split: not checked.", help=test.split)
         for one in result.platform:
@@ -152,7 +151,7 @@ def verdict(result: Result, arm: Group, said: Judgement) -> None:
         chart(
             _plots.closing(points, result.test.minimum_effect),
             alt=f"The interval of {arm.name} against {control}, day by day: "
-            f"now {said.low:+.0%} to {said.high:+.0%}",
+            f"now {f.change(said.low)} to {f.change(said.high)}",
         )
 
 
@@ -162,12 +161,12 @@ def platform(result: Result, told: Beside) -> None:
     assert of is not None
     name = of.workspace.sources.get(result.test.source, result.test.source)
     title = of.metrics()[told.metric].title
-    margin = "" if told.margin is None else f" ± {told.margin:.0%}"
+    margin = "" if told.margin is None else f" ± {f.percent(told.margin)}"
     ours, here = told.ours, "too little to say"
     if ours.effect is not None:
-        here = f"{ours.effect:+.0%} ({ours.low:+.0%} to {ours.high:+.0%}), {chance(ours.p)}"
+        here = f"{f.change(ours.effect)} ({f.change(ours.low)} to {f.change(ours.high)}), {chance(ours.p)}"
     st.caption(
-        f"{title}, as {name} tells it: {told.effect:+.0%}{margin}, {chance(told.p)}. Here: {here}.",
+        f"{title}, as {name} tells it: {f.change(told.effect)}{margin}, {chance(told.p)}. Here: {here}.",
         help=f"{name}'s p-value is right for one look at a day that was fixed beforehand. Who looks daily "
         "and stops at the first p < 0.05 finds winners among equals in a third of all tests. The one here "
         "holds at every look: so it is larger and its interval wider. The two also differ in what they count "

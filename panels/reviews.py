@@ -122,7 +122,7 @@ def listed(of: Process, known: Catalog, told: Signs, now: datetime) -> None:
             "why": [found[one.ref][0].text for one in under],
         },
         [
-            Column("title", "Name", "name", width=270),
+            Column("title", "Name", "name", width=330),
             Column("kind", "Kind"),
             Column("owner", "Owner", width=140),
             Column("review", "Next review", "day"),

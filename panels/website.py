@@ -208,7 +208,7 @@ def landing_pages(of: Process, shown: site.Site, now: datetime) -> None:
 
     table(
         {
-            "page": [p.url for p in rows],
+            "page": [p.url.removeprefix("https://").removeprefix("www.") for p in rows],
             "state": [state(p) for p in rows],
             "an_hour": [spend(p) for p in rows],
             "wrong": [p.words if p.failure else "" for p in rows],
@@ -219,7 +219,7 @@ def landing_pages(of: Process, shown: site.Site, now: datetime) -> None:
             "certificate": [p.certificate_ends for p in rows],
         },
         [
-            Column("page", "Page", "name", width=300, help="Opens the campaign that pays most for it."),
+            Column("page", "Page", "name", width=240, help="Opens the campaign that pays most for it."),
             Column("state", "State", "state"),
             Column("an_hour", "Spend an hour", "money" if single else "text", currency=single),
             Column("wrong", "What is wrong", width="medium"),

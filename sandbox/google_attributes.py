@@ -354,10 +354,7 @@ ATTRIBUTES: Mapping[str, Mapping[str, Callable[[Any, Snapshot], Any]]] = {
         "type": lambda _, __: "SEARCH_CUSTOM",
         "start_date": lambda e, _: e.starts.isoformat(),
         "end_date": lambda e, _: e.ends.isoformat(),
-        "goals": lambda _, __: [
-            {"metric": "COST_PER_CONVERSION", "direction": "DECREASE"},
-            {"metric": "CONVERSIONS", "direction": "NO_CHANGE_OR_INCREASE"},
-        ],
+        "goals": lambda _, __: [{"metric": "COST_PER_CONVERSION", "direction": "DECREASE"}],
     },
     "experiment_arm": {
         "resource_name": lambda pair, s: s.name("experimentArms", pair[0].id, pair[1][0]),

@@ -107,7 +107,7 @@ def test_a_chance_to_be_best_is_kept_back_until_it_is_safe():
 def test_equal_arms_are_equal_within_what_matters():
     said = judge(rules(minimum_effect=0.25), data(5, days=28, clicks=200))
     assert said.state is State.SAME
-    assert said.words.startswith("No difference larger than 25%")
+    assert said.words.startswith("No difference larger than 25 %")
 
 
 def test_a_test_that_ends_unanswered_says_so():
@@ -117,8 +117,8 @@ def test_a_test_that_ends_unanswered_says_so():
 def test_a_split_that_is_off_breaks_the_test():
     off = judge(rules(shares=(0.5, 0.5)), data(6, b={"clicks": 60.0, "lift": 2}))
     assert off.state is State.BROKEN
-    assert "60%" in off.words
-    assert "50%" in off.words
+    assert "60 %" in off.words
+    assert "50 %" in off.words
     wrong = [judge(rules(shares=(0.5, 0.5)), data(seed)).state for seed in range(60)]
     assert State.BROKEN not in wrong
 

@@ -66,7 +66,7 @@ def test_what_google_says_stands_beside_what_is_said_here(filled):
     shown = text(opened())
     assert "Bids" in shown
     # Every hour alike: here nothing can be said.
-    assert "as Google Ads tells it: -8% ± 12%, p = 0.21. Here: too little to say." in shown
+    assert "as Google Ads tells it: −8.0 % ± 12 %, p = 0.21. Here: too little to say." in shown
 
 
 def test_ended_tests_are_kept_apart(filled):
