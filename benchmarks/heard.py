@@ -113,7 +113,7 @@ def _of(message: dict[str, Any], begun: datetime) -> bool:
     """Whether it is the first message of an incident that came since."""
     about = message.get("metadata", {}).get("event_payload", {})
     late = float(message["ts"]) > begun.timestamp()
-    return late and "-first/" in about.get("dedup_key", "") and "Page" in message["text"]
+    return late and "-first/" in about.get("dedup_key", "") and "page" in message["text"].lower()
 
 
 def _looks(workspace: Workspace, since: datetime) -> list[tuple[datetime, float]]:

@@ -37,7 +37,7 @@ def book(tmp_path):
     book.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def settings(up):
     keys = up.keys["slack"]
     return SlackSettings(
@@ -298,9 +298,10 @@ PEOPLE = (
 )
 
 
-@pytest.fixture
-def listening(settings, book):
-    """What was asked for by buttons, and a switch to make it be refused."""
+@pytest.fixture(scope="module")
+def heard(settings, tmp_path_factory):
+    """One listener for all: the SDK takes three seconds to hang up."""
+    book = Book.open(tmp_path_factory.mktemp("heard") / "book.sqlite", [CHAPTER])
     acts, refuse = [], []
 
     def act(one):
@@ -310,9 +311,19 @@ def listening(settings, book):
 
     buttons = Buttons(settings, book, Pressed(book), act, lambda: datetime.now(UTC), people=PEOPLE)
     buttons.start()
-    wait_for(lambda: buttons.connected)
     yield acts, refuse, buttons
     buttons.stop()
+    book.close()
+
+
+@pytest.fixture
+def listening(heard):
+    """What was asked for by buttons, and a switch to make it be refused."""
+    acts, refuse, buttons = heard
+    acts.clear()
+    refuse.clear()
+    wait_for(lambda: buttons.connected)
+    return acts, refuse, buttons
 
 
 def wait_for(what, seconds=15.0):
