@@ -229,6 +229,7 @@ class Alerting:
             young: bool | None = True
             if self._dirty.is_set() and at >= self._next_pass:
                 young, _ = self._tried("the history", self._young)
+                self._next_pass = at + LEAST.total_seconds()  # while it is, that is asked now and then
             if young is False:
                 due, judged = self._tried("the rules", partial(self._pass, now))
                 self._next_pass = at + (self._rest if judged else self._back_off())
@@ -292,8 +293,8 @@ class Alerting:
 
     def _drill(self, now: datetime) -> None:
         """Hold the calendar's drill where it is due and there is something to drill."""
-        ready = bool(self.rules) and not self._young() and bool(windows.accounts(self._warehouse))
-        if ready and self.drills.due(now, self._zone):
+        due = bool(self.rules) and self.drills.due(now, self._zone)
+        if due and not self._young() and windows.accounts(self._warehouse):
             with suppress(ValueError):  # somebody has just begun one: that is the drill
                 self.drills.start(self.rules, now, by="the calendar", whole=True)
 

@@ -166,6 +166,16 @@ def test_a_pass_that_fails_is_shown_until_one_succeeds_and_is_tried_again_by_its
     within(10, lambda: not sick.problems())
 
 
+def test_while_history_is_coming_it_is_asked_now_and_then_alone(service, monkeypatch):
+    asked = []
+    monkeypatch.setattr(service.alerting, "_young", lambda: asked.append(1) or True)
+    service.alerting.start()
+    service.alerting.data_came()
+    within(10, lambda: asked)
+    time.sleep(1)
+    assert len(asked) == 1  # the next is five seconds later
+
+
 def test_a_pass_that_fails_waits_longer_each_time(service):
     waits = [service.alerting._back_off() for _ in range(8)]
     assert waits == [5, 10, 20, 40, 80, 160, 300, 300]
