@@ -11,7 +11,9 @@ import pytest
 
 from alerts import conditions
 from alerts.conditions.contract import Condition
-from alerts.notify.contract import unpack
+from alerts.engine import Finding
+from alerts.notify.contract import Act, Action, unpack
+from alerts.observation import Labels, Observation, Result
 from metrics import reviews
 from metrics.catalog import Ref
 from service.in_force import Definitions
@@ -24,7 +26,9 @@ from warehouse.errors import StorageError
 @pytest.fixture
 def service(workspace, clock):
     with (workspace.folder / "paceline.yaml").open("a") as settings:
-        settings.write("alerts:\n  people:\n    - {name: Dana}\n  heartbeat_to: [inbox Dana]\n")
+        settings.write(
+            "alerts:\n  people:\n    - {name: Dana, slack: U0DANA0001}\n  heartbeat_to: [inbox Dana]\n"
+        )
     (workspace.folder / "rules.yaml").write_text(
         "rules:\n"
         "  - {id: stale, title: Stale, owner: Dana, severity: critical, condition: {kind: freshness},"
@@ -202,6 +206,17 @@ def test_a_rule_that_cannot_be_judged_is_told_to_its_owner_and_everywhere_shown(
     Sick.fails.clear()
     sick.data_came()
     within(10, lambda: not sick.problems())
+
+
+def test_who_presses_in_slack_acts_under_the_name_that_the_team_knows(service, clock):
+    engine, series = service.alerting.engine, Labels("example", "a")
+    stale = Observation(series, Result.TRUE, clock())
+    engine.take({"stale/critical": Finding({series: stale})}, clock())
+    for user, name in (("U0DANA0001", "dana.m"), ("U0EVE00001", "eve")):
+        act = Act(f"{engine.records.installation}-1", Action.NOTE, "slack", user, name, clock(), text="x")
+        service._pressed(act)
+    rows = engine.records.timeline(1)
+    assert [row["who"] for row in rows if row["what"] == "note"] == ["Dana", "eve"]
 
 
 def test_a_thread_that_hangs_is_told(service):
