@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -23,6 +24,7 @@ __all__ = ["METRICS", "Visits", "visits"]
 METRICS: Final = ("sessions", "engagement_rate", "session_conversion_rate", "error_rate")
 
 _DAY: Final = timedelta(days=1)
+_WEEK: Final = 7 * _DAY
 _STALE: Final = timedelta(days=2)
 """A site of which nothing newer is known says nothing of the present."""
 
@@ -31,7 +33,7 @@ _STALE: Final = timedelta(days=2)
 class Visits:
     """A site over the last 24 hours that its source vouches for: each of METRICS, None where it is not known.
 
-    usual: the same over the same hours of the seven days before, of those that had any session; a sum's mean.
+    usual: the same over the seven days before, as far back as the site is known; of a sum, the mean of a day.
     """
 
     window: Window
@@ -42,30 +44,25 @@ class Visits:
 def visits(warehouse: Warehouse, metrics: Mapping[str, Metric], now: datetime) -> dict[AccountKey, Visits]:
     """Every site whose visits are known, by source and account."""
     chosen = tuple(metrics[name] for name in METRICS)
-    windows = {
-        (mark.source, mark.account): _last(mark.data_as_of)
-        for mark in warehouse.watermarks()
-        if mark.stream == "web" and mark.data_as_of is not None and now - mark.data_as_of < _STALE
-    }
-    if not windows:
-        return {}
-    before = [
-        {key: Window(w.start - n * _DAY, w.end - n * _DAY) for key, w in windows.items()} for n in range(1, 8)
-    ]
-    # The days by themselves say how many there are to take the mean of.
-    slots = [[windows], before, *([day] for day in before)]
-    table = answer(warehouse, Question(chosen, ("account",)), slots, {})
+    sites: dict[Window, set[AccountKey]] = defaultdict(set)
+    for mark in warehouse.watermarks():
+        if mark.stream == "web" and mark.data_as_of is not None and now - mark.data_as_of < _STALE:
+            sites[_last(mark.data_as_of)].add((mark.source, mark.account))
     found = {}
-    for row in table.to_pylist():
-        days = sum(bool(row[f"sessions__{n}"]) for n in range(2, len(slots)))
-        usual = {}
-        for metric in chosen:
-            value = row[f"{metric.name}__1"]
-            usual[metric.name] = (
-                value / days if metric.additive and value and days else value if days else None
-            )
-        key = (row["source"], row["account"])
-        found[key] = Visits(windows[key], {m.name: row[m.name] for m in chosen}, usual)
+    for window, keys in sites.items():
+        where = {"source": sorted({s for s, _ in keys}), "account": sorted({a for _, a in keys})}
+        before = Window(window.start - _WEEK, window.start)
+        table = answer(warehouse, Question(chosen, ("account",), where), [[window], [before]], {})
+        for row in table.to_pylist():
+            key, first = (row["source"], row["account"]), row["web_first"]
+            # Of a site that was connected lately there are fewer days to take the mean of.
+            days = 0 if first is None else -((first - before.end) // _DAY)
+            usual = {}
+            for metric in chosen:
+                value = row[f"{metric.name}__1"]
+                usual[metric.name] = value / days if metric.additive and value is not None and days else value
+            if key in keys:
+                found[key] = Visits(window, {m.name: row[m.name] for m in chosen}, usual)
     return found
 
 

@@ -119,7 +119,7 @@ def visits(chosen: Funnel, found: Visits | None) -> None:
     end = f"{found.window.end.astimezone(of.workspace.timezone):%H:%M}"
     st.markdown(
         f"**Visits** · 24 hours up to {end}",
-        help="As far as the source vouches for them. Usual is the mean of the same hours of the week before.",
+        help="As far as the source vouches for them. Usual is the mean of the seven days before.",
     )
     where = {"source": chosen.source, "account": chosen.account}
     grid = st.columns(len(VISITS), gap="small")

@@ -334,3 +334,13 @@ def test_where_a_sites_number_comes_from(shop):
     assert (found.value, found.row_count) == (100, 2)
     assert found.fetches["request_ids"].to_pylist() == [["r40"], ["r60"]]
     assert {(m.source, m.stream) for m in found.watermarks} == {("events", "steps")}
+
+
+def test_visits_stand_beside_the_days_before_as_far_as_there_are_any(shop):
+    """A site that is known for three days before: 100, 110 and 90 sessions, now 50; none of them stayed."""
+    rows = [web("session_start", ago, n) for ago, n in ((2, 50), (26, 100), (50, 110), (74, 90))]
+    put(shop, "events", "site", rows)
+    found = site.look(shop.warehouse, METRICS, now(), "EUR").visits["events", "site"]
+    assert (found.now["sessions"], found.usual["sessions"]) == (50, 100)
+    assert (found.now["engagement_rate"], found.usual["engagement_rate"]) == (0, 0)
+    assert found.now["error_rate"] is None  # nobody counts views
