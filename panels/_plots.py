@@ -238,7 +238,11 @@ def closing(points: Sequence[Mapping[str, float]], least: float) -> Spec:
         "axis": {"tickMinStep": 1, "grid": False},
         "scale": {"nice": False, "zero": False},
     }
-    percent = {"format": "+.0%", "tickCount": 5, "labelExpr": "datum.value ? datum.label : '0 %'"}
+    percent = {
+        "format": "+.0%",
+        "tickCount": 5,
+        "labelExpr": "datum.value ? replace(datum.label, '%', ' %') : '0 %'",
+    }
     tooltip = [
         {"field": "day", "type": "quantitative", "title": "Day", "format": ".0f"},
         {"field": "effect", "type": "quantitative", "title": "Effect", "format": "+.1%"},

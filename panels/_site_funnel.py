@@ -127,7 +127,7 @@ def visits(chosen: Funnel, found: Visits | None) -> None:
         unit = of.metrics()[name].unit
         usual = found.usual[name]
         with place.container(gap=None, key=f"small_{name}"):
-            with st.container(horizontal=True, vertical_alignment="center", gap=None):
+            with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
                 st.markdown(f"**{f.plain(f.figure(found.now[name], unit))}**", width="content")
                 info_button(name, Over(found.window, f"The 24 hours up to {end}", where))
             st.caption(label)

@@ -128,7 +128,7 @@ def verdict(result: Result, arm: Group, said: Judgement) -> None:
     left, right = st.columns([2, 3])
     with left:
         st.badge(word, icon=status.value.icon, color=status.value.color)  # type: ignore[arg-type]
-        st.markdown(f.plain(said.words))
+        st.markdown(f.plain(said.words).replace(" %", "\u00a0%"))  # no figure is parted from its sign
         figures = st.columns(2)
         for column, name, value in (
             (figures[0], control, said.control),
@@ -136,7 +136,7 @@ def verdict(result: Result, arm: Group, said: Judgement) -> None:
         ):
             column.metric(f"{metric.title} · {f.plain(name)}", f.figure(value, metric.unit, money_of(result)))
         if said.probability is not None:
-            st.caption(f"Probability that {f.plain(arm.name)} is better: {f.percent(said.probability)}")
+            st.caption(f"Probability that {f.plain(arm.name)} is better: {likely(said.probability)}")
         if said.split_p is not None:
             st.caption(f"If the split were as it was meant to be: {chance(said.split_p)}")
         elif all(one.share for one in test.arms):
@@ -172,6 +172,13 @@ def platform(result: Result, told: Beside) -> None:
         "holds at every look: so it is larger and its interval wider. The two also differ in what they count "
         "as a unit (here hours) and in how lately they were worked out.",
     )
+
+
+def likely(probability: float) -> str:
+    """A probability for people, who take 100 % at its word."""
+    if probability > 0.999:
+        return "over 99.9 %"
+    return "under 0.1 %" if probability < 0.001 else f.percent(probability)
 
 
 def chance(p: float) -> str:

@@ -219,7 +219,7 @@ def landing_pages(of: Process, shown: site.Site, now: datetime) -> None:
             "certificate": [p.certificate_ends for p in rows],
         },
         [
-            Column("page", "Page", "name", width=240, help="Opens the campaign that pays most for it."),
+            Column("page", "Page", "name", width=280, help="Opens the campaign that pays most for it."),
             Column("state", "State", "state"),
             Column("an_hour", "Spend an hour", "money" if single else "text", currency=single),
             Column("wrong", "What is wrong", width="medium"),
