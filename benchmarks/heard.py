@@ -104,7 +104,7 @@ def _heard(workspace: Workspace, place: Path, said: dict[str, Any], kind: str, e
             "SELECT what, min(at) FROM happened WHERE incident = ? AND what IN ('firing', 'told') GROUP BY 1"
         )
         lines = dict(book.execute(sql, [number]).fetchall())
-    asked, answered = _look_before(workspace, datetime.fromisoformat(lines["firing"]))
+    asked, answered = _look_between(workspace, begun, datetime.fromisoformat(lines["firing"]))
     fired, told = (datetime.fromisoformat(lines[what]) for what in ("firing", "told"))
     return Stages(begun, asked, answered, fired, told, slack)
 
@@ -128,17 +128,14 @@ def _looks(workspace: Workspace, since: datetime) -> list[tuple[datetime, float]
     return [one for one in found if one[0] > since]
 
 
-def _look_before(workspace: Workspace, fired: datetime) -> tuple[datetime, datetime]:
-    """When the look began, and ended, that showed it."""
+def _look_between(workspace: Workspace, begun: datetime, fired: datetime) -> tuple[datetime, datetime]:
+    """When the look began, and ended, that showed it: the copy is published some time after it was judged."""
 
-    # The copy is published a little after the rules were told to look.
     def ended() -> tuple[datetime, datetime] | None:
-        known = [
-            (at, at + timedelta(seconds=took)) for at, took in _looks(workspace, fired - timedelta(hours=1))
-        ]
+        known = [(at, at + timedelta(seconds=took)) for at, took in _looks(workspace, begun)]
         return next((one for one in reversed(known) if one[1] <= fired + timedelta(seconds=1)), None)
 
-    return _until(30, ended, "the look in the journal")
+    return _until(60, ended, "the look in the journal")
 
 
 def _report(stages: Stages, kind: str, every: timedelta) -> None:
