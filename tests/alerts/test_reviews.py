@@ -64,7 +64,7 @@ def first(ref: str, told: Signs) -> Sign:
         ("rule cost-per-lead", signs(figures=[figures(flaps=4)]), "warn", "It came and went 4 times"),
         ("rule cost-per-lead", signs(figures=[figures(fires=0)]), "none", "Warning: never fired in 91 days."),
         ("rule cost-per-lead", signs(figures=[figures(fires=0)], counted=NOW.date()), "none", "Warning: has not fired in 1 day; too few to judge it by."),
-        ("metric funnel_sessions", signs(people=["performance-team"]), "warn", "Nothing uses it"),
+        ("metric settled_cpl", signs(people=["performance-team"]), "warn", "Nothing uses it"),
         ("view segments", signs(people=["performance-team"]), "none", "No metric is read from it"),
     ],
 )  # fmt: skip
