@@ -140,24 +140,24 @@ class Flight(Condition):
     def _bring(self, scene: Scene, known: _Known) -> None:
         here = scene.now.astimezone(self._zone)
         now = _Kept(scene.until, here.date(), scene.ask(_SET_UP, {}), float(scene.spend.sum()))
-        if known.begun and (known.begun[0].day, known.begun[0].set_up) != (now.day, now.set_up):
+        if known.begun and known.begun[0].day != now.day:
             known.begun = None
-        if known.begun is None:
-            if known.kept is not None and _holds(known.kept, now):
-                return
-            known.begun = now, flights_in_steps(scene.warehouse, scene.accounts, self._plans, here)
-        of, steps = known.begun
         done = 0
-        while scene.at_once is None or done < _AT_ONCE:
+        while known.begun or known.kept is None or not _holds(known.kept, now):
+            if known.begun is None:
+                known.begun = now, flights_in_steps(scene.warehouse, scene.accounts, self._plans, here)
+            if scene.at_once is not None and done >= _AT_ONCE:
+                scene.leave()
+                return
+            of, steps = known.begun
             try:
                 done += next(steps)
             except StopIteration as end:
+                # Whatever was set up otherwise meanwhile: where somebody always edits, it would never end.
                 known.kept, known.begun = of._replace(paces=end.value), None
-                return
             except Exception:
                 known.begun = None
                 raise
-        scene.leave()
 
     def _told(self, scene: Scene, pace: FlightPace) -> Observation:
         labels = Labels(*PLANS, "", pace.plan.name)

@@ -155,6 +155,25 @@ def test_a_flight_that_is_worked_out_over_passes_ends_the_same(even, monkeypatch
     assert seen[-1].told[AUTUMN] == expected
 
 
+def test_it_is_worked_out_although_somebody_edits_at_every_pass(even, monkeypatch):
+    """What was begun was begun anew at each edit, so that under edits nothing was ever told."""
+    monkeypatch.setattr(flight, "_AT_ONCE", 1)
+    memory = Memory()
+    made = rule("flight").model_copy(update={"condition": Flight(kind="flight", side="over")})
+    (made,) = flying([made], [plan(2800)], BERLIN)
+    told = []
+    for n in range(12):
+        even.named[0] = replace(even.named[0], name=f"brand {n}")
+        at = NOW + timedelta(minutes=n)
+        even.scene(now=at, polled=at)
+        scene = Scene(
+            even.warehouse, at, every=EVERY, started=NOW - timedelta(days=1), memory=memory, complete=settled
+        )
+        told.append(judge(scene, [made], {made.name: frozenset([AUTUMN])})[made.name].told)
+    assert not told[0]
+    assert [len(found) for found in told[-6:]] == [1] * 6
+
+
 def test_it_is_told_in_the_plans_currency_with_the_way_to_its_plan(even):
     found = told(even.scene(), "over", plan(2800))[AUTUMN]
     ours = next(
