@@ -33,7 +33,8 @@ _STALE: Final = timedelta(days=2)
 class Visits:
     """A site over the last 24 hours that its source vouches for: each of METRICS, None where it is not known.
 
-    usual: the same over the seven days before, as far back as the site is known; of a sum, the mean of a day.
+    usual: the same over the seven days before, as far back as the site is known; of a sum, the mean of a day,
+    those on which nobody came among them. None of a site that is known for today alone.
     """
 
     window: Window
@@ -59,8 +60,8 @@ def visits(warehouse: Warehouse, metrics: Mapping[str, Metric], now: datetime) -
             days = 0 if first is None else -((first - before.end) // _DAY)
             usual = {}
             for metric in chosen:
-                value = row[f"{metric.name}__1"]
-                usual[metric.name] = value / days if metric.additive and value is not None and days else value
+                value = row[f"{metric.name}__1"] if days else None
+                usual[metric.name] = value / days if metric.additive and value is not None else value
             if key in keys:
                 found[key] = Visits(window, {m.name: row[m.name] for m in chosen}, usual)
     return found

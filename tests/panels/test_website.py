@@ -344,3 +344,10 @@ def test_visits_stand_beside_the_days_before_as_far_as_there_are_any(shop):
     assert (found.now["sessions"], found.usual["sessions"]) == (50, 100)
     assert (found.now["engagement_rate"], found.usual["engagement_rate"]) == (0, 0)
     assert found.now["error_rate"] is None  # nobody counts views
+
+
+def test_nothing_is_usual_of_a_site_that_was_connected_today(shop):
+    put(shop, "events", "site", [web("session_start", 2, 50)])
+    found = site.look(shop.warehouse, METRICS, now(), "EUR").visits["events", "site"]
+    assert found.now["sessions"] == 50
+    assert set(found.usual.values()) == {None}
