@@ -35,6 +35,8 @@ _LASTS: Final = timedelta(hours=12)
 _ENOUGH: Final = 1 / 3
 """Of the busiest campaign's clicks: with fewer there is little to see."""
 _WITHIN: Final = 10.0
+_AT_A_DRAW: Final = 1.0
+"""Seconds that a sandbox has to answer; while a page waits, and an answer later will do."""
 
 _BUSIEST: Final = """
 SELECT source, account, campaign, CAST(sum(clicks) AS BIGINT) AS clicks FROM delivery WHERE hour >= $since
@@ -106,7 +108,7 @@ class Practice:
             return None
         if not self._sure:
             try:
-                here = self._knows(one)
+                here = self._knows(one, _AT_A_DRAW)
             except ValueError:
                 return one  # it is not up yet: nobody can say
             self._sure = True
@@ -115,9 +117,9 @@ class Practice:
                 return None
         return one
 
-    def _knows(self, one: Practised) -> bool:
+    def _knows(self, one: Practised, within: float = _WITHIN) -> bool:
         """Whether the sandbox has it under way. Raises ValueError where it does not answer."""
-        found = self._ask(_Incidents, "GET", "/incidents").incidents
+        found = self._ask(_Incidents, "GET", "/incidents", within=within).incidents
         return any(known.id == one.id and known.active for known in found)
 
     def begin(self, *, by: Actor) -> None:
@@ -183,14 +185,20 @@ class Practice:
         return row["source"], row["account"], row["campaign"], max(now - _BEGAN, midnight)
 
     def _ask(
-        self, shape: type[_Answer], method: str, path: str, body: Mapping[str, Any] | None = None
+        self,
+        shape: type[_Answer],
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        within: float = _WITHIN,
     ) -> _Answer:
         """Raises ValueError where the sandbox does not answer, or refuses, or something else answers."""
         with requests.Session() as session:
             session.trust_env = False  # this machine is reached by no proxy
             try:
                 reply = session.request(
-                    method, self._url + path, json=body, timeout=_WITHIN, allow_redirects=False
+                    method, self._url + path, json=body, timeout=within, allow_redirects=False
                 )
             except requests.RequestException as error:
                 why = f"the sandbox does not answer at {self._url}: {type(error).__name__}"
