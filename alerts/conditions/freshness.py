@@ -1,8 +1,9 @@
 """An account whose data stopped coming: polls missed in a row, or answers that stand still.
 
 An answer vouches for what it says up to the source's own lag, so that a report that has frozen looks like an
-account that delivers nothing. It is told from one by what is usual: the account delivered in those hours of
-almost every day of the week before, a campaign may deliver, and no poll has changed anything for as long.
+account that delivers nothing. It is told from one by what is usual: what may still deliver did so in those
+hours of almost every day of the week before and of the same weekday, its budget is not spent, and
+no poll has changed anything for as long.
 
 Told on the wall clock, by nature. While it fires, the account's numbers mean nothing, so that its other
 alerts are muted.
@@ -13,12 +14,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple
 
 import numpy as np
 
 from alerts.conditions.contract import Condition, Moments, Scope, Watched
 from alerts.observation import Labels, Observation, Range, Result
+from metrics import windows
 from metrics.model import Unit
 
 if TYPE_CHECKING:
@@ -31,6 +33,12 @@ STOOD: Final = 3
 _ALMOST: Final = 0.8
 _LEAST_DAYS: Final = 3
 """An hour is usual if it delivered on so many of the days before, of so many at least that are known."""
+
+_SPENT: Final = 0.95
+"""From this share of a budget on, of the day or in total, what delivers nothing may just have spent it."""
+
+_DAY: Final = 24
+_WEEK: Final = 7 * _DAY
 
 _CANNOT: Final = re.compile(
     r"disapproved|not.eligible|misconfigured|suspended|billing|ended|paused|pending|removed", re.IGNORECASE
@@ -60,14 +68,22 @@ class Freshness(Condition):
             if late is None:
                 found.append(Observation(labels, Result.NODATA, scene.now))
             elif not late and key in still:
-                found.append(_stands(scene, key, labels, still[key]))
+                found.append(_stands(scene, labels, still[key]))
             elif late or labels in watched:
                 found.append(_told(scene, key, labels, late=late))
         return found
 
 
-def _still(scene: Scene) -> dict[tuple[str, str], tuple[int, int]]:
-    """Accounts whose source answers and says nothing new: usual hours that are missing, and hours since."""
+class _Still(NamedTuple):
+    """missing: usual hours without delivery, of the last day. since: hours. at_risk: money an hour."""
+
+    missing: int
+    since: int
+    at_risk: float
+
+
+def _still(scene: Scene) -> dict[tuple[str, str], _Still]:
+    """Accounts whose source answers and says nothing new, though usual hours went by."""
     rows = scene.ask(
         """SELECT source, account, max(seen_at) FILTER (changed > 0) AS changed FROM journal
         WHERE stream = 'delivery' AND outcome = 'ok' AND seen_at > $since GROUP BY ALL""",
@@ -81,37 +97,96 @@ def _still(scene: Scene) -> dict[tuple[str, str], tuple[int, int]]:
     found = {}
     for key in quiet & scene.until.keys():
         of = [i for i, one in enumerate(scene.campaigns.labels) if one[:2] == key]
-        could = (
-            i for i in of if scene.campaigns.enabled[i] and not _CANNOT.search(scene.campaigns.serving[i])
+        since = int((scene.spend[of].sum(0) > 0).argmax())
+        if since < STOOD:
+            continue
+        could = _could(scene, key, of)
+        # What the budgets left to spend is asked only where the hours would be missed.
+        if _missing(scene, could, range(since), since) < STOOD:
+            continue
+        missing = sum(
+            _missing(scene, could - spent, hours, since) for hours, spent in _spent_days(scene, key, of)
         )
-        delivered = scene.spend[of].sum(0) > 0
-        if any(scene.spend[i].any() for i in could):
-            since = int(delivered.argmax())
-            missing = sum(_usual(delivered, back, since) for back in range(since))
-            if missing >= STOOD:
-                found[key] = missing, since
+        if missing >= STOOD:
+            money = float(scene.spend[sorted(could)].sum())
+            found[key] = _Still(missing, since, money / (scene.spend.shape[1] - since))
     return found
 
 
+def _could(scene: Scene, key: tuple[str, str], of: Sequence[int]) -> set[int]:
+    """The campaigns of an account that may deliver now: a source may call one active whose flight is over."""
+    today = scene.now.astimezone(scene.accounts[key].timezone).date()
+    ends = scene.ask("SELECT source, account, campaign, ends FROM campaign WHERE ends IS NOT NULL", {})
+    over = {(r["source"], r["account"], r["campaign"]) for r in ends if r["ends"] < today}
+    campaigns = scene.campaigns
+    return {
+        i
+        for i in of
+        if campaigns.enabled[i]
+        and not _CANNOT.search(campaigns.serving[i])
+        and campaigns.labels[i][:3] not in over
+    }
+
+
+def _spent_days(scene: Scene, key: tuple[str, str], of: Sequence[int]) -> list[tuple[range, set[int]]]:
+    """The hours of today and of yesterday, and the campaigns whose budget for it was spent."""
+    rows = scene.ask(
+        """SELECT source, account, if(shared, budget, campaign) AS purse,
+          list(DISTINCT campaign) AS campaigns, if(shared, max(amount), sum(amount)) / 1e6 AS amount
+        FROM budget WHERE period = 'daily' GROUP BY source, account, shared, purse""",
+        {},
+    )
+    ended = scene.ask(
+        """SELECT source, account, campaign FROM delivery JOIN (
+          SELECT source, account, campaign, sum(amount) AS amount, min(starts) AS starts
+          FROM budget WHERE period = 'total' GROUP BY ALL
+        ) USING (source, account, campaign)
+        WHERE coalesce(hour >= starts, true)
+        GROUP BY source, account, campaign, amount HAVING sum(cost) >= $share * amount""",
+        {"share": _SPENT},
+    )
+    over = {(r["source"], r["account"], r["campaign"]) for r in ended}
+    window = windows.today({key: scene.accounts[key]}, {key: scene.until[key]})[key]
+    today = round((window.end - window.start) / timedelta(hours=1))
+    place = {scene.campaigns.labels[i].campaign: i for i in of}
+    found = []
+    for hours in (range(today), range(today, today + 24)):
+        spent = {i for i in of if scene.campaigns.labels[i][:3] in over}
+        for row in rows:
+            if (row["source"], row["account"]) == key:
+                drawn = {place[one] for one in row["campaigns"] if one in place}
+                if scene.spend[sorted(drawn), hours.start : hours.stop].sum() >= _SPENT * row["amount"]:
+                    spent |= drawn
+        found.append((hours, spent))
+    return found
+
+
+def _missing(scene: Scene, of: set[int], hours: range, since: int) -> int:
+    """Of these hours, those of the last day in which the campaigns usually deliver and did not."""
+    delivered = scene.spend[sorted(of)].sum(0) > 0
+    return sum(_usual(delivered, back, since) for back in hours if back < min(since, _DAY))
+
+
 def _usual(delivered: Bools, back: int, since: int) -> bool:
-    """Whether an account usually delivers at this hour. delivered: by hours back; nothing since `since`."""
-    days = np.arange(back % 24, len(delivered), 24)
+    """Whether campaigns deliver at this hour: on almost every day that is known, and on this weekday.
+
+    delivered: by hours back; nothing since `since`. back: of the last day, so that a week ago is in sight.
+    """
+    days = np.arange(back, len(delivered), _DAY)
     known = delivered[days[days >= since]]
-    return len(known) >= _LEAST_DAYS and known.mean() >= _ALMOST
+    return bool(delivered[back + _WEEK] and len(known) >= _LEAST_DAYS and known.mean() >= _ALMOST)
 
 
-def _stands(scene: Scene, key: tuple[str, str], labels: Labels, found: tuple[int, int]) -> Observation:
-    missing, since = found
-    of = [i for i, one in enumerate(scene.campaigns.labels) if one[:2] == key]
+def _stands(scene: Scene, labels: Labels, found: _Still) -> Observation:
     return Observation(
         labels,
         Result.TRUE,
         scene.now,
-        seen=float(missing),
+        seen=float(found.missing),
         expected=Range(0.0, 0.0, STOOD - 1.0),
-        at_risk=float(scene.spend[of].sum()) / (scene.spend.shape[1] - since),
-        said=f"Its source answers, and nothing new for {since} h",
-        began=scene.until[key] - timedelta(hours=since),
+        at_risk=found.at_risk,
+        said=f"Its source answers, and nothing new for {found.since} h",
+        began=scene.until[labels.source, labels.account] - timedelta(hours=found.since),
     )
 
 

@@ -34,9 +34,9 @@ class World(Store):
         self.rows, self.named, self.budgets = [], [], []
 
     def campaign_of(
-        self, name, *, clicks=20, cost=10.0, conversions=1.0, days=10, status="enabled", serving=""
+        self, name, *, clicks=20, cost=10.0, conversions=1.0, days=10, status="enabled", serving="", ends=None
     ):
-        self.named.append(replace(named(name, name.title()), status=status, serving=serving))
+        self.named.append(replace(named(name, name.title()), status=status, serving=serving, ends=ends))
         whole = 15 if days >= 10 else 0  # so that the oldest of many days is a whole one
         for back in range(1, days * 24 + whole + 1):
             self.set(name, back, clicks=clicks, cost=cost, conversions=conversions)
@@ -62,6 +62,19 @@ class World(Store):
         self.budgets.append(
             Budget(f"b-{name}", name, "", "budget", round(amount * 1e6), "daily", "campaign", shared=False)
         )
+
+    def total(self, name, amount, *, starts):
+        micros = round(amount * 1e6)
+        made = Budget(
+            f"b-{name}", name, "", "budget", micros, "total", "campaign", shared=False, starts=starts
+        )
+        self.budgets.append(made)
+
+    def shared(self, name, amount, *campaigns):
+        self.budgets += [
+            Budget(f"b-{name}", one, "", name, round(amount * 1e6), "daily", "campaign", shared=True)
+            for one in campaigns
+        ]
 
     def scene(
         self, *, now=NOW, polled=NOW, started=NOW - timedelta(days=1), targets=(), error="", learn=False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
@@ -237,10 +237,87 @@ def test_what_does_not_deliver_by_right_is_no_standstill(world, status, serving)
     assert find(polled(world, 6), kind="freshness") == {}
 
 
+def closed_on_the_weekday(world):
+    """Monday to Saturday, say: on this day of a week ago it was closed too."""
+    world.campaign_of("c", cost=12)
+    for back in range(145, 175):  # from 11:00 of a week before the sixth hour after NOW
+        world.set("c", back, clicks=0, cost=0, conversions=0)
+
+
+def flight_over(world):
+    world.campaign_of("c", cost=12, ends=date(2026, 11, 9))  # and its source calls it active
+
+
+def all_but_a_leftover_paused(world):
+    world.campaign_of("c", cost=12, status="paused")
+    world.campaign_of("left", days=0)
+    world.set("left", 6 * 24, clicks=1, cost=1, conversions=0)
+
+
+def budget_spent(world):
+    """240 by 15:00, and no conversion comes after."""
+    world.campaign_of("c", cost=16, conversions=0)
+    world.budget("c", 240)
+
+
+def shared_budget_spent(world):
+    """240 for two, of which one spends nearly all."""
+    world.campaign_of("c", cost=15, conversions=0)
+    world.campaign_of("d", cost=1, conversions=0)
+    world.shared("both", 240, "c", "d")
+
+
+def total_budget_spent(world):
+    """24 hours of 12 since the midnight of yesterday, and 15 of today."""
+    world.campaign_of("c", cost=12)
+    world.total("c", 39 * 12, starts=date(2026, 11, 9))
+
+
+@pytest.mark.parametrize(
+    ("healthy", "hours"),
+    [
+        (closed_on_the_weekday, 6),
+        (flight_over, 6),
+        (all_but_a_leftover_paused, 6),
+        (all_but_a_leftover_paused, 96),
+        (budget_spent, 4),
+        (budget_spent, 9),  # 00:00 in Berlin
+        (budget_spent, 11),  # two hours of the new day
+        (shared_budget_spent, 6),
+        (total_budget_spent, 6),
+        (total_budget_spent, 20),
+    ],
+)
+def test_a_healthy_account_without_news_is_no_standstill(world, healthy, hours):
+    healthy(world)
+    assert find(polled(world, hours), kind="freshness") == {}
+
+
+def test_a_new_day_has_its_budget_again(world):
+    budget_spent(world)
+    (still,) = find(polled(world, 12), kind="freshness").values()  # 03:00 in Berlin
+    assert (still.seen, still.said) == (3, "Its source answers, and nothing new for 12 h")
+
+
+def test_a_budget_that_is_left_is_missed_although_another_s_is_spent(world):
+    world.campaign_of("c", cost=16)
+    world.campaign_of("open", cost=12)
+    world.budget("c", 240)
+    world.budget("open", 480)
+    (still,) = find(polled(world, 3), kind="freshness").values()
+    assert (still.seen, still.at_risk) == (3, pytest.approx(28))
+
+
+def test_a_total_budget_that_lasts_is_missed(world):
+    world.campaign_of("c", cost=12)
+    world.total("c", 2 * 39 * 12, starts=date(2026, 11, 9))
+    assert find(polled(world, 6), kind="freshness") != {}
+
+
 def test_an_account_of_which_anything_changed_lately_does_not_stand_still(world):
     world.campaign_of("c", cost=12)
     world.scene()
-    world.last("c", 1, cost=12, conversions=2)  # out of budget, and a conversion still came
+    world.last("c", 1, cost=12, conversions=2)  # a conversion still came
     assert find(polled(world, 4, polled=NOW + timedelta(hours=2)), kind="freshness") == {}
 
 

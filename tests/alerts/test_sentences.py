@@ -62,6 +62,8 @@ STATE = {
         "conditions::what_the_source_does_not_vouch_for_yet_is_its_usual_lag",
         "conditions::a_night_without_spend_is_no_standstill",
         "conditions::what_does_not_deliver_by_right_is_no_standstill",
+        "conditions::a_healthy_account_without_news_is_no_standstill",
+        "conditions::a_new_day_has_its_budget_again",
         "conditions::an_account_of_which_anything_changed_lately_does_not_stand_still",
         "conditions::the_standstill_ends_with_the_first_new_hour",
     ],
