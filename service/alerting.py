@@ -286,7 +286,8 @@ class Alerting:
     def _back_off(self) -> float:
         """Seconds until the rules are judged again that could not be: 5, doubling to 5 minutes."""
         self._failed += 1
-        return min(LEAST.total_seconds() * 2.0 ** (self._failed - 1), LONGEST_BACK_OFF.total_seconds())
+        doubled = LEAST.total_seconds() * 2.0 ** min(self._failed - 1, 10)  # days of failures overflow
+        return min(doubled, LONGEST_BACK_OFF.total_seconds())
 
     def _beat(self, now: datetime) -> datetime:
         return self.engine.heartbeat(now, self._zone, self.digests.mornings())

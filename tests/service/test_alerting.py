@@ -183,6 +183,8 @@ def test_while_history_is_coming_it_is_asked_now_and_then_alone(service, monkeyp
 def test_a_pass_that_fails_waits_longer_each_time(service):
     waits = [service.alerting._back_off() for _ in range(8)]
     assert waits == [5, 10, 20, 40, 80, 160, 300, 300]
+    service.alerting._failed = 10_000  # a month of failures
+    assert service.alerting._back_off() == 300
 
 
 def test_a_rule_that_cannot_be_judged_is_told_to_its_owner_and_everywhere_shown(service, sick, clock, owner):
