@@ -279,6 +279,7 @@ class Alerting:
                 self._hold(asked)
             raise
         self._failed = 0
+        self._faults.pop("rules by the clock", None)  # these were among them
         if self._memory.behind:  # the next pass learns, and judges, what this one left
             self._dirty.set()
         return due

@@ -170,6 +170,16 @@ def test_a_pass_that_fails_is_shown_until_one_succeeds_and_is_tried_again_by_its
     within(10, lambda: not sick.problems())
 
 
+def test_a_pass_of_all_rules_ends_a_fault_of_those_by_the_clock(sick):
+    def full():
+        raise StorageError("the disk is full", mend="make room")
+
+    sick._tried("rules by the clock", full)
+    assert sick.problems() == ["alerts: rules by the clock: StorageError, see the log"]
+    sick.start()  # begins with all rules; those by the clock alone are a minute later
+    within(10, lambda: not sick.problems())
+
+
 def test_while_history_is_coming_it_is_asked_now_and_then_alone(service, monkeypatch):
     asked = []
     monkeypatch.setattr(service.alerting, "_young", lambda: asked.append(1) or True)
