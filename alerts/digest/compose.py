@@ -103,7 +103,7 @@ class Digest:
 def compose(figures: Figures, told: Told, now: datetime, *, draw: Callable[..., bytes] = png) -> Digest:
     """The digest of these figures. now: aware, in the team's time zone."""
     drawing, picture_text = chart.chart(figures)
-    opened = work.open_incidents(told.records, figures.accounts)
+    opened = work.open_incidents(told.records, figures)
     broken = told.problems()
     sections = [
         Section("Plans", _plans(figures, told.app)),
@@ -328,7 +328,7 @@ def _quality(figures: Figures, told: Told, now: datetime) -> tuple[Line, ...]:
 
 def _week(figures: Figures, told: Told, now: datetime) -> tuple[Line, ...]:
     end = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    seen = work.week(told.records, figures.accounts, end - timedelta(days=7), end)
+    seen = work.week(told.records, figures, end - timedelta(days=7), end)
     alerts = f"{told.app}/alerts" if told.app else ""
     volume = f"({seen.critical} critical), {seen.before} the week before"
     lines = [Line(_number(seen.opened, "incident"), alerts, rest=volume)]

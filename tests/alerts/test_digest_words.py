@@ -17,7 +17,7 @@ from alerts.engine import Engine, Finding
 from alerts.notify.contract import Reason
 from alerts.notify.email import plain
 from alerts.notify.slack_blocks import parent
-from alerts.observation import Observation
+from alerts.observation import Labels, Observation
 from alerts.telling import Described
 from connectors.contract import Window
 from connectors.rows import Budget
@@ -25,7 +25,7 @@ from metrics import windows
 from metrics.flights import Amount, SpendPlan
 from sandbox.slack_blocks import check
 from tests.alerts.digest_kit import APP, DEFAULTS, NOW, figures, ground, told, words
-from tests.alerts.timeline import ROUTING, TRUE, labels, rule
+from tests.alerts.timeline import FALSE, ROUTING, TRUE, Told, labels, rule
 from warehouse.access import local
 from warehouse.store import Fetch
 
@@ -124,6 +124,56 @@ def test_another_account_s_incident_is_another_audience_s(usual, book):
     own = {k: a for k, a in windows.accounts(usual.warehouse).items() if k[1] == "b"}
     made = compose(gather(ground(usual), own, "daily", NOW), told(usual, book), NOW)
     assert "nothing open" in made.headline
+
+
+class Page(Told):
+    """What is wrong with a page of a site, whichever account pays for it."""
+
+    def site(self, labels):
+        return "shop.test" if labels.part else ""
+
+
+def test_a_site_and_a_plan_are_told_to_those_whose_accounts_they_are_about(usual, book):
+    usual.account("google_ads", "b")
+    usual.days("other", cost=1, conversions=1, value=1)
+    usual.stored("b")
+    page = rule("page").model_copy(update={"condition": Page()})
+    series = {
+        page.name: Labels("google_ads", "a", "", "https://shop.test/sale"),
+        rule("flight").name: Labels("plans", "", "", "Mine"),
+    }
+    at = NOW.astimezone(UTC) - timedelta(hours=40)
+    engine = Engine(
+        book,
+        [page, rule("flight"), rule("broken")],
+        ROUTING,
+        DEFAULTS,
+        lambda a, *_: Described(a.members[0].key.labels.part),
+    )
+    found = {name: Finding({one: Observation(one, TRUE, at)}) for name, one in series.items()}
+    engine.take(found | {rule("broken").name: Finding({}, fault="KeyError")}, at)
+    engine.tick(at + timedelta(minutes=1))
+    accounts = windows.accounts(usual.warehouse)
+    plan = SpendPlan("Mine", "EUR", (Amount(3000.0),), period="month", accounts=("a",))
+
+    def digest(kind, account):
+        own = {key: one for key, one in accounts.items() if key[1] == account}
+        made = compose(gather(ground(usual, [plan]), own, kind, NOW), told(usual, book), NOW)
+        return plain(made.message(key="k", thread="t", to="a@b.test", at=NOW))
+
+    def ended():
+        gone = {labels: Observation(labels, FALSE, NOW.astimezone(UTC)) for labels in series.values()}
+        engine.take({name: Finding({one: gone[one]}) for name, one in series.items()}, NOW.astimezone(UTC))
+        engine.tick(NOW.astimezone(UTC) + timedelta(minutes=5))
+
+    assert "Open incidents: 2, 2 not acknowledged" in digest("daily", "a")
+    assert "Nothing is open" in digest("daily", "b")
+    assert "2 incidents (2 critical), 0 the week before" in digest("weekly", "a")
+    assert "0 incidents (0 critical), 0 the week before" in digest("weekly", "b")
+    ended()
+    assert "Nothing is open" in digest("daily", "a")
+    assert "2 incidents (2 critical), 0 the week before" in digest("weekly", "a")
+    assert "0 incidents (0 critical), 0 the week before" in digest("weekly", "b")
 
 
 def test_a_weekly_digest_says_how_the_alerts_did(usual, book):
