@@ -20,7 +20,7 @@ from alerts.rules import Rule
 if TYPE_CHECKING:
     from alerts.scene import Scene
 
-__all__ = ["FAILS", "about", "told", "which"]
+__all__ = ["FAILS", "about", "kind", "told", "which"]
 
 
 class Unjudged(Condition):
@@ -60,6 +60,11 @@ def which(labels: Labels) -> str:
     return labels.part
 
 
+def kind(fault: str) -> str:
+    """The type of a rule's fault, which may be sent out: its text may hold what was at hand, a token too."""
+    return fault.partition(":")[0]
+
+
 def told(faults: Mapping[str, str], watched: Iterable[Labels], now: datetime) -> dict[Labels, Observation]:
     """What is to be said of the rules that were judged. faults: by their names, why it failed, or "".
 
@@ -71,7 +76,7 @@ def told(faults: Mapping[str, str], watched: Iterable[Labels], now: datetime) ->
             about(name),
             Result.TRUE if fault else Result.FALSE,
             now,
-            said=f"Rule cannot be judged: {fault}" if fault else "",
+            said=f"Rule cannot be judged: {kind(fault)}" if fault else "",
         )
         for name, fault in faults.items()
         if fault or about(name) in known

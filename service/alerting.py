@@ -23,6 +23,7 @@ from alerts.judge import judge
 from alerts.outbox import Dispatcher, Inbox
 from alerts.routes import INBOX
 from alerts.scene import DELIVERY, Memory, Scene, Target
+from alerts.unjudged import kind
 from metrics import windows
 from service.digests import digests
 from service.drills import Drills
@@ -157,7 +158,7 @@ class Alerting:
             defaults=self._defaults,
             app=app,
             catalog=self._catalog,
-            problems=self.problems,
+            problems=self._broken,
         )
 
     def start(self) -> None:
@@ -196,9 +197,13 @@ class Alerting:
         return self._clock()
 
     def problems(self) -> list[str]:
-        """What keeps alerts from working; empty while all is well."""
+        """What keeps alerts from working, rules that cannot be judged too; empty while all is well."""
+        failing = sorted(self.engine.failing.items())
+        return self._broken() + [f"rule {name} cannot be judged: {kind(why)}" for name, why in failing]
+
+    def _broken(self) -> list[str]:
+        """What keeps all rules from being judged or told."""
         found = list(self._faults.copy().values())
-        found += [f"rule {name} cannot be judged: {why}" for name, why in sorted(self.engine.failing.items())]
         threads = (self._thread, *self.dispatcher.threads)
         dead = [t.name for t in threads if t.ident is not None and not t.is_alive()]
         if dead and not self._stopping.is_set():

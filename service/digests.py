@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from alerts import drawing
 from alerts.digest.audience import audiences
-from alerts.digest.compose import Told
 from alerts.digest.figures import Ground
 from alerts.digest.send import Digests
+from alerts.digest.told import Told
 from service.plans import planned
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def digests(
     """The digests of a workspace.
 
     defaults: each channel's own default recipient. app: the app's address. catalog: whose reviews are told.
-    problems: what keeps alerts from working.
+    problems: what keeps all alerts from working.
     """
     settings = setup.settings
     plans = [planned(plan, settings.currency) for plan in settings.plans]
@@ -59,7 +59,14 @@ def digests(
     return Digests(
         Ground(warehouse, metrics, settings.currency, plans),
         Told(
-            engine.records, list(engine.rules.values()), warehouse.watermarks, titles, app, catalog, problems
+            engine.records,
+            list(engine.rules.values()),
+            warehouse.watermarks,
+            titles,
+            app,
+            catalog,
+            problems,
+            lambda: engine.failing,
         ),
         engine.outbox,
         settings.alerts,

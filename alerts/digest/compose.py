@@ -11,24 +11,20 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
-from alerts.digest import chart, reviews, work
+from alerts.digest import chart, work
 from alerts.drawing import png
 from alerts.notify.contract import Fact, Line, Link, Message, Reason, Section, Severity
-from alerts.review import overdue
 from metrics.words import change, count, figure, money, multiple, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from alerts.digest.audience import Kind
     from alerts.digest.figures import Figures, Kpi, Mover
-    from alerts.records import Records
-    from alerts.rules import Rule
-    from metrics.catalog import Catalog
+    from alerts.digest.told import Told
     from metrics.flight import FlightPace
-    from warehouse.store import Watermark
 
-__all__ = ["Digest", "Told", "compose"]
+__all__ = ["Digest", "compose"]
 
 _FRESH: Final = timedelta(hours=1)
 _STALE: Final = timedelta(hours=3)
@@ -39,33 +35,6 @@ _MOST_LINES: Final = 5
 _LONGEST_NAME: Final = 60
 _PROVISIONAL: Final = 0.02
 """Below this share still to come nothing is said of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What else a digest tells of. marks: the streams' freshness. app: the app's address, or "".
-
-    titles: of sources, by name. catalog: of whose reviews it tells; None: of the rules' own dates alone.
-    problems: what keeps alerts from working, for a digest is taken for a sign that they do.
-    """
-
-    records: Records
-    rules: Sequence[Rule]
-    marks: Callable[[], Sequence[Watermark]]
-    titles: Mapping[str, str]
-    app: str = ""
-    catalog: Callable[[datetime], Catalog] | None = None
-    problems: Callable[[], Sequence[str]] = list
-
-    def reviews(self, now: datetime) -> list[tuple[date, str, str, str]]:
-        """What is due for review: until when, what, whose, and where to decide it."""
-        if self.catalog is None:
-            return [(rule.review, rule.title, rule.owner, "alerts") for rule in overdue(self.rules, now)]
-        return [
-            (one.review, one.title, one.owner, f"reviews?{urlencode([(one.ref.kind, one.ref.name)])}")
-            for one in reviews.due(self.catalog(now), now.date())
-            if one.review is not None
-        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +73,11 @@ def compose(figures: Figures, told: Told, now: datetime, *, draw: Callable[..., 
     """The digest of these figures. now: aware, in the team's time zone."""
     drawing, picture_text = chart.chart(figures)
     opened = work.open_incidents(told.records, figures)
-    broken = told.problems()
+    broken, unjudged = told.problems(), told.unjudged(figures)
     sections = [
         Section("Plans", _plans(figures, told.app)),
         *_moved(figures, told.app),
-        Section(_open_title(opened), _open(opened, told.app, now, sure=not broken)),
+        Section(_open_title(opened), _open(opened, unjudged, told.app, now, sure=not broken)),
         Section("About the data", _quality(figures, told, now)),
     ]
     if figures.kind == "weekly":
@@ -267,9 +236,13 @@ def _broken(problems: Sequence[str]) -> tuple[Fact, ...]:
     return (Fact("Alerts do not work", "; ".join(problems[:2]) + more),) if problems else ()
 
 
-def _open(opened: Sequence[work.Open], app: str, now: datetime, *, sure: bool) -> tuple[Line, ...]:
+def _open(
+    opened: Sequence[work.Open], unjudged: Sequence[str], app: str, now: datetime, *, sure: bool
+) -> tuple[Line, ...]:
+    blind = _unjudged(unjudged, app)
     if not opened:
-        return (Line("Nothing is open", state="good") if sure else Line("Nothing is known", state="bad"),)
+        known = Line("Nothing else is open" if blind else "Nothing is open", state="good")
+        return (*blind, known if sure else Line("Nothing is known", state="bad"))
     states = {Severity.CRITICAL: "bad", Severity.WARNING: "warn", Severity.INFO: ""}
     lines = [
         Line(
@@ -283,7 +256,17 @@ def _open(opened: Sequence[work.Open], app: str, now: datetime, *, sure: bool) -
     ]
     if len(opened) > _MOST_LINES:
         lines.append(Line(f"and {len(opened) - _MOST_LINES} more", f"{app}/alerts" if app else ""))
-    return tuple(lines)
+    return (*blind, *lines)
+
+
+def _unjudged(titles: Sequence[str], app: str) -> tuple[Line, ...]:
+    """That what some rules watch is watched by nobody."""
+    if not titles:
+        return ()
+    more = f" and {len(titles) - 3} more" if len(titles) > 3 else ""
+    named = ", ".join(_name(title) for title in titles[:3])
+    url = f"{app}/alerts?part=rules" if app else ""
+    return (Line(f"{_number(len(titles), 'rule')} cannot be judged", url, "bad", f": {named}{more}"),)
 
 
 # -- what to know about the data

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from alerts.digest import reviews
 from alerts.digest.audience import KINDS, Audience, Kind, due
-from alerts.digest.compose import Digest, Told, compose
+from alerts.digest.compose import Digest, compose
 from alerts.digest.figures import Ground, gather
 from alerts.routes import INBOX, Address
 from metrics import windows
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from zoneinfo import ZoneInfo
 
+    from alerts.digest.told import Told
     from alerts.outbox import Outbox
     from alerts.routes import Routing
 

@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from alerts.digest.audience import Audience
-from alerts.digest.compose import Told, compose
+from alerts.digest.compose import compose
 from alerts.digest.figures import Ground, gather
+from alerts.digest.told import Told
 from alerts.notify.email import plain
 from alerts.records import Records
 from alerts.routes import Receiver
@@ -55,10 +56,7 @@ def ground(shop, plans=()):
 
 
 def told(shop, book, *rules, **more):
-    problems = more.get("problems", list)
-    return Told(
-        Records(book), rules, shop.warehouse.watermarks, TITLES, more.get("app", APP), problems=problems
-    )
+    return Told(Records(book), rules, shop.warehouse.watermarks, TITLES, **{"app": APP, **more})
 
 
 def figures(shop, kind="daily", now=NOW, plans=()):

@@ -9,6 +9,7 @@ from datetime import UTC, date, timedelta
 
 from PIL import Image
 
+from alerts.conditions.contract import Scope
 from alerts.digest import chart
 from alerts.digest.compose import compose
 from alerts.digest.figures import gather
@@ -64,6 +65,18 @@ def test_a_digest_is_no_sign_of_life_of_alerts_that_do_not_work(usual, book):
     assert "Alerts do not work: alerts: alerts ended; restart the service\nAs of:" in text
     assert "■ Nothing is known" in text
     assert "Nothing is open" not in text
+
+
+def test_a_rule_that_cannot_be_judged_is_named_to_those_whose_accounts_it_is_about(usual, book):
+    others = rule("theirs").model_copy(update={"scope": Scope(account="b")})
+    names = ["spend/critical", others.name]
+    made = compose(figures(usual), told(usual, book, rule("spend"), others, failing=lambda: names), NOW)
+    text = plain(made.message(key="k", thread="t", to="a@b.test", at=NOW))
+    assert "■ 1 rule cannot be judged: Spend" in text
+    assert "● Nothing else is open" in text
+    assert "Theirs" not in text
+    assert "Alerts do not work" not in text
+    assert "Nothing is known" not in text
 
 
 def test_the_first_sixty_characters_say_the_day_the_spend_and_the_return(usual, book):
