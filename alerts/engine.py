@@ -81,7 +81,6 @@ class Engine:
         self._named = {rule.name: rule for rule in rules}
         self.failing = {name: fault for name, fault in self.failing.items() if name in self._named}
         self.teller.describe = describe
-        self._owners = {rule.id: rule.owner for rule in rules}
         self._stale_rules = {rule.id for rule in rules if rule.condition.mutes_account}
         self._apart = {rule.id for rule in rules if not rule.condition.by_account}
 
@@ -171,7 +170,7 @@ class Engine:
         incidents = records.open_incidents()
         silences = records.silences(now)
         policy = pipeline.chain(
-            pipeline.silence(silences, self._owners),
+            pipeline.silence(silences, self._owner),
             pipeline.inhibit(self._stale_rules, self._apart),
             pipeline.group(self._group, incidents, itertools.count(records.next_number()), wait),
             pipeline.deduplicate(routing.group_interval, routing.repeat),
@@ -203,10 +202,14 @@ class Engine:
     def _group(self, key: Key) -> Group:
         rule = self._rule(key)
         assert rule is not None  # what has none is an orphan, which does not fire
-        own = rule.severity is key.severity  # else it is the engine's own word about the rule
+        own = key.rule != FAILS.id  # else it is the engine's own word about the rule
         site = rule.condition.site(key.labels) if own else ""
         account = ("", "") if site else key.labels[:2]
         return Group(rule.owner, *account, key.severity, (own and rule.routes) or (), site)
+
+    def _owner(self, key: Key) -> str:
+        rule = self._rule(key)
+        return rule.owner if rule else ""
 
     def _rule(self, key: Key) -> Rule | None:
         """The rule that an instance is of, or is about; None where it is gone."""

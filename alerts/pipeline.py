@@ -54,13 +54,13 @@ def chain(*stages: Stage) -> Stage:
 # -- who may be heard
 
 
-def silence(silences: Iterable[Silence], owners: Mapping[str, str]) -> Stage:
-    """Mute what a silence in force matches. owners: by rule id."""
+def silence(silences: Iterable[Silence], owner: Callable[[Key], str]) -> Stage:
+    """Mute what a silence in force matches. owner: of the rule that an instance is of, or is about."""
     known = tuple(silences)
 
     def stage(alerts: Sequence[Alert], now: datetime) -> Sequence[Alert]:
         active = [s for s in known if s.starts <= now < s.ends]
-        return [_muted(a, lambda m: _silenced(m, active, owners)) for a in alerts] if active else alerts
+        return [_muted(a, lambda m: _silenced(m, active, owner)) for a in alerts] if active else alerts
 
     return stage
 
@@ -100,7 +100,7 @@ def _muted(alert: Alert, why: Callable[[Instance], str]) -> Alert:
     return replace(alert, muted={**said, **alert.muted}) if said else alert
 
 
-def _silenced(member: Instance, active: Iterable[Silence], owners: Mapping[str, str]) -> str:
+def _silenced(member: Instance, active: Iterable[Silence], owner: Callable[[Key], str]) -> str:
     for one in active:
         if one.members:
             hit = member.key in one.members
@@ -108,7 +108,7 @@ def _silenced(member: Instance, active: Iterable[Silence], owners: Mapping[str, 
             labels = {
                 "rule": member.key.rule,
                 "severity": str(member.key.severity),
-                "owner": owners.get(member.key.rule, ""),
+                "owner": owner(member.key),
                 **member.key.labels._asdict(),
             }
             hit = all(fnmatchcase(labels[name], pattern) for name, pattern in one.match.items())

@@ -1,9 +1,12 @@
 """A rule that cannot be judged is an incident of its owner's, once, however often it fails."""
 
+import pytest
+
 from alerts.engine import Finding
 from alerts.observation import Labels
 from alerts.unjudged import told
-from tests.alerts.timeline import START, TRUE, Timeline, describe, minutes, rule
+from tests.alerts.timeline import SLACK, START, TRUE, Timeline, describe, minutes, rule
+from warehouse.access import local
 
 ABOUT = Labels("", "", "", "spend/critical")
 
@@ -22,6 +25,26 @@ def test_its_owner_is_told_once_and_of_the_end_when_an_hour_went_well(calls):
     assert line.engine.failing == {}
     assert line.states()[("rule-fails", "warning", ABOUT)] == "firing"
     line.do(75, judged()).want(75.5, 75.5, "all_resolved", to="email dana@team.test").play(400)
+
+
+@pytest.mark.parametrize("severity", ["info", "warning", "critical"])
+@pytest.mark.parametrize("routes", [None, SLACK])
+def test_it_takes_the_route_of_a_warning_whatever_the_rule_s_own(tmp_path, severity, routes):
+    line = Timeline(tmp_path, [rule("spend", severity, routes=routes)])
+    line.do(0, lambda engine, now: engine.take({f"spend/{severity}": Finding({}, fault="KeyError: x")}, now))
+    line.want(0.5, 0.5, "first", to="email dana@team.test").play(3)
+
+
+@pytest.mark.parametrize(("owner", "muted"), [("Dana", True), ("Sam", False)])
+def test_a_silence_of_the_owner_s_alerts_holds_it_too(calls, owner, muted):
+    def silence(engine, now):
+        engine.silence(
+            {"owner": owner}, by=local("Max"), reason="away", starts=now, ends=now + minutes(60), now=now
+        )
+
+    line = calls().do(0, silence).do(1, judged("KeyError: x"))
+    at = 61.5 if muted else 1.5
+    line.want(at, at, "first", to="email dana@team.test").play(70)
 
 
 def test_what_the_rule_told_stays_as_it_was(calls):
