@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from alerts.conditions import KINDS
 from alerts.rules import Rule
+from alerts.unjudged import FAILS
 from service.faults import explain, nearest
 from service.marks import Marked, Problem, read
 from service.settings import SettingsError
@@ -110,6 +111,13 @@ def _cross_checks(
                 )
             )
         seen.setdefault(rule.name, index)
+        if rule.id == FAILS.id:
+            problems.append(
+                marked.problem(
+                    ("rules", index, "id"),
+                    f"{rule.id!r} is Paceline's own, of rules that fail: choose another",
+                )
+            )
         if strict and people and rule.owner not in people:
             hint = nearest(rule.owner, people)
             problems.append(

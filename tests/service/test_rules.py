@@ -74,6 +74,10 @@ def test_a_workspace_without_rules_has_the_shipped_ones(tmp_path):
 
 
 FAULTS = {
+    "an id of Paceline's own": (
+        ("id: cpl", "id: rule-fails"),
+        "rules.yaml:2:9: rules.0.id: 'rule-fails' is Paceline's own, of rules that fail: choose another",
+    ),
     "a misspelt key": (
         ("keep_firing_for", "keep_fireing_for"),
         "rules.yaml:9:5: rules.0.keep_fireing_for: is no known setting, did you mean 'keep_firing_for'?",
