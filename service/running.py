@@ -240,11 +240,15 @@ class Service:
         filling = self._backfill is not None and self._backfill.progress().state not in ("done", "stopped")
         return bool(spending) and len(self.poller.live) >= spending and not filling
 
+    def _presser(self, user: str, name: str) -> Actor:
+        """Who pressed. user: Slack's id, which it vouches for; name: whatever its owner calls themselves."""
+        people = self.setup.settings.alerts.people
+        known = next((one.name for one in people if one.slack == user), "")
+        return Actor(known or f"{name} ({user})", self.setup.settings.access.buttons)
+
     def _pressed(self, act: Act) -> None:
         """Somebody pressed a button in a message. Raises ValueError with why it cannot be done."""
-        people = self.setup.settings.alerts.people
-        name = next((one.name for one in people if one.slack == act.user), act.name)
-        by = Actor(name, self.setup.settings.access.buttons)
+        by = self._presser(act.user, act.name)
         try:
             self.alerting.engine.act(act, by, act.at)
         except Denied as error:

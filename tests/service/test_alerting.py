@@ -228,11 +228,14 @@ def test_who_presses_in_slack_acts_under_the_name_that_the_team_knows(service, c
     engine, series = service.alerting.engine, Labels("example", "a")
     stale = Observation(series, Result.TRUE, clock())
     engine.take({"stale/critical": Finding({series: stale})}, clock())
-    for user, name in (("U0DANA0001", "dana.m"), ("U0EVE00001", "eve")):
+    # Whoever is in the channel may call themselves what they like.
+    for user, name in (("U0DANA0001", "dana.m"), ("U0EVE00001", "eve"), ("U0MAL00001", "Dana")):
         act = Act(f"{engine.records.installation}-1", Action.NOTE, "slack", user, name, clock(), text="x")
         service._pressed(act)
     rows = engine.records.timeline(1)
-    assert [row["who"] for row in rows if row["what"] == "note"] == ["Dana", "eve"]
+    assert [row["who"] for row in rows if row["what"] == "note"] == [
+        "Dana", "eve (U0EVE00001)", "Dana (U0MAL00001)",
+    ]  # fmt: skip
 
 
 def test_a_thread_that_hangs_is_told(service):
