@@ -323,7 +323,8 @@ def _meanwhile(notice: Notice, since: timedelta) -> str:
 def _page(part: str) -> str:
     """A page as people say it, by host and path: an address would fill a lock screen. "" where it is none."""
     parts = urlsplit(part)
-    return (parts.netloc + parts.path.rstrip("/")).removeprefix("www.") if parts.netloc else ""
+    host = parts.netloc.rpartition("@")[2]  # a login in an address is nobody's business
+    return (host + parts.path.rstrip("/")).removeprefix("www.") if host else ""
 
 
 def _sure(sure: float) -> str:

@@ -52,7 +52,7 @@ class LandingPage(Condition):
         return dict.fromkeys([*scene.accounts, PAGES], mark.polled_at)
 
     def site(self, labels: Labels) -> str:
-        return urlsplit(labels.part).netloc.removeprefix("www.")
+        return (urlsplit(labels.part).hostname or "").removeprefix("www.")
 
     def evaluate(self, scene: Scene, scope: Scope, watched: Watched) -> Sequence[Observation]:
         rows = scene.ask(

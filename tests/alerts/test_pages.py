@@ -105,6 +105,28 @@ def test_two_sites_are_two_matters(world, looked, told):  # noqa: F811
     assert sorted(m.headline.split(" · ")[2].split("/")[0] for m in messages) == ["other.test", "shop.test"]
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://shop.test/boots",
+        "https://www.shop.test/a",
+        "https://shop.test:443/boots",
+        "https://Shop.test/",
+        "https://me:secret@shop.test/boots",
+    ],
+)
+def test_a_site_is_its_host_however_its_address_is_written(url):
+    assert conditions.read({"kind": "landing_page"}).site(Labels("google_ads", "a", "", url)) == "shop.test"
+
+
+def test_a_login_in_an_address_is_not_told(world, looked, told):  # noqa: F811
+    url = URL.replace("https://", "https://me:secret@")
+    world.reply("google_ads", "a", [Ad("boots", "g", "1", "Group", "Boots", "enabled", "", url)])
+    looked(*[replace(UNTAGGED, url=url)] * 2)
+    (message,) = told([rule(kind="landing_page")])
+    assert message.headline == "Tag missing on page · €12.00/h · shop.test/boots, Shop (Google Ads)"
+
+
 def test_the_message_names_the_page_and_which_of_the_accounts_of_one_name_pays(world, looked, told):  # noqa: F811
     looked(WORKS, UNTAGGED, UNTAGGED)
     (message,) = told([rule(kind="landing_page")])
