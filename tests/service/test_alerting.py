@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -238,11 +239,23 @@ def test_who_presses_in_slack_acts_under_the_name_that_the_team_knows(service, c
     ]  # fmt: skip
 
 
-def test_a_thread_that_hangs_is_told(service):
-    service.alerting.start()
-    assert service.alerting.problems() == []
-    service.alerting._turned -= 601
-    within(1, lambda: "no rule was judged for 10 minutes" in str(service.alerting.problems()))
+def test_a_thread_that_hangs_is_told(service, monkeypatch):
+    alerting, hangs, over = service.alerting, threading.Event(), threading.Event()
+
+    def young():
+        hangs.set()
+        return over.wait(60)
+
+    monkeypatch.setattr(alerting, "_young", young)
+    alerting.data_came()
+    alerting.start()
+    assert hangs.wait(10)
+    assert alerting.problems() == []
+    alerting._turned -= 601  # nobody else sets it while the thread hangs
+    assert alerting.problems() == ["alerts: no rule was judged for 10 minutes; restart the service"]
+    over.set()
+    alerting.decided()
+    within(10, lambda: not alerting.problems())
 
 
 def test_a_test_message_goes_the_whole_way(service, owner):
