@@ -101,9 +101,11 @@ def _still(scene: Scene) -> dict[tuple[str, str], _Still]:
         if since < STOOD:
             continue
         could = _could(scene, key, of)
-        # What the budgets left to spend is asked only where the hours would be missed.
+        # Ads, and what the budgets left to spend, are asked only where the hours would be missed.
         if _missing(scene, could, range(since), since) < STOOD:
             continue
+        idle = _without_ads(scene)
+        could = {i for i in could if scene.campaigns.labels[i][:3] not in idle}
         missing = sum(
             _missing(scene, could - spent, hours, since) for hours, spent in _spent_days(scene, key, of)
         )
@@ -126,6 +128,16 @@ def _could(scene: Scene, key: tuple[str, str], of: Sequence[int]) -> set[int]:
         and not _CANNOT.search(campaigns.serving[i])
         and campaigns.labels[i][:3] not in over
     }
+
+
+def _without_ads(scene: Scene) -> set[tuple[str, str, str]]:
+    """The campaigns whose ads are known and none may deliver: paused one by one, or by their groups."""
+    rows = scene.ask(
+        """SELECT source, account, campaign FROM ad GROUP BY ALL
+        HAVING NOT bool_or(status = 'enabled' AND NOT regexp_matches(serving, $cannot, 'i'))""",
+        {"cannot": _CANNOT.pattern},
+    )
+    return {(r["source"], r["account"], r["campaign"]) for r in rows}
 
 
 def _spent_days(scene: Scene, key: tuple[str, str], of: Sequence[int]) -> list[tuple[range, set[int]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -12,6 +13,7 @@ from alerts import conditions
 from alerts.conditions.contract import Scope
 from alerts.observation import Labels, Result
 from connectors.contract import Window
+from connectors.rows import Ad
 from metrics.lag import PRIOR, Curve
 from tests.alerts.conftest import BERLIN, NOW, hour, target
 
@@ -254,6 +256,13 @@ def all_but_a_leftover_paused(world):
     world.set("left", 6 * 24, clicks=1, cost=1, conversions=0)
 
 
+def ads_paused(world):
+    """One by itself, one by its group, as Meta tells it; the campaign stays enabled."""
+    world.campaign_of("c", cost=12)
+    own = Ad("c", "g", "1", "", "", "paused", "")
+    world.reply("google_ads", "a", [own, replace(own, ad="2", status="enabled", serving="adset_paused")])
+
+
 def budget_spent(world):
     """240 by 15:00, and no conversion comes after."""
     world.campaign_of("c", cost=16, conversions=0)
@@ -280,6 +289,7 @@ def total_budget_spent(world):
         (flight_over, 6),
         (all_but_a_leftover_paused, 6),
         (all_but_a_leftover_paused, 96),
+        (ads_paused, 6),
         (budget_spent, 4),
         (budget_spent, 9),  # 00:00 in Berlin
         (budget_spent, 11),  # two hours of the new day
@@ -306,6 +316,12 @@ def test_a_budget_that_is_left_is_missed_although_another_s_is_spent(world):
     world.budget("open", 480)
     (still,) = find(polled(world, 3), kind="freshness").values()
     assert (still.seen, still.at_risk) == (3, pytest.approx(28))
+
+
+def test_a_campaign_with_an_ad_that_may_deliver_is_missed(world):
+    ads_paused(world)
+    world.reply("google_ads", "a", [Ad("c", "g", "1", "", "", "enabled", "")])
+    assert find(polled(world, 6), kind="freshness") != {}
 
 
 def test_a_total_budget_that_lasts_is_missed(world):
