@@ -269,12 +269,12 @@ def test_at_the_real_pace_slack_never_has_to_say_no(tmp_path, book):
 def test_a_call_that_hangs_counts_as_perhaps_sent(up, settings, book, monkeypatch):
     monkeypatch.setattr("alerts.notify.slack._TIMEOUT", 0.5)
     first = message()
-    up.fault("slack", "hang", calls=1, seconds=2, only="chat.postMessage")
+    up.fault("slack", "hang", calls=1, seconds=60, only="chat.postMessage")
     began = time.monotonic()
     with pytest.raises(Retry) as caught:
         Slack(settings, Threads(book)).send(first)
     assert caught.value.perhaps
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 15  # it hangs for a minute
     assert len(of(up, first.incident)[0]) == 1
 
 
