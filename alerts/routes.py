@@ -68,9 +68,12 @@ Written = Annotated[Receiver, BeforeValidator(_receiver)]
 
 
 class Person(Part):
-    """Somebody who hears. slack: a member id. The app's inbox needs the name alone."""
+    """Somebody who hears. slack: a member id. The app's inbox needs the name alone.
 
-    name: Annotated[str, Field(min_length=1)]
+    name: of at most 75 characters, all that Slack shows of what can be chosen.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=75)]
     slack: Annotated[str, Field(pattern=r"^[UWD][A-Z0-9]{5,}$")] | None = None
     email: Annotated[str, Field(pattern=r"^[^\s@<>]+@[^\s@<>]+$")] | None = None
     phone: Annotated[str, Field(pattern=r"^\+[1-9]\d{6,14}$")] | None = None

@@ -69,9 +69,12 @@ def form(
                 _input("text", "Why?", _line("Planned sale"), hint="Others will read it."),
             ]
         case Action.ASSIGN:
-            options = {one.name: _option(one.name, one.name) for one in people[:_MOST_OPTIONS]}
-            own = next((options[one.name] for one in people[:_MOST_OPTIONS] if one.slack == user), None)
-            fields = [_input("text", "To whom?", _select(list(options.values()), own))]
+            offered = sorted(people, key=lambda one: one.slack != user)[:_MOST_OPTIONS]
+            options = [_option(one.name, one.name) for one in offered]
+            own = options[0] if offered[0].slack == user else None
+            left = len(people) - len(offered)
+            hint = f"{left} more stand in the app: assign them there." if left else ""
+            fields = [_input("text", "To whom?", _select(options, own), hint=hint)]
         case _:
             area = {"type": "plain_text_input", "multiline": True, "max_length": LONGEST_NOTE}
             fields = [

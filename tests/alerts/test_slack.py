@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from alerts.notify import slack_forms
 from alerts.notify.book import CHAPTER, Pressed, Threads
@@ -436,6 +437,27 @@ def test_assigning_offers_the_person_who_pressed_first(up, slack, listening):
     assert element["initial_option"]["value"] == "Ana"
     up._call("POST", "/channels/submit", {"view": form["id"]})  # closed unsent
     assert (up.forms(), listening[0]) == ([], [])
+
+
+def test_a_form_says_whom_it_has_no_room_for_and_always_offers_who_pressed():
+    team = [Person(name=f"Person {n:03}", slack=f"U0P{n:07}") for n in range(130)]
+    about = {"headline": "x", "channel": "C1", "ts": "1"}
+    made = slack_forms.form(Action.ASSIGN, "i-1", people=team, user="U0P0000129", **about)
+    field = made["blocks"][1]
+    offered = [one["value"] for one in field["element"]["options"]]
+    assert offered == ["Person 129", *(f"Person {n:03}" for n in range(99))]
+    assert field["element"]["initial_option"]["value"] == "Person 129"
+    assert field["hint"]["text"] == "30 more stand in the app: assign them there."
+    made = slack_forms.form(Action.ASSIGN, "i-1", people=team[:100], user="U0NOBODY01", **about)
+    assert len(made["blocks"][1]["element"]["options"]) == 100
+    assert "hint" not in made["blocks"][1]
+    assert "initial_option" not in made["blocks"][1]["element"]
+
+
+def test_a_name_is_no_longer_than_slack_shows():
+    assert Person(name="x" * 75).name
+    with pytest.raises(ValidationError, match="at most 75 characters"):
+        Person(name="x" * 76)
 
 
 def test_what_is_wrong_is_told_in_the_form_and_can_be_mended(up, slack, listening):
