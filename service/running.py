@@ -25,7 +25,7 @@ from service.practice import Practice
 from service.topic import topic
 from service.versions import Versions
 from service.workers import Workers
-from warehouse.access import Actor, Denied
+from warehouse.access import Actor, Denied, Permission, allow
 from warehouse.book import Book, Chapter
 from warehouse.duck import DuckWarehouse
 
@@ -136,7 +136,12 @@ class Service:
         )
         self.digests = DigestClock(self.alerting.digests, clock=clock, ready=self._present)
         self.buttons = buttons(
-            self.setup.channels, self.book, self._pressed, clock, people=self.setup.settings.alerts.people
+            self.setup.channels,
+            self.book,
+            self._pressed,
+            clock,
+            may=self._may_press,
+            people=self.setup.settings.alerts.people,
         )
         self.collector = collector(self.setup.sources, clock=clock)
         self.topic = topic(self.setup.sources, self.collector, clock=clock)
@@ -245,6 +250,14 @@ class Service:
         people = self.setup.settings.alerts.people
         known = next((one.name for one in people if one.slack == user), "")
         return Actor(known or f"{name} ({user})", self.setup.settings.access.buttons)
+
+    def _may_press(self, user: str, name: str) -> None:
+        """Whether somebody may do what a form is about. Raises ValueError with why not."""
+        by, now = self._presser(user, name), self.poller.clock()
+        try:
+            allow(self.book, by, Permission.ALERTS, "alerts", now=now)
+        except Denied as error:
+            raise ValueError(str(error)) from error
 
     def _pressed(self, act: Act) -> None:
         """Somebody pressed a button in a message. Raises ValueError with why it cannot be done."""

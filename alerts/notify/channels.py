@@ -50,12 +50,13 @@ def buttons(
     act: Callable[[Act], None],
     clock: Callable[[], datetime],
     *,
+    may: Callable[[str, str], None],
     people: Sequence[Person] = (),
 ) -> Buttons | None:
-    """Who hears the buttons in Slack's messages; None where there are none. people: who can be assigned."""
+    """Who hears the buttons in Slack's messages; None where there are none. The rest: see Buttons."""
     own = settings.get("slack")
     if not isinstance(own, SlackSettings) or own.app_token is None:
         return None
     from alerts.notify.slack_buttons import Buttons  # noqa: PLC0415
 
-    return Buttons(own, book, Pressed(book), act, clock, people=people)
+    return Buttons(own, book, Pressed(book), act, clock, may=may, people=people)

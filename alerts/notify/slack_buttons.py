@@ -50,8 +50,8 @@ _LONGEST_WAIT: Final = 120.0
 class Buttons:
     """Listens from `start` to `stop`; connects anew whenever it has to.
 
-    act: does what was asked; a ValueError of it is told to the person, with its text. people: who can be
-    assigned.
+    act: does what was asked; a ValueError of it is told to the person, with its text. may: raises one where
+    who presses, by id and name, may not act: asked before a form opens. people: who can be assigned.
     """
 
     def __init__(
@@ -62,10 +62,11 @@ class Buttons:
         act: Callable[[Act], None],
         clock: Callable[[], datetime],
         *,
+        may: Callable[[str, str], None],
         people: Sequence[Person] = (),
     ) -> None:
         assert settings.app_token is not None
-        self._people = tuple(people)
+        self._people, self._may = tuple(people), may
         self._book, self._pressed, self._act, self._clock = book, pressed, act, clock
         self._web = client(settings)
         self._app_token = settings.app_token.get_secret_value()
@@ -183,6 +184,11 @@ class Buttons:
     def _ask(self, action: Action, incident: str, payload: dict[str, Any]) -> None:
         """Open the form of an action. A redelivered press finds it open, which is as well."""
         channel, user, message = payload["channel"]["id"], payload["user"]["id"], payload.get("message", {})
+        try:
+            self._may(user, _name(payload))
+        except ValueError as refused:
+            self._whisper(channel, user, slack_blocks.escape(str(refused)))
+            return
         if action is Action.ASSIGN and not self._people:
             self._whisper(channel, user, "There is nobody to assign: name your people under alerts.people.")
             return

@@ -310,7 +310,11 @@ def heard(settings, tmp_path_factory):
             raise ValueError(refuse[0])
         acts.append(one)
 
-    buttons = Buttons(settings, book, Pressed(book), act, lambda: datetime.now(UTC), people=PEOPLE)
+    def may(user, name):
+        if user == "U0CHIOMA03":
+            raise ValueError(f"{name} ({user}) may not act on alerts")
+
+    buttons = Buttons(settings, book, Pressed(book), act, lambda: datetime.now(UTC), may=may, people=PEOPLE)
     buttons.start()
     yield acts, refuse, buttons
     buttons.stop()
@@ -437,6 +441,20 @@ def test_assigning_offers_the_person_who_pressed_first(up, slack, listening):
     assert element["initial_option"]["value"] == "Ana"
     up._call("POST", "/channels/submit", {"view": form["id"]})  # closed unsent
     assert (up.forms(), listening[0]) == ([], [])
+
+
+@pytest.mark.parametrize("action", ["snooze", "assign", "note"])
+def test_who_may_not_act_sees_no_form_and_hears_why_alone(up, slack, listening, action):
+    first = message()
+    slack.send(first)
+    (parent,), _ = of(up, first.incident)
+    before, forms = [m["ts"] for m in up.slack() if m.get("only")], up.forms()
+    assert up.press(parent["ts"], action, user="U0CHIOMA03")
+    told = [m for m in up.slack() if m.get("only") and m["ts"] not in before]
+    assert [(m["only"], m["text"]) for m in told] == [
+        ("U0CHIOMA03", "chioma (U0CHIOMA03) may not act on alerts"),
+    ]  # fmt: skip
+    assert up.forms() == forms
 
 
 def test_a_form_says_whom_it_has_no_room_for_and_always_offers_who_pressed():

@@ -20,7 +20,7 @@ from metrics.catalog import Ref
 from service.in_force import Definitions
 from service.running import Service
 from tests.service.test_api import served
-from warehouse.access import local
+from warehouse.access import Role, local
 from warehouse.errors import StorageError
 
 
@@ -237,6 +237,15 @@ def test_who_presses_in_slack_acts_under_the_name_that_the_team_knows(service, c
     assert [row["who"] for row in rows if row["what"] == "note"] == [
         "Dana", "eve (U0EVE00001)", "Dana (U0MAL00001)",
     ]  # fmt: skip
+
+
+def test_who_may_not_press_is_told_so_before_a_form_opens(service):
+    service._may_press("U0EVE00001", "eve")
+    access = service.setup.settings.access.model_copy(update={"buttons": Role.VIEWER})
+    settings = service.setup.settings.model_copy(update={"access": access})
+    service.setup = replace(service.setup, settings=settings)
+    with pytest.raises(ValueError, match=r"eve \(U0EVE00001\) may not act on alerts"):
+        service._may_press("U0EVE00001", "eve")
 
 
 def test_a_thread_that_hangs_is_told(service, monkeypatch):
