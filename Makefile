@@ -14,7 +14,7 @@ up:  ## run Paceline for the workspace in ./workspace (or WORKSPACE=…)
 	@./paceline up $(if $(WORKSPACE),--workspace $(WORKSPACE)) $(ARGS)
 
 test: lint  ## every check: style, types, floors, tests (a browser included)
-	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 dev:
 	@python3 tools/prepare.py dev
