@@ -19,6 +19,7 @@ from metrics.windows import Windows
 from panels import _format as f
 from panels._address import kept as in_address
 from panels._address import kept_text
+from panels._controls import controls
 from panels._drill import PAGE, address, link, open_entity
 from panels._entity import FIGURES, Line, Numbers
 from panels._once import once
@@ -26,7 +27,7 @@ from panels._parts import figure_columns, figures_of, setup
 from panels._slot import Process, process
 from panels._status import Status
 from panels._table import About, Column, table, versions
-from panels._view import View, controls
+from panels._view import View
 from warehouse.store import Warehouse
 
 __all__ = ["Listing", "listing", "panels"]

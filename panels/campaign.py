@@ -12,13 +12,14 @@ from metrics.entities import Described, Entity, described, near
 from metrics.links import entity_url, screen
 from panels import _campaigns, _freshness, _known, _live, _parts
 from panels import _format as f
+from panels._controls import controls
 from panels._drill import KEYS, address, link
 from panels._entity import Sheet, sheet
 from panels._maturity import learned
 from panels._once import once
 from panels._scope import Scope
 from panels._slot import Process, process
-from panels._view import View, controls
+from panels._view import View
 
 
 @once

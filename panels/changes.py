@@ -15,10 +15,11 @@ from metrics.links import entity_url, screen
 from metrics.restated import known_then
 from metrics.windows import AccountKey
 from panels import _format as f
-from panels import _freshness, _known, _live, _view
+from panels import _freshness, _known, _live
 from panels._access import actor, logged_in, may, tried
 from panels._address import kept, kept_many
 from panels._changes import CHARTED, Event, Happened, Line, happened, line, titled
+from panels._controls import controls
 from panels._drill import open_campaign
 from panels._look import chart
 from panels._marks import noted
@@ -27,10 +28,11 @@ from panels._slot import Process, process
 from panels._status import Status
 from panels._table import About, Column, Pill, table
 from panels._timeline import timeline
+from panels._view import SPANS as EVERY_SPAN
 from panels._view import View
 from warehouse.access import LOCAL, Permission
 
-SPANS: Final = {name: title for name, title in _view.SPANS.items() if name != "1h"}
+SPANS: Final = {name: title for name, title in EVERY_SPAN.items() if name != "1h"}
 
 
 @st.cache_data(max_entries=32, show_spinner="Reading what happened …")
@@ -329,7 +331,7 @@ def panels() -> None:
             if fresh.status is not Status.good:
                 look = fresh.status.value
                 st.badge(fresh.label, icon=look.icon, color=look.color, help=fresh.help)
-    view = _view.controls(spans=SPANS, replay=False, usual="7d", compared=False)
+    view = controls(spans=SPANS, replay=False, usual="7d", compared=False)
     if view is None:
         with st.container(border=True):
             st.markdown(":material/hourglass_top: **The first numbers are on their way.**")

@@ -13,12 +13,13 @@ from panels import _format as f
 from panels import _known, _live, _marks, _plots, _wall
 from panels._blocks import head, page, staleness
 from panels._cards import fact_card
+from panels._controls import controls
 from panels._facts import Facts, Group, Trend, facts, groups, trend
 from panels._look import chart
 from panels._maturity import learned
 from panels._once import once
 from panels._slot import Process, process
-from panels._view import View, controls
+from panels._view import View
 
 METRICS = (
     *("impressions", "clicks", "conversions", "ctr", "conversion_rate"),

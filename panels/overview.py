@@ -19,6 +19,7 @@ from panels import _charts, _freshness, _incident, _known, _live, _marks, _plots
 from panels import _format as f
 from panels._blocks import head, page, staleness
 from panels._cards import PACE, fact_card, pace_card
+from panels._controls import controls
 from panels._drill import open_campaign
 from panels._first import first
 from panels._look import chart
@@ -29,7 +30,7 @@ from panels._scope import Scope
 from panels._slot import Process, process
 from panels._status import Status
 from panels._table import About, Column, Pill, Rows, of_metric, table, versions
-from panels._view import View, controls
+from panels._view import View
 
 DAY = timedelta(days=1)
 MOST = 3

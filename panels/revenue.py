@@ -11,6 +11,7 @@ from connectors.contract import Account
 from panels import _freshness, _known, _live, _marks, _plots, _wall
 from panels._blocks import head, page, staleness
 from panels._cards import TOO_FEW, fact_card
+from panels._controls import controls
 from panels._drill import open_campaign
 from panels._facts import Facts, Group, Trend, facts, groups, trend
 from panels._look import chart
@@ -19,7 +20,7 @@ from panels._once import once
 from panels._slot import Process, process
 from panels._status import Status, by_target
 from panels._table import About, Column, Pill, of_metric, table, versions
-from panels._view import View, controls
+from panels._view import View
 
 METRICS = (
     *("revenue", "roas", "cpa", "average_order_value", "spend", "conversions"),
