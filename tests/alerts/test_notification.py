@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from alerts.digest.figures import Figures
 from alerts.digest.work import open_incidents
 from alerts.engine import Finding
 from alerts.observation import Observation
 from alerts.routes import Receiver, Routing
+from connectors.contract import Account
 from tests.alerts.timeline import (
     FALSE,
     NODATA,
@@ -211,7 +214,10 @@ def test_what_flaps_stays_in_the_digest(one):
     for minute in range(0, 60, 6):
         line.at(minute, spend=TRUE if minute % 12 == 0 else FALSE)
     line.happen(70)
-    (open_,) = open_incidents(line.engine.records, [("google_ads", "a")])
+    account, day = Account("google_ads", "a", "A", "EUR", ZoneInfo("UTC")), START.date()
+    accounts = {("google_ads", "a"): account}
+    about = Figures("daily", day, day, "EUR", accounts, {}, {}, "revenue", 1.0, (), (), ())
+    (open_,) = open_incidents(line.engine.records, about)
     assert open_.headline == "flapping: "
 
 
