@@ -194,7 +194,7 @@ def listed(version: int, view: View, old: frozenset[AccountKey]) -> Rows[tuple[s
             "id": [line.campaign for line in lines],
         },
         [
-            Column("campaign", "Campaign", "name", width=225),
+            Column("campaign", "Campaign", "name", width=205),
             Column("source", "Source"),
             of_metric(shown.metrics["spend"], currency),
             of_metric(shown.metrics["conversions"]),
