@@ -21,7 +21,18 @@ from panels._slot import Process
 from panels._status import Status
 from panels._table import About, Column, Pill, table
 
-__all__ = ["FACES", "explanation", "headline", "letters", "members", "since", "split", "table_of", "timeline"]
+__all__ = [
+    "FACES",
+    "explanation",
+    "headline",
+    "letters",
+    "lines",
+    "members",
+    "since",
+    "split",
+    "table_of",
+    "timeline",
+]
 
 LATE = timedelta(minutes=5)
 """What was noticed so much later than it began is said to have been."""
@@ -99,7 +110,7 @@ def members(of: Process, found: Sequence[Instance]) -> None:
         for r in of.warehouse.query("SELECT source, account, campaign, name FROM campaign").to_pylist()
     }
     accounts = _known.now(of).accounts
-    ordered = sorted(found, key=lambda i: (not i.firing, -i.told.at_risk))
+    ordered = lines(found)
     for n, one in enumerate(ordered[:MOST]):
         labels = one.key.labels
         mark = Status.act.value.mark if one.firing else Status.good.value.mark
@@ -119,6 +130,16 @@ def members(of: Process, found: Sequence[Instance]) -> None:
                 open_campaign(labels.source, labels.account, labels.campaign)
     if len(ordered) > MOST:
         st.caption(f"and {len(ordered) - MOST} more")
+
+
+def lines(found: Sequence[Instance]) -> list[Instance]:
+    """Those that fire first, the dearest first; a page once, which is a series of each account that pays."""
+    once: dict[object, Instance] = {}
+    for one in sorted(found, key=lambda i: (not i.firing, -i.told.at_risk)):
+        rule, labels = one.key.rule, one.key.labels
+        page = labels.part and not labels.campaign
+        once.setdefault((rule, labels.part, one.state, one.told.said) if page else one.key, one)
+    return list(once.values())
 
 
 def explanation(engine: Engine, incident: Incident) -> None:
@@ -157,7 +178,7 @@ def timeline(rows: Sequence[Mapping[str, Any]], of: Process, now: datetime) -> N
         at = f.clock(datetime.fromisoformat(row["at"]).astimezone(of.workspace.timezone), now)
         icon = _ICONS.get(row["what"], ":material/circle:")
         told.append(f"{icon} {at} {f.plain(_event(row))}")
-    st.markdown("  \n".join(told))
+    st.markdown("  \n".join(dict.fromkeys(told)))  # a page is a series of each account: it is told once
 
 
 def _event(row: Mapping[str, Any]) -> str:

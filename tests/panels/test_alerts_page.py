@@ -16,8 +16,9 @@ from alerts.notify.contract import Fact, Severity
 from alerts.observation import Labels, Observation, Result
 from alerts.routes import Routing
 from alerts.rules import Rule
+from alerts.state import Instance, Key, State
 from alerts.telling import Described
-from panels import _access, _slot
+from panels import _access, _incident, _slot
 from tests.panels.conftest import NOW, ROOT
 from tests.panels.test_pages import text
 from warehouse.access import local
@@ -102,6 +103,22 @@ def test_a_call_without_a_picture_leaves_the_first_ones(engine):
     assert not app.exception, app.exception
     assert len(app.get("image")) == 1
     assert "Expected" in text(app)
+
+
+def test_a_page_that_two_accounts_pay_for_is_one_line(engine):
+    def page(account: str, url: str, risk: float, state: State = State.FIRING) -> Instance:
+        labels = Labels(*account.split("/"), "", url)
+        seen = Observation(labels, Result.TRUE, NOW, at_risk=risk, said="Tag missing on page")
+        return Instance(Key("landing-page", Severity.CRITICAL, labels), state, NOW, NOW, seen)
+
+    found = [
+        page("meta_ads/2", "https://shop.test/a", 5),
+        page("google_ads/1", "https://shop.test/a", 9),
+        page("google_ads/1", "https://shop.test/b", 7),
+        page("google_ads/1", "https://shop.test/c", 0, State.RESOLVED),
+    ]
+    shown = [(one.key.labels.part[-1], one.told.at_risk) for one in _incident.lines(found)]
+    assert shown == [("a", 9), ("b", 7), ("c", 0)]
 
 
 def test_quiet(engine):
